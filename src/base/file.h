@@ -1,0 +1,61 @@
+/* file.h - files that are whole or absent, and kernel locks.
+ *
+ * Writing: sk_file_create opens DIR/.NAME.UUID.tmp; sk_file_commit does
+ * write-out, fsync, close, then rename (SK_REPLACE) or link (SK_PUBLISH: the
+ * first one wins) to NAME, then fsync of the folder. A crash leaves either
+ * the old file or the new one; what it left under a temporary name is swept
+ * by sk_file_sweep of the program that holds the folder's lock.
+ *
+ * Every descriptor is close-on-exec. EINTR and short writes are handled.
+ */
+#ifndef SK_BASE_FILE_H
+#define SK_BASE_FILE_H
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum sk_commit { SK_REPLACE, SK_PUBLISH };
+struct sk_file { char *path, *temp; int fd; uint64_t written; };
+
+/* 0 or -1 (sk_fail). */
+int sk_file_create(struct sk_file *f, const char *path);
+int sk_file_write(struct sk_file *f, const void *bytes, size_t n);
+/* 0; 1 if SK_PUBLISH found another file with equal content under the name
+ * (agreement); -1 with SK_EXIT_TEMP if its content differs, or on errors.
+ * The temporary is removed in every case. A file system without link(2)
+ * (EPERM, ENOTSUP) gets rename after a check for existence. */
+int sk_file_commit(struct sk_file *f, enum sk_commit how);
+void sk_file_abandon(struct sk_file *f);
+/* create + write + commit of a whole buffer. */
+int sk_file_save(const char *path, const void *bytes, size_t n, enum sk_commit how);
+
+/* Whole file into memory (terminated by a 0 that n does not count); at most
+ * limit bytes, else -1 with SK_EXIT_DATA. Missing file: SK_EXIT_NOINPUT. */
+char *sk_file_load(const char *path, size_t limit, size_t *n);
+/* 1 if there, 0 if absent, -1 on errors: by open, never by stat (NFS). */
+int sk_file_exists(const char *path);
+int sk_file_remove(const char *path);          /* absent is success */
+int sk_fsync_dir(const char *dir);
+int sk_mkdir(const char *path);                /* exists is success; makes parents */
+/* Removes temporaries (.*.tmp) in a folder whose lock the caller holds. */
+int sk_file_sweep(const char *dir);
+/* Atomically makes or moves the relative symbolic link PATH -> TARGET. */
+int sk_link_replace(const char *target, const char *path);
+/* Removes a folder and all in it. */
+int sk_remove_tree(const char *path);
+char *sk_path_join(const char *dir, const char *name);  /* malloced */
+
+/* Open-file-description lock on a file that is created if absent and never
+ * removed. Returns the descriptor, or -1: errno EAGAIN with SK_EXIT_TEMP if
+ * somebody else holds it (the message quotes the file's text: who), other
+ * errors as they are; a file system without locks says so. The holder's pid,
+ * host, time and program are written into it for humans.
+ * The lock dies with its last descriptor. */
+int sk_lock_take(const char *path);
+void sk_lock_release(int fd);
+
+/* printf on a commit-able file. */
+int sk_file_printf(struct sk_file *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Writes all of it to a descriptor (stdout): 0 or -1. */
+int sk_write_all(int fd, const void *bytes, size_t n);
+#endif

@@ -1,0 +1,184 @@
+/* ops.h - the seam: layer-sized operations, each once per backend.
+ *
+ * All matrices are float32, row-major; T rows of packed tokens, D model
+ * width, H heads, d = D / H, F feed-forward width, V vocabulary size.
+ * Pointers marked (device) come from ops->alloc. Outputs come first.
+ * Calls on one device run in order; host reads need ops->download.
+ *
+ * EXACTNESS. A row of a result depends on its own inputs only: not on other
+ * rows, their number, threads, or instruction set. On the CPU each product
+ * element is one chain c = fma(a[k], b[k], c), k ascending from c = 0 (or
+ * from what is accumulated onto): same bits on AVX2 and AVX-512.
+ *
+ * LEAVES. Sums over tokens (gradients of weights, biases, norms, embeddings;
+ * losses) are made per leaf, rows ascending, and the leaves' sums are
+ * combined by a fixed binary tree ((0+1)+(2+3))+...: so that any number of
+ * processes that own aligned ranges of leaves get the same bits. `struct
+ * sk_leaves` gives a power-of-two number of leaves of this call; a leaf
+ * without rows counts as zeros. Such an op *stores* (not adds) its result.
+ *
+ * DROPOUT. Whether value e of a row of n is kept is a pure function of
+ * (seed, update, site, sentence's ordinal, position of the row in its
+ * sentence); see sk_dropout. Kept values are scaled by 1 / (1 - p).
+ */
+#ifndef SK_MATH_OPS_H
+#define SK_MATH_OPS_H
+#include <stddef.h>
+#include <stdint.h>
+
+struct sk_device;                        /* one backend instance: threads, scratch */
+
+struct sk_leaves { int n; const int32_t *row; /* (n + 1) first rows, host */ };
+
+/* Rows of packed sentences: the ragged shape of one stream. Host arrays; a
+ * device backend keeps its own copies (ops->upload_rows). */
+struct sk_rows {
+    int rows, sentences;
+    const int32_t *offset;               /* (sentences + 1) */
+    const int64_t *ordinal;              /* (sentences): dropout key */
+};
+
+/* Dropout of one site. Row key: counter = (block j, position | site << 16,
+ * ordinal's low 32 bits, update); key = seed. The row of n values has
+ * B = ceil(n / 8) blocks; value e takes 16-bit lane e / B (lanes 0..7: low
+ * then high half of Philox words 0..3) of block e % B; kept iff
+ * lane >= (uint32_t)(p * 65536). p = 0: none. */
+struct sk_dropout { float p; uint32_t site; uint32_t update; uint64_t seed; };
+enum { SK_SITE_MAX = 65535 };            /* site < 65536, position < 65536 */
+
+enum sk_activation { SK_RELU, SK_GELU, SK_SWISH1 };
+/* relu; gelu = 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))); swish1 = x sigmoid(x) */
+
+/* A weight matrix (N outputs, K inputs), stored out x in, as the backend
+ * wants it for y = x W^T and dx = dy W; refreshed after each update. */
+struct sk_weight;
+
+struct sk_ops {
+    const char *name;                    /* "cpu", "cuda" */
+
+    /* --- device ------------------------------------------------------- */
+    /* NULL: sk_fail-like message in *why (static text). */
+    struct sk_device *(*open)(int threads, const char **why);
+    void (*close)(struct sk_device *dev);
+    void (*describe)(const struct sk_device *dev, char *text, size_t n);  /* "cpu: AVX2, 2 threads" */
+    void *(*alloc)(struct sk_device *dev, size_t bytes);   /* 64-byte aligned, zeroed */
+    void (*free)(struct sk_device *dev, void *p);
+    void (*upload)(struct sk_device *dev, void *dst, const void *src, size_t bytes);
+    void (*download)(struct sk_device *dev, void *dst, const void *src, size_t bytes);
+    void (*copy)(struct sk_device *dev, void *dst, const void *src, size_t bytes);
+    void (*zero)(struct sk_device *dev, void *dst, size_t bytes);
+
+    /* --- weights ------------------------------------------------------ */
+    /* backward 0: only products forward are wanted (translating). */
+    struct sk_weight *(*weight_new)(struct sk_device *dev, int N, int K, int backward);
+    void (*weight_load)(struct sk_device *dev, struct sk_weight *w, const float *data /* (N, K) device */);
+    void (*weight_free)(struct sk_device *dev, struct sk_weight *w);
+
+    /* --- products ----------------------------------------------------- */
+    /* y (T, N) = x (T, K) W^T [+ bias (N)] */
+    void (*linear_forward)(struct sk_device *dev, float *y, const float *x, const struct sk_weight *w,
+                           const float *bias, int T);
+    /* dx (T, K) = dy (T, N) W; add != 0: dx += (as one chain onto dx) */
+    void (*linear_backward_data)(struct sk_device *dev, float *dx, const float *dy,
+                                 const struct sk_weight *w, int T, int add);
+    /* dw (N, K) = sum over rows dy^T x; db (N) or NULL = sum over rows dy. By leaves. */
+    void (*linear_backward_weight)(struct sk_device *dev, float *dw, float *db, const float *dy,
+                                   const float *x, int N, int K, struct sk_leaves leaves);
+
+    /* --- feed-forward activation --------------------------------------- */
+    /* h (T, F) = dropout(act(a)); a (T, F) holds the biased product. */
+    void (*activation_forward)(struct sk_device *dev, float *h, const float *a, enum sk_activation act,
+                               int F, struct sk_rows rows, struct sk_dropout drop);
+    /* da (T, F) = act'(a) * dropout'(dh); da may be dh. */
+    void (*activation_backward)(struct sk_device *dev, float *da, const float *dh, const float *a,
+                                enum sk_activation act, int F, struct sk_rows rows, struct sk_dropout drop);
+
+    /* --- embeddings ---------------------------------------------------- */
+    /* x (T, D) = dropout(table[id] * scale + position(t)); position: fixed
+     * sinusoids (T_max, D) or learned rows, or NULL. t = row - its sentence's
+     * first row + first_position. */
+    void (*embed_forward)(struct sk_device *dev, float *x, const int32_t *id /* (T) host */,
+                          const float *table /* (V, D) */, float scale, const float *position,
+                          int D, struct sk_rows rows, int first_position, struct sk_dropout drop);
+    /* dx (T, D) <- dropout'(dx), in place: what the two below take. */
+    void (*dropout_backward)(struct sk_device *dev, float *dx, int D, struct sk_rows rows, struct sk_dropout drop);
+    /* dtable (V, D) = sum of scale * dx rows by id, over `streams` streams
+     * one after the other inside each leaf (tied embeddings); by leaves (all
+     * streams have the same number). Id i's of a leaf are added in row order. */
+    void (*embed_backward)(struct sk_device *dev, float *dtable, int V, int D, int streams,
+                           const int32_t *const *id, const float *const *dx, const float *scale,
+                           const struct sk_leaves *leaves);
+    /* dposition (P, D) = sum of dx rows by position; by leaves. */
+    void (*position_backward)(struct sk_device *dev, float *dposition, int P, int D, const float *dx,
+                              struct sk_rows rows, struct sk_leaves leaves);
+
+    /* --- between sub-layers --------------------------------------------- */
+    /* out (T, D) = [residual +] dropout(f); residual NULL: none; out may be f or residual. */
+    void (*dropout_add)(struct sk_device *dev, float *out, const float *f, const float *residual,
+                        int D, struct sk_rows rows, struct sk_dropout drop);
+    /* y (T, D) = gamma (x - mean) / sqrt(var + 1e-6) + beta; stat (T, 2) = mean, 1/sqrt(var + 1e-6).
+     * Means: 16 partial sums (lane e % 16), then a fixed tree. */
+    void (*norm_forward)(struct sk_device *dev, float *y, float *stat, const float *x,
+                         const float *gamma, const float *beta, int T, int D);
+    /* dx (T, D), add != 0: dx += ; dgamma, dbeta (D) by leaves. x: the input of the forward. */
+    void (*norm_backward)(struct sk_device *dev, float *dx, float *dgamma, float *dbeta, const float *dy,
+                          const float *x, const float *stat, const float *gamma, int D,
+                          struct sk_leaves leaves, int add);
+    /* a (n) += b (n) */
+    void (*add)(struct sk_device *dev, float *a, const float *b, size_t n);
+
+    /* --- attention ------------------------------------------------------ */
+    /* context (Tq, D): for each sentence and head, softmax((q d^-1/2) k^T [causal]),
+     * dropout on probabilities, times v. q, k, v have row strides ldq, ldk
+     * (k and v), so that fused projections are read in place. q, k may come
+     * from different streams of the same sentences. prob: workspace of
+     * ops->attention_size floats, kept for the backward pass (after softmax,
+     * before dropout). Row key of dropout: site, query's position; the row has
+     * n = H * (keys visible or not: the sentence's key count) values, head-major. */
+    void (*attention_forward)(struct sk_device *dev, float *context, float *prob,
+                              const float *q, int ldq, const float *k, const float *v, int ldk,
+                              int H, int D, struct sk_rows query, struct sk_rows key, int causal,
+                              struct sk_dropout drop);
+    /* dq, dk, dv (strides as q, k) are stored, not added. */
+    void (*attention_backward)(struct sk_device *dev, float *dq, float *dk, float *dv, const float *dcontext,
+                               const float *prob, const float *q, int ldq, const float *k, const float *v,
+                               int ldk, int H, int D, struct sk_rows query, struct sk_rows key, int causal,
+                               struct sk_dropout drop);
+    /* Floats of prob: H * sum over sentences of queries * keys. */
+    size_t (*attention_size)(int H, struct sk_rows query, struct sk_rows key);
+    /* Translating: R rows, one query each; row r attends to keys kv_index[r][0..n_keys[r])
+     * (host arrays), each an index of a row in k and v (stride ldk). */
+    void (*attention_step)(struct sk_device *dev, float *context /* (R, D) */, const float *q, int ldq,
+                           const float *k, const float *v, int ldk, int H, int D, int R,
+                           const int32_t *const *kv_index, const int32_t *n_keys);
+
+    /* --- output layer ---------------------------------------------------- */
+    /* Softmax cross entropy over x (T, D) W^T + bias with label smoothing:
+     * q_y = 1 - smoothing, others smoothing / (V - 1); gradient (p - q) *
+     * loss_scale (1 / the update's number of labels). Works in chunks of rows
+     * inside each leaf: T * V floats never stand in memory. dx (T, D) stored;
+     * dw (V, D), dbias (V) by leaves. NULL dx: no gradients (validation).
+     * Per row (host, may be NULL): nll[t] = -log max(1e-10, p_y), unsmoothed,
+     * and correct[t] = arg max is the label (lowest index on ties). */
+    void (*output_loss)(struct sk_device *dev, float *dx, float *dw, float *dbias, float *nll, uint8_t *correct,
+                        const float *x, const struct sk_weight *w, const float *bias,
+                        const int32_t *label /* (T) host */, float smoothing, float loss_scale,
+                        int V, int D, struct sk_leaves leaves);
+    /* logp (R, V) device = log softmax(x (R, D) W^T + bias). */
+    void (*output_logprob)(struct sk_device *dev, float *logp, const float *x, const struct sk_weight *w,
+                           const float *bias, int V, int R);
+
+    /* --- optimizer --------------------------------------------------------- */
+    /* sum of squares in double over fixed chunks of 65536 values, in order. */
+    double (*sum_squares)(struct sk_device *dev, const float *g, size_t n);
+    /* Adam (Kingma & Ba 2015, with epsilon outside the correction as in
+     * MXNet): g' = clamp(rescale g, +-clip if > 0) + decay w; m = b1 m + (1-b1) g';
+     * v = b2 v + (1-b2) g'^2; w -= lr_t m / (sqrt(v) + eps). One pass. */
+    void (*adam)(struct sk_device *dev, float *w, float *m, float *v, const float *g, size_t n,
+                 float rescale, float clip, float decay, float lr_t, float b1, float b2, float eps);
+    /* Index of the first value that is not finite, or -1. */
+    int64_t (*find_nonfinite)(struct sk_device *dev, const float *x, size_t n);
+};
+
+extern const struct sk_ops sk_ops_cpu;
+#endif

@@ -1,0 +1,57 @@
+/* tensors.h - tensor files: safetensors, float32.
+ *
+ * FORMAT: u64 little endian N; N bytes of JSON header: {"__metadata__":
+ * {string: string}, "name": {"dtype": "F32", "shape": [..], "data_offsets":
+ * [begin, end]}, ...}, padded by blanks to a multiple of 8; then the data.
+ * Written with names in byte order, offsets in the same order, metadata first
+ * and sorted: bytes depend on content alone. Metadata "xxh3" holds the
+ * checksum of the data section; files without it are accepted.
+ * The reader treats the file as hostile: sizes, overlaps, gaps, duplicate
+ * names, integer overflow, non-F32 types: SK_EXIT_DATA naming file and tensor.
+ */
+#ifndef SK_MODEL_TENSORS_H
+#define SK_MODEL_TENSORS_H
+#include <stdint.h>
+#include "base/file.h"
+#include "base/hash.h"
+
+struct sk_tensor {
+    const char *name;
+    int ndim;
+    int64_t shape[4];
+    const float *data;               /* host; NULL in a listing */
+    uint64_t begin;                  /* offset in the data section */
+    size_t size;                     /* floats */
+};
+struct sk_meta { const char *key, *value; };
+
+/* Writes a whole file. data_hash (may be NULL) gets the checksum. 0, 1
+ * (published before with the same content), -1. */
+int sk_tensors_save(const char *path, const struct sk_tensor *t, int n,
+                    const struct sk_meta *meta, int n_meta, enum sk_commit how,
+                    char data_hash[SK_HASH_HEX]);
+
+/* Streaming writer for output larger than memory: tensors' data are given in
+ * the order of the listing (t[].data ignored). The checksum of metadata is
+ * known only at the end, so the header is written with a place for it. */
+struct sk_tensors_writer;
+struct sk_tensors_writer *sk_tensors_create(const char *path, const struct sk_tensor *t, int n,
+                                            const struct sk_meta *meta, int n_meta);
+int sk_tensors_write(struct sk_tensors_writer *w, const float *data, size_t n);
+int sk_tensors_finish(struct sk_tensors_writer *w, enum sk_commit how, char data_hash[SK_HASH_HEX]);
+void sk_tensors_abandon(struct sk_tensors_writer *w);
+
+struct sk_tensors;
+struct sk_tensors *sk_tensors_open(const char *path);     /* header checked; NULL: sk_fail */
+void sk_tensors_close(struct sk_tensors *f);
+int sk_tensors_count(const struct sk_tensors *f);
+const struct sk_tensor *sk_tensors_at(const struct sk_tensors *f, int i);   /* by name order */
+const struct sk_tensor *sk_tensors_find(const struct sk_tensors *f, const char *name);
+const char *sk_tensors_meta(const struct sk_tensors *f, const char *key);   /* NULL: absent */
+/* Reads n floats of a tensor from `first`: 0 or -1. */
+int sk_tensors_read(struct sk_tensors *f, const struct sk_tensor *t, size_t first, size_t n, float *out);
+/* Reads all data once and compares the checksum: 0, or -1 with SK_EXIT_DATA.
+ * A file without checksum passes. */
+int sk_tensors_verify(struct sk_tensors *f);
+const char *sk_tensors_path(const struct sk_tensors *f);
+#endif

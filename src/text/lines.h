@@ -1,0 +1,28 @@
+/* lines.h - reading text: plain, gzip (by suffix or magic bytes 1f 8b), or
+ * `-` for standard input.
+ *
+ * A line ends at \n, \r\n or \r. A final line without an end counts. A UTF-8
+ * BOM at the start is dropped and \r\n accepted, each with one warning per
+ * file. Invalid UTF-8 is an error naming file, line and byte, or is replaced
+ * by U+FFFD (with one warning). A truncated or corrupt gz is SK_EXIT_DATA.
+ */
+#ifndef SK_TEXT_LINES_H
+#define SK_TEXT_LINES_H
+#include <stddef.h>
+#include <stdint.h>
+struct sk_lines;
+enum { SK_LINES_REPLACE_INVALID = 1 };
+struct sk_lines *sk_lines_open(const char *path, unsigned flags);  /* NULL: sk_fail */
+/* 1: *line (terminated, valid until the next call) and *n are set; 0: end; -1: sk_fail. */
+int sk_lines_next(struct sk_lines *l, char **line, size_t *n);
+uint64_t sk_lines_number(const struct sk_lines *l);    /* of the line last read, from 1 */
+const char *sk_lines_path(const struct sk_lines *l);
+/* Bytes of the underlying file consumed so far and its size (0 if unknown): progress. */
+void sk_lines_progress(const struct sk_lines *l, uint64_t *done, uint64_t *total);
+void sk_lines_close(struct sk_lines *l);
+
+/* Next token of a line: separated by Unicode white space exactly as Python's
+ * str.split() does. *p advances; returns NULL at the end; *n is its length.
+ * The text is not modified. */
+const char *sk_token_next(const char **p, size_t *n);
+#endif

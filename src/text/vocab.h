@@ -1,0 +1,30 @@
+/* vocab.h - vocabularies in Sockeye's JSON form: one object, UTF-8 not
+ * escaped, 4 blanks of indent, in order of ids, no newline at the end.
+ * Ids: <pad> 0, <unk> 1, <s> 2, </s> 3, then words by (count, word)
+ * descending: ties in reverse code point order. (Sockeye 1.18, vocab.py)
+ */
+#ifndef SK_TEXT_VOCAB_H
+#define SK_TEXT_VOCAB_H
+#include <stddef.h>
+#include <stdint.h>
+enum { SK_PAD = 0, SK_UNK = 1, SK_BOS = 2, SK_EOS = 3, SK_SPECIALS = 4 };
+
+struct sk_vocab;
+/* Counting: bounded memory for many GB of text (memory grows with types). */
+struct sk_vocab_counts;
+struct sk_vocab_counts *sk_vocab_counts_new(void);
+/* Counts all tokens of a file (shows progress); 0 or -1. May be called for several files. */
+int sk_vocab_count_file(struct sk_vocab_counts *c, const char *path, unsigned lines_flags);
+/* num_words 0: no limit (specials not counted); pad_to 0: none. Frees nothing.
+ * Logs `Vocabulary: types: a/b/c/d (initial/min_pruned/max_pruned/+special) [...]`. */
+struct sk_vocab *sk_vocab_build(const struct sk_vocab_counts *c, int num_words, int min_count, int pad_to);
+void sk_vocab_counts_free(struct sk_vocab_counts *c);
+
+struct sk_vocab *sk_vocab_load(const char *path);   /* hostile input; NULL: sk_fail */
+int sk_vocab_save(const struct sk_vocab *v, const char *path);  /* whole, by rename */
+int32_t sk_vocab_size(const struct sk_vocab *v);
+int32_t sk_vocab_id(const struct sk_vocab *v, const char *word, size_t n);  /* SK_UNK if absent */
+const char *sk_vocab_word(const struct sk_vocab *v, int32_t id);
+int sk_vocab_equal(const struct sk_vocab *a, const struct sk_vocab *b);
+void sk_vocab_free(struct sk_vocab *v);
+#endif

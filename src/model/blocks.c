@@ -1,0 +1,382 @@
+/* blocks.c - sub-layers forward: see blocks.h. */
+#include "model/blocks.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "base/msg.h"
+
+float *sk_slab_take(struct sk_slab *s, size_t floats)
+{
+    size_t at = s->used;
+    s->used += (floats + 15) / 16 * 16;
+    if (s->used > s->most) s->most = s->used;
+    return s->base ? s->base + at : NULL;
+}
+
+static const struct sk_param *find(const struct sk_net *n, const char *name)
+{
+    const struct sk_param *p = sk_params_find(n->table, name);
+    if (!p) SK_BUG("parameter %s is not in the table", name);
+    return p;
+}
+
+float *sk_net_extra(struct sk_net *n, float *into, size_t floats)
+{
+    n->sum = sk_xrealloc(n->sum, (size_t)n->sums + 1, sizeof *n->sum);
+    float *from = n->ops->alloc(n->dev, floats * sizeof *from);
+    n->sum[n->sums++] = (struct sk_net_sum){into, from, floats};
+    return from;
+}
+
+/* --- linear ----------------------------------------------------------- */
+
+void sk_linear_init_rows(struct sk_net *n, struct sk_linear *l, const char *weight, int first, int N)
+{
+    const struct sk_param *p = find(n, weight);
+    SK_ENSURE(p->ndim == 2 && first + N <= p->shape[0]);
+    l->N = N;
+    l->K = (int)p->shape[1];
+    size_t at = p->offset + (size_t)first * (size_t)l->K;
+    l->data = n->data + at;
+    l->dw = n->grad ? n->grad + at : NULL;
+    l->w = n->ops->weight_new(n->dev, l->N, l->K, n->backward);
+}
+
+void sk_linear_init(struct sk_net *n, struct sk_linear *l, const char *weight, const char *bias)
+{
+    sk_linear_init_rows(n, l, weight, 0, (int)find(n, weight)->shape[0]);
+    if (!bias) return;
+    const struct sk_param *p = find(n, bias);
+    l->bias = n->data + p->offset;
+    l->db = n->grad ? n->grad + p->offset : NULL;
+}
+
+void sk_linear_load(const struct sk_net *n, struct sk_linear *l)
+{
+    if (l->w) n->ops->weight_load(n->dev, l->w, l->data);
+}
+
+void sk_linear_free(const struct sk_net *n, struct sk_linear *l)
+{
+    if (l->w) n->ops->weight_free(n->dev, l->w);
+    l->w = NULL;
+}
+
+void sk_linear_forward(const struct sk_net *n, float *y, const float *x, const struct sk_linear *l, int T)
+{
+    n->ops->linear_forward(n->dev, y, x, l->w, l->bias, T);
+}
+
+/* --- pre and post strings ---------------------------------------------- */
+
+void sk_process_init(struct sk_net *n, struct sk_process *p, const char *steps, const char *prefix,
+                     int D, int owns)
+{
+    char name[SK_PARAM_NAME];
+    snprintf(p->steps, sizeof p->steps, "%s", steps);
+    p->D = D;
+    p->owns = owns;
+    int norms = 0;
+    for (int i = 0; steps[i]; i++) {
+        if (steps[i] == 'd') p->site[i] = n->sites++;
+        if (steps[i] != 'n') continue;
+        snprintf(name, sizeof name, "%s_norm_gamma", prefix);
+        const struct sk_param *gamma = find(n, name);
+        snprintf(name, sizeof name, "%s_norm_beta", prefix);
+        const struct sk_param *beta = find(n, name);
+        p->gamma = n->data + gamma->offset;
+        p->beta = n->data + beta->offset;
+        if (!n->grad) continue;
+        p->dgamma[i] = n->grad + gamma->offset;
+        p->dbeta[i] = n->grad + beta->offset;
+        if (norms++) {      /* the name is shared: gradients of later uses are added at the end */
+            p->dgamma[i] = sk_net_extra(n, n->grad + gamma->offset, (size_t)D);
+            p->dbeta[i] = sk_net_extra(n, n->grad + beta->offset, (size_t)D);
+        }
+    }
+}
+
+void sk_process_layout(struct sk_process *p, struct sk_slab *s, int T)
+{
+    int own = p->owns;
+    for (int i = 0; p->steps[i]; i++) {
+        if (p->steps[i] == 'n' || !own) p->out[i] = sk_slab_take(s, (size_t)T * (size_t)p->D);
+        if (p->steps[i] == 'n') p->stat[i] = sk_slab_take(s, (size_t)T * 2);
+        own = 1;
+    }
+}
+
+static struct sk_dropout dropout(const struct sk_pass *pass, float p, uint32_t site)
+{
+    return (struct sk_dropout){pass->train ? p : 0, site, pass->update, pass->seed};
+}
+
+float *sk_process_forward(const struct sk_net *n, struct sk_process *p, float *x, const float *prev,
+                          int T, const struct sk_pass *pass, int side)
+{
+    const struct sk_ops *ops = n->ops;
+    struct sk_rows rows = pass->rows[side];
+    float drop_p = pass->train ? n->config->dropout_prepost : 0;
+    float *cur = x;
+    for (int i = 0; p->steps[i]; i++) {
+        float *dst = p->out[i] ? p->out[i] : cur;
+        switch (p->steps[i]) {
+        case 'n':
+            ops->norm_forward(n->dev, dst, p->stat[i], cur, p->gamma, p->beta, T, p->D);
+            p->in[i] = cur;
+            cur = dst;
+            break;
+        case 'd': {
+            /* The residual is added in the same pass over memory. */
+            int add = p->steps[i + 1] == 'r';
+            if (drop_p > 0 || add) {
+                ops->dropout_add(n->dev, dst, cur, add ? prev : NULL, p->D, rows,
+                                 dropout(pass, drop_p, p->site[i]));
+                cur = dst;
+            }
+            i += add;
+            break;
+        }
+        case 'r':
+            ops->dropout_add(n->dev, dst, cur, prev, p->D, rows, dropout(pass, 0, 0));
+            cur = dst;
+            break;
+        }
+    }
+    return cur;
+}
+
+/* --- blocks --------------------------------------------------------------- */
+
+void sk_block_init(struct sk_net *n, struct sk_block *b, enum sk_kind kind, int side, int layer)
+{
+    const struct sk_transformer *c = n->config;
+    static const char *const names[] = {"att_self", "att_enc", "ff"};
+    char prefix[64], weight[SK_PARAM_NAME], bias[SK_PARAM_NAME];
+    snprintf(prefix, sizeof prefix, "%s_transformer_%d_%s", side ? "decoder" : "encoder", layer, names[kind]);
+    b->kind = kind;
+    b->side = side;
+    b->D = c->size[side];
+    b->F = c->feed_forward[side];
+    b->H = c->heads[side];
+    snprintf(weight, sizeof weight, "%s_pre", prefix);
+    sk_process_init(n, &b->pre, c->pre[side], weight, b->D, 0);
+    b->site = n->sites++;
+    snprintf(weight, sizeof weight, "%s_%s", prefix, kind == SK_CROSS ? "q2h_weight" : "i2h_weight");
+    snprintf(bias, sizeof bias, "%s_i2h_bias", prefix);
+    if (kind == SK_SELF && side == 1 && !n->grad) {
+        /* Translating: keys and values go straight into their cache. */
+        sk_linear_init_rows(n, &b->in, weight, 0, b->D);
+        sk_linear_init_rows(n, &b->k, weight, b->D, 2 * b->D);
+    } else {
+        sk_linear_init(n, &b->in, weight, kind == SK_FEED ? bias : NULL);
+    }
+    if (kind == SK_CROSS) {
+        snprintf(weight, sizeof weight, "%s_k2h_weight", prefix);
+        sk_linear_init(n, &b->k, weight, NULL);
+        snprintf(weight, sizeof weight, "%s_v2h_weight", prefix);
+        sk_linear_init(n, &b->v, weight, NULL);
+    }
+    snprintf(weight, sizeof weight, "%s_h2o_weight", prefix);
+    snprintf(bias, sizeof bias, "%s_h2o_bias", prefix);
+    sk_linear_init(n, &b->out, weight, kind == SK_FEED ? bias : NULL);
+    snprintf(weight, sizeof weight, "%s_post", prefix);
+    sk_process_init(n, &b->post, c->post[side], weight, b->D, 1);
+}
+
+void sk_block_layout(struct sk_block *b, struct sk_slab *s, int T, int Ts, int longest, int step)
+{
+    size_t rows = (size_t)T, D = (size_t)b->D, F = (size_t)b->F;
+    sk_process_layout(&b->pre, s, T);
+    b->wide = sk_slab_take(s, rows * (b->kind == SK_FEED ? F : b->kind == SK_SELF && !step ? 3 * D : D));
+    b->mid = sk_slab_take(s, rows * (b->kind == SK_FEED ? F : D));
+    b->f = sk_slab_take(s, rows * D);
+    if (b->kind != SK_FEED && !step) b->prob = sk_slab_take(s, rows * (size_t)longest * (size_t)b->H);
+    if (b->kind == SK_CROSS && !step) {
+        b->keys = sk_slab_take(s, (size_t)Ts * D);
+        b->values = sk_slab_take(s, (size_t)Ts * D);
+    }
+    sk_process_layout(&b->post, s, T);
+}
+
+void sk_block_load(const struct sk_net *n, struct sk_block *b)
+{
+    sk_linear_load(n, &b->in);
+    sk_linear_load(n, &b->k);
+    sk_linear_load(n, &b->v);
+    sk_linear_load(n, &b->out);
+}
+
+void sk_block_free(const struct sk_net *n, struct sk_block *b)
+{
+    sk_linear_free(n, &b->in);
+    sk_linear_free(n, &b->k);
+    sk_linear_free(n, &b->v);
+    sk_linear_free(n, &b->out);
+}
+
+void sk_feed_forward(const struct sk_net *n, struct sk_block *b, const float *y, const struct sk_pass *pass)
+{
+    struct sk_rows rows = pass->rows[b->side];
+    sk_linear_forward(n, b->wide, y, &b->in, rows.rows);
+    n->ops->activation_forward(n->dev, b->mid, b->wide, n->config->activation, b->F, rows,
+                               dropout(pass, n->config->dropout_act, b->site));
+    sk_linear_forward(n, b->f, b->mid, &b->out, rows.rows);
+}
+
+void sk_cross_keys(const struct sk_net *n, const struct sk_block *b, float *keys, float *values,
+                   const float *memory, int Ts)
+{
+    sk_linear_forward(n, keys, memory, &b->k, Ts);
+    sk_linear_forward(n, values, memory, &b->v, Ts);
+}
+
+/* Where q, k and v of an attention stand, and whose rows the keys are. */
+struct sk_qkv { float *q, *k, *v; int ldq, ldk; struct sk_rows key; };
+static struct sk_qkv qkv_of(const struct sk_block *b, float *wide, float *keys, float *values,
+                            const struct sk_pass *pass)
+{
+    if (b->kind == SK_SELF)
+        return (struct sk_qkv){wide, wide + b->D, wide + 2 * b->D, 3 * b->D, 3 * b->D, pass->rows[b->side]};
+    return (struct sk_qkv){wide, keys, values, b->D, b->D, pass->rows[0]};
+}
+
+float *sk_block_forward(const struct sk_net *n, struct sk_block *b, float *x, const float *memory,
+                        const struct sk_pass *pass)
+{
+    struct sk_rows rows = pass->rows[b->side];
+    int T = rows.rows;
+    const float *y = sk_process_forward(n, &b->pre, x, NULL, T, pass, b->side);
+    b->y = y;
+    if (b->kind == SK_FEED) {
+        sk_feed_forward(n, b, y, pass);
+    } else {
+        sk_linear_forward(n, b->wide, y, &b->in, T);
+        if (b->kind == SK_CROSS) sk_cross_keys(n, b, b->keys, b->values, memory, pass->rows[0].rows);
+        struct sk_qkv a = qkv_of(b, b->wide, b->keys, b->values, pass);
+        n->ops->attention_forward(n->dev, b->mid, b->prob, a.q, a.ldq, a.k, a.v, a.ldk, b->H, b->D, rows, a.key,
+                                  b->kind == SK_SELF && b->side == 1,
+                                  dropout(pass, n->config->dropout_attention, b->site));
+        sk_linear_forward(n, b->f, b->mid, &b->out, T);
+    }
+    return sk_process_forward(n, &b->post, b->f, x, T, pass, b->side);
+}
+
+/* --- backward ---------------------------------------------------------------- */
+
+/* A buffer of w that is neither a nor b. */
+static float *other(const struct sk_backward *w, const float *a, const float *b)
+{
+    for (int i = 0; i < 4; i++)
+        if (w->g[i] != a && w->g[i] != b) return w->g[i];
+    SK_BUG("no free gradient buffer");
+}
+
+float *sk_process_backward(const struct sk_net *n, struct sk_process *p, struct sk_backward *w, float *g,
+                           float **residual, int T, const struct sk_pass *pass, int side)
+{
+    const struct sk_ops *ops = n->ops;
+    struct sk_rows rows = pass->rows[side];
+    float drop_p = pass->train ? n->config->dropout_prepost : 0;
+    for (int i = (int)strlen(p->steps) - 1; i >= 0; i--) {
+        float *dst = NULL;
+        switch (p->steps[i]) {
+        case 'n':
+            dst = other(w, g, *residual);
+            ops->norm_backward(n->dev, dst, p->dgamma[i], p->dbeta[i], g, p->in[i], p->stat[i], p->gamma,
+                               p->D, pass->leaves[side], 0);
+            g = dst;
+            break;
+        case 'd':
+            if (drop_p <= 0) break;
+            dst = g == *residual ? other(w, g, NULL) : g;
+            ops->dropout_add(n->dev, dst, g, NULL, p->D, rows, dropout(pass, drop_p, p->site[i]));
+            g = dst;
+            break;
+        case 'r':
+            if (!*residual) {
+                *residual = g;
+                break;
+            }
+            if (g == *residual) {
+                dst = other(w, g, NULL);
+                ops->copy(n->dev, dst, g, (size_t)T * (size_t)p->D * sizeof *g);
+                g = dst;
+            }
+            ops->add(n->dev, *residual, g, (size_t)T * (size_t)p->D);
+            break;
+        }
+    }
+    return g;
+}
+
+/* The pre string at the end of a block's backward pass: what reaches y joins
+ * the residual's gradient; a leading norm adds to it without a buffer between. */
+static float *pre_backward(const struct sk_net *n, struct sk_process *p, struct sk_backward *w, float *gy,
+                           float *residual, int T, const struct sk_pass *pass, int side)
+{
+    struct sk_process rest = *p;
+    if (p->steps[0] == 'n' && residual) {
+        /* All letters but the first: positions stay, so blank it out. */
+        rest.steps[0] = '-';
+        float *g = sk_process_backward(n, &rest, w, gy, &residual, T, pass, side);
+        n->ops->norm_backward(n->dev, residual, p->dgamma[0], p->dbeta[0], g, p->in[0], p->stat[0], p->gamma,
+                              p->D, pass->leaves[side], 1);
+        return residual;
+    }
+    float *g = sk_process_backward(n, p, w, gy, &residual, T, pass, side);
+    if (residual && g != residual) {
+        n->ops->add(n->dev, residual, g, (size_t)T * (size_t)p->D);
+        return residual;
+    }
+    return g;
+}
+
+static void weight_gradient(const struct sk_net *n, const struct sk_linear *l, const float *dy, const float *x,
+                            struct sk_leaves leaves)
+{
+    n->ops->linear_backward_weight(n->dev, l->dw, l->db, dy, x, l->N, l->K, leaves);
+}
+
+float *sk_block_backward(const struct sk_net *n, struct sk_block *b, struct sk_backward *w, float *gx,
+                         const float *memory, float *dmemory, int *dmemory_set, const struct sk_pass *pass)
+{
+    const struct sk_ops *ops = n->ops;
+    struct sk_rows rows = pass->rows[b->side];
+    struct sk_leaves leaves = pass->leaves[b->side], source = pass->leaves[0];
+    int T = rows.rows, Ts = pass->rows[0].rows;
+    float *residual = NULL, *wide;
+    float *gf = sk_process_backward(n, &b->post, w, gx, &residual, T, pass, b->side);
+    weight_gradient(n, &b->out, gf, b->mid, leaves);
+    if (b->kind == SK_FEED) {
+        wide = w->wide2;
+        ops->linear_backward_data(n->dev, wide, gf, b->out.w, T, 0);
+        ops->activation_backward(n->dev, wide, wide, b->wide, n->config->activation, b->F, rows,
+                                 dropout(pass, n->config->dropout_act, b->site));
+    } else {
+        float *dcontext = other(w, gf, residual);
+        ops->linear_backward_data(n->dev, dcontext, gf, b->out.w, T, 0);
+        wide = w->wide;
+        struct sk_qkv a = qkv_of(b, b->wide, b->keys, b->values, pass);
+        struct sk_qkv d = qkv_of(b, wide, w->dkeys, w->dvalues, pass);
+        ops->attention_backward(n->dev, d.q, d.k, d.v, dcontext, b->prob, a.q, a.ldq, a.k, a.v, a.ldk, b->H, b->D,
+                                rows, a.key, b->kind == SK_SELF && b->side == 1,
+                                dropout(pass, n->config->dropout_attention, b->site));
+        if (b->kind == SK_CROSS) {
+            weight_gradient(n, &b->k, d.k, memory, source);
+            weight_gradient(n, &b->v, d.v, memory, source);
+            ops->linear_backward_data(n->dev, dmemory, d.k, b->k.w, Ts, *dmemory_set);
+            ops->linear_backward_data(n->dev, dmemory, d.v, b->v.w, Ts, 1);
+            *dmemory_set = 1;
+        }
+    }
+    weight_gradient(n, &b->in, wide, b->y, leaves);
+    if (!b->pre.steps[0] && residual) {
+        ops->linear_backward_data(n->dev, residual, wide, b->in.w, T, 1);
+        return residual;
+    }
+    float *gy = other(w, residual, NULL);
+    ops->linear_backward_data(n->dev, gy, wide, b->in.w, T, 0);
+    return pre_backward(n, &b->pre, w, gy, residual, T, pass, b->side);
+}

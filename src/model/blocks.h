@@ -1,0 +1,119 @@
+/* blocks.h - sub-layers of the Transformer over the seam, forward and
+ * backward: private to this folder.
+ *
+ * A stack is a flat row of sub-layers, each `x' = post(f(pre(x)), prev = x)`
+ * with f = self-attention, attention to the encoder, or feed-forward, and a
+ * final process. Activations that the backward pass wants stay in buffers
+ * that are laid out once (struct sk_slab).
+ */
+#ifndef SK_MODEL_BLOCKS_H
+#define SK_MODEL_BLOCKS_H
+#include "model/transformer.h"
+
+/* What all blocks of one model share. */
+struct sk_net {
+    const struct sk_ops *ops;
+    struct sk_device *dev;
+    const struct sk_transformer *config;
+    const struct sk_params *table;
+    float *data, *grad;              /* device; grad NULL: translating only */
+    /* Gradients of second uses of a parameter, added onto the first at the
+     * end, in this order. */
+    struct sk_net_sum { float *into, *from; size_t n; } *sum;
+    int sums;
+    uint32_t sites;                  /* dropout sites given out */
+    int backward;                    /* weights are wanted for gradients too */
+};
+
+/* Memory for the gradient of one more use of a parameter, to be added onto
+ * `into` when all are there. */
+float *sk_net_extra(struct sk_net *n, float *into, size_t floats);
+
+/* What one pass over a batch needs to know. */
+struct sk_pass {
+    int train;                       /* dropout on */
+    uint64_t seed;
+    uint32_t update;
+    struct sk_rows rows[2];          /* source, target */
+    struct sk_leaves leaves[2];
+};
+
+/* Bump allocator: run with base NULL it measures, then it hands out. */
+struct sk_slab { float *base; size_t used, most; };
+float *sk_slab_take(struct sk_slab *s, size_t floats);
+
+struct sk_linear {
+    struct sk_weight *w;
+    const float *data, *bias;        /* in net->data */
+    float *dw, *db;                  /* in net->grad */
+    int N, K;
+};
+void sk_linear_init(struct sk_net *n, struct sk_linear *l, const char *weight, const char *bias);
+/* Rows [first, first + N) of a weight matrix as a product of its own (no bias). */
+void sk_linear_init_rows(struct sk_net *n, struct sk_linear *l, const char *weight, int first, int N);
+void sk_linear_load(const struct sk_net *n, struct sk_linear *l);
+void sk_linear_free(const struct sk_net *n, struct sk_linear *l);
+void sk_linear_forward(const struct sk_net *n, float *y, const float *x, const struct sk_linear *l, int T);
+
+/* One pre, post or final string at one place. */
+struct sk_process {
+    char steps[8];
+    int D, owns;                     /* owns: its input may be overwritten (post) */
+    const float *gamma, *beta;
+    float *dgamma[8], *dbeta[8];     /* of each n */
+    uint32_t site[8];                /* of each d */
+    float *out[8], *stat[8];
+    const float *in[8];              /* of each n: remembered for the backward pass */
+};
+void sk_process_init(struct sk_net *n, struct sk_process *p, const char *steps, const char *prefix,
+                     int D, int owns);
+void sk_process_layout(struct sk_process *p, struct sk_slab *s, int T);
+/* Returns where the result is. side: 0 source rows, 1 target rows. */
+float *sk_process_forward(const struct sk_net *n, struct sk_process *p, float *x, const float *prev,
+                          int T, const struct sk_pass *pass, int side);
+
+enum sk_kind { SK_SELF, SK_CROSS, SK_FEED };
+struct sk_block {
+    enum sk_kind kind;
+    int side, D, F, H;
+    struct sk_process pre, post;
+    struct sk_linear in, out;        /* i2h (or q2h) and h2o */
+    struct sk_linear k, v;           /* attention to the encoder */
+    uint32_t site;
+    float *wide;                     /* (T, 3D) q|k|v, (T, D) q, or (T, F) before activation */
+    float *mid;                      /* (T, D) context, or (T, F) after activation */
+    float *keys, *values;            /* (Ts, D) of SK_CROSS */
+    float *prob, *f;
+    const float *y;                  /* pre's result, for the backward pass */
+};
+void sk_block_init(struct sk_net *n, struct sk_block *b, enum sk_kind kind, int side, int layer);
+/* T rows here, Ts rows and `longest` keys a sentence of what is attended to.
+ * step: for translating row by row: keys, values and prob are kept elsewhere. */
+void sk_block_layout(struct sk_block *b, struct sk_slab *s, int T, int Ts, int longest, int step);
+void sk_block_load(const struct sk_net *n, struct sk_block *b);
+void sk_block_free(const struct sk_net *n, struct sk_block *b);
+/* f of SK_FEED: from y (T, D) to b->f. */
+void sk_feed_forward(const struct sk_net *n, struct sk_block *b, const float *y, const struct sk_pass *pass);
+/* Keys and values (Ts, D) of SK_CROSS from the encoder's result. */
+void sk_cross_keys(const struct sk_net *n, const struct sk_block *b, float *keys, float *values,
+                   const float *memory, int Ts);
+float *sk_block_forward(const struct sk_net *n, struct sk_block *b, float *x, const float *memory,
+                        const struct sk_pass *pass);
+
+/* Memory of the backward pass of one side. */
+struct sk_backward {
+    float *g[4];                     /* (T, D) */
+    float *wide, *wide2;             /* (T, max(3D, F)) */
+    float *dkeys, *dvalues;          /* (Ts, D), decoder only */
+};
+/* gx: gradient of the block's output, one of w->g; returns that of its input
+ * (also one of them). dmemory (Ts, De) += for SK_CROSS; *dmemory_set says
+ * whether it holds anything yet. */
+float *sk_block_backward(const struct sk_net *n, struct sk_block *b, struct sk_backward *w, float *gx,
+                         const float *memory, float *dmemory, int *dmemory_set, const struct sk_pass *pass);
+/* g: gradient of the process's output. Returns that of its input. Where the
+ * string has r, *residual (NULL: none yet) gets what goes to prev; it may be
+ * the very buffer that is returned, which is then not to be overwritten. */
+float *sk_process_backward(const struct sk_net *n, struct sk_process *p, struct sk_backward *w, float *g,
+                           float **residual, int T, const struct sk_pass *pass, int side);
+#endif

@@ -1,0 +1,307 @@
+/* network.c - building a model, and its passes over a batch. */
+#include "model/network.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "base/msg.h"
+
+float *sk_model_device(struct sk_model *m, size_t floats)
+{
+    SK_ENSURE(m->memories < (int)(sizeof m->memory / sizeof m->memory[0]));
+    float *p = m->net.ops->alloc(m->net.dev, (floats ? floats : 1) * sizeof *p);
+    m->memory[m->memories++] = p;
+    return p;
+}
+
+/* Position t, value j: sin(t / 10000^(2j/D)) in the first half, the cosine of
+ * the same angles in the second. */
+static float *sinusoids(const struct sk_net *n, int rows, int D)
+{
+    float *host = sk_xcalloc((size_t)rows * (size_t)D, sizeof *host);
+    for (int t = 0; t < rows; t++)
+        for (int j = 0; j < D / 2; j++) {
+            double angle = t / pow(10000, 2.0 * j / D);
+            host[(size_t)t * (size_t)D + (size_t)j] = (float)sin(angle);
+            host[(size_t)t * (size_t)D + (size_t)(D / 2 + j)] = (float)cos(angle);
+        }
+    size_t bytes = (size_t)rows * (size_t)D * sizeof *host;
+    float *dev = n->ops->alloc(n->dev, bytes);
+    n->ops->upload(n->dev, dev, host, bytes);
+    free(host);
+    return dev;
+}
+
+static int tied_tables(const struct sk_transformer *c)
+{
+    return c->tying == SK_TYING_SRC_TRG || c->tying == SK_TYING_SRC_TRG_SOFTMAX;
+}
+
+static const char *table_name(const struct sk_transformer *c, int side)
+{
+    if (tied_tables(c)) return "source_target_embed_weight";
+    return side ? "target_embed_weight" : "source_embed_weight";
+}
+
+static void init_embedding(struct sk_model *m, int side)
+{
+    struct sk_net *n = &m->net;
+    struct sk_embedding *e = &m->embed[side];
+    const struct sk_transformer *c = &m->c;
+    const struct sk_param *p = sk_params_find(&m->table, table_name(c, side));
+    e->V = c->vocab[side];
+    e->D = c->size[side];
+    e->table = n->data + p->offset;
+    e->scale = c->positions == SK_POSITIONS_FIXED ? sqrtf((float)e->D) : 1;
+    e->site_embed = n->sites++;
+    e->site_prepost = n->sites++;
+    if (c->positions == SK_POSITIONS_FIXED) {
+        e->fixed = sinusoids(n, c->max_len[side], e->D);
+        e->position = e->fixed;
+    } else if (c->positions == SK_POSITIONS_LEARNED) {
+        const struct sk_param *q =
+            sk_params_find(&m->table, side ? "target_pos_embed_weight" : "source_pos_embed_weight");
+        e->position = n->data + q->offset;
+        if (n->grad) e->dposition = n->grad + q->offset;
+    }
+    /* The output layer's gradient of a tied table is stored in its place, that
+     * of its use as embeddings (of both sides in one call) comes on top. */
+    if (n->grad && !(side == 0 && tied_tables(c))) {
+        int softmax = c->tying == SK_TYING_SRC_TRG_SOFTMAX || (c->tying == SK_TYING_TRG_SOFTMAX && side == 1);
+        e->dtable = n->grad + p->offset;
+        if (softmax) e->dtable = sk_net_extra(n, e->dtable, p->size);
+    }
+}
+
+/* Backward buffers and activations for batches of the limits. */
+static void layout_training(struct sk_model *m)
+{
+    const struct sk_transformer *c = &m->c;
+    const struct sk_batch_limits *l = &m->limits;
+    int T[2] = {l->max_source > l->longest_source ? l->max_source : l->longest_source,
+                l->max_target > l->longest_target ? l->max_target : l->longest_target};
+    int longest[2] = {l->longest_source, l->longest_target};
+    for (int s = 0; s < 2; s++) {
+        struct sk_slab slab = {0};
+        size_t rows = (size_t)T[s], D = (size_t)c->size[s], F = (size_t)c->feed_forward[s];
+        for (int go = 0; go < 2; go++) {
+            if (go) slab = (struct sk_slab){.base = sk_model_device(m, slab.most)};
+            m->embed[s].x = sk_slab_take(&slab, rows * D);
+            m->embed[s].words = c->dropout_embed[s] > 0 ? sk_slab_take(&slab, rows * D) : NULL;
+            for (int i = 0; i < m->blocks[s]; i++) {
+                struct sk_block *b = &m->block[s][i];
+                sk_block_layout(b, &slab, T[s], T[0], longest[b->kind == SK_CROSS ? 0 : s], 0);
+            }
+            sk_process_layout(&m->final[s], &slab, T[s]);
+            for (int i = 0; i < 4; i++) m->back[s].g[i] = sk_slab_take(&slab, rows * D);
+            m->back[s].wide = sk_slab_take(&slab, rows * 3 * D);
+            m->back[s].wide2 = sk_slab_take(&slab, rows * F);
+            if (s) {
+                m->back[s].dkeys = sk_slab_take(&slab, (size_t)T[0] * D);
+                m->back[s].dvalues = sk_slab_take(&slab, (size_t)T[0] * D);
+            }
+        }
+    }
+    int most = T[0] > T[1] ? T[0] : T[1];
+    m->iota = sk_xcalloc((size_t)most, sizeof *m->iota);
+    for (int i = 0; i < most; i++) m->iota[i] = i;
+    m->nll = sk_xcalloc((size_t)T[1], sizeof *m->nll);
+    m->correct = sk_xcalloc((size_t)T[1], sizeof *m->correct);
+}
+
+struct sk_model *sk_model_new(const struct sk_transformer *c, const struct sk_ops *ops, struct sk_device *dev,
+                              const struct sk_batch_limits *limits)
+{
+    struct sk_model *m = sk_xcalloc(1, sizeof *m);
+    m->c = *c;
+    m->train = limits != NULL;
+    if (limits) m->limits = *limits;
+    sk_transformer_params(c, &m->table);
+    struct sk_net *n = &m->net;
+    n->ops = ops;
+    n->dev = dev;
+    n->config = &m->c;
+    n->table = &m->table;
+    n->backward = m->train;
+    n->data = sk_model_device(m, m->table.total);
+    if (m->train) n->grad = sk_model_device(m, m->table.total);
+    for (int s = 0; s < 2; s++) {
+        init_embedding(m, s);
+        int kinds = s ? 3 : 2;
+        m->blocks[s] = kinds * c->layers[s];
+        m->block[s] = sk_xcalloc((size_t)m->blocks[s], sizeof *m->block[s]);
+        for (int i = 0; i < m->blocks[s]; i++) {
+            enum sk_kind kind = i % kinds == 0 ? SK_SELF : i % kinds == kinds - 1 ? SK_FEED : SK_CROSS;
+            sk_block_init(n, &m->block[s][i], kind, s, i / kinds);
+        }
+        sk_process_init(n, &m->final[s], c->pre[s],
+                        s ? "decoder_transformer_final_process" : "encoder_transformer_final_process", c->size[s], 0);
+    }
+    int own_output = c->tying == SK_TYING_NONE || c->tying == SK_TYING_SRC_TRG;
+    sk_linear_init(n, &m->output, own_output ? "target_output_weight" : table_name(c, 1), "target_output_bias");
+    SK_ENSURE(n->sites <= SK_SITE_MAX);
+    if (m->train) layout_training(m);
+    return m;
+}
+
+void sk_model_free(struct sk_model *m)
+{
+    if (!m) return;
+    struct sk_net *n = &m->net;
+    for (int s = 0; s < 2; s++) {
+        for (int i = 0; i < m->blocks[s]; i++) sk_block_free(n, &m->block[s][i]);
+        free(m->block[s]);
+        if (m->embed[s].fixed) n->ops->free(n->dev, m->embed[s].fixed);
+    }
+    sk_linear_free(n, &m->output);
+    for (int i = 0; i < n->sums; i++) n->ops->free(n->dev, n->sum[i].from);
+    free(n->sum);
+    for (int i = 0; i < m->memories; i++) n->ops->free(n->dev, m->memory[i]);
+    sk_params_free(&m->table);
+    free(m->iota);
+    free(m->nll);
+    free(m->correct);
+    free(m);
+}
+
+const struct sk_params *sk_model_params(const struct sk_model *m) { return &m->table; }
+const struct sk_transformer *sk_model_config(const struct sk_model *m) { return &m->c; }
+float *sk_model_data(struct sk_model *m) { return m->net.data; }
+float *sk_model_gradients(struct sk_model *m) { return m->net.grad; }
+
+void sk_model_load_weights(struct sk_model *m)
+{
+    for (int s = 0; s < 2; s++)
+        for (int i = 0; i < m->blocks[s]; i++) sk_block_load(&m->net, &m->block[s][i]);
+    sk_linear_load(&m->net, &m->output);
+}
+
+/* --- passes ------------------------------------------------------------------ */
+
+static struct sk_dropout dropout(const struct sk_pass *pass, float p, uint32_t site)
+{
+    return (struct sk_dropout){pass->train ? p : 0, site, pass->update, pass->seed};
+}
+
+float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, int first_position,
+                      const struct sk_pass *pass)
+{
+    struct sk_embedding *e = &m->embed[side];
+    const struct sk_net *n = &m->net;
+    struct sk_rows rows = pass->rows[side];
+    struct sk_dropout prepost = dropout(pass, m->c.dropout_prepost, e->site_prepost);
+    struct sk_dropout embed = dropout(pass, m->c.dropout_embed[side], e->site_embed);
+    if (embed.p > 0) {
+        /* Two dropouts, before and after positions: row t of the words is "word t". */
+        n->ops->embed_forward(n->dev, e->words, ids, e->table, e->scale, NULL, e->D, rows, first_position, embed);
+        n->ops->embed_forward(n->dev, e->x, m->iota, e->words, 1, e->position, e->D, rows, first_position, prepost);
+    } else {
+        n->ops->embed_forward(n->dev, e->x, ids, e->table, e->scale, e->position, e->D, rows, first_position,
+                              prepost);
+    }
+    return e->x;
+}
+
+float *sk_model_stack(struct sk_model *m, int side, float *x, const float *memory, const struct sk_pass *pass)
+{
+    for (int i = 0; i < m->blocks[side]; i++)
+        x = sk_block_forward(&m->net, &m->block[side][i], x, memory, pass);
+    return sk_process_forward(&m->net, &m->final[side], x, NULL, pass->rows[side].rows, pass, side);
+}
+
+/* Gradient of the embedding's result to tables and positions. */
+static void embed_backward(struct sk_model *m, const struct sk_batch *b, float *const gx[2],
+                           const struct sk_pass *pass)
+{
+    const struct sk_net *n = &m->net;
+    const struct sk_ops *ops = n->ops;
+    const int32_t *ids[2] = {b->source, b->target};
+    for (int s = 0; s < 2; s++) {
+        struct sk_embedding *e = &m->embed[s];
+        struct sk_rows rows = pass->rows[s];
+        struct sk_dropout prepost = dropout(pass, m->c.dropout_prepost, e->site_prepost);
+        struct sk_dropout embed = dropout(pass, m->c.dropout_embed[s], e->site_embed);
+        if (prepost.p > 0) ops->dropout_backward(n->dev, gx[s], e->D, rows, prepost);
+        if (e->dposition)
+            ops->position_backward(n->dev, e->dposition, m->c.max_len[s], e->D, gx[s], rows, pass->leaves[s]);
+        if (embed.p > 0) ops->dropout_backward(n->dev, gx[s], e->D, rows, embed);
+    }
+    float scale[2] = {m->embed[0].scale, m->embed[1].scale};
+    const float *g[2] = {gx[0], gx[1]};
+    int first = m->embed[0].dtable ? 1 : 2;       /* streams of one call */
+    for (int s = 0; s < 2; s += first)
+        ops->embed_backward(n->dev, m->embed[first == 2 ? 1 : s].dtable, m->embed[s].V, m->embed[s].D, first, ids + s,
+                            g + s, scale + s, pass->leaves + s);
+}
+
+static struct sk_pass pass_of(const struct sk_batch *b, int train, uint64_t seed, uint32_t update)
+{
+    return (struct sk_pass){
+        train, seed, update,
+        {{b->source_rows, b->sentences, b->source_offset, b->ordinal},
+         {b->target_rows, b->sentences, b->target_offset, b->ordinal}},
+        {{b->leaves, b->source_leaf}, {b->leaves, b->target_leaf}}};
+}
+
+/* Sums per leaf, then the tree over leaves: the same for any number of shards. */
+static void sum_loss(const struct sk_batch *b, const float *nll, const uint8_t *correct, struct sk_loss *loss)
+{
+    double sum[1024];
+    SK_ENSURE(b->leaves <= 1024);
+    loss->correct = 0;
+    loss->labels = b->target_rows;
+    for (int l = 0; l < b->leaves; l++) {
+        sum[l] = 0;
+        for (int t = b->target_leaf[l]; t < b->target_leaf[l + 1]; t++) {
+            sum[l] += (double)nll[t];
+            loss->correct += correct[t];
+        }
+    }
+    for (int step = 1; step < b->leaves; step *= 2)
+        for (int l = 0; l + step < b->leaves; l += 2 * step) sum[l] += sum[l + step];
+    loss->nll = sum[0];
+}
+
+static float *forward(struct sk_model *m, const struct sk_batch *b, const struct sk_pass *pass, float **memory)
+{
+    *memory = sk_model_stack(m, 0, sk_model_embed(m, 0, b->source, 0, pass), NULL, pass);
+    return sk_model_stack(m, 1, sk_model_embed(m, 1, b->target, 0, pass), *memory, pass);
+}
+
+void sk_model_gradient(struct sk_model *m, const struct sk_batch *b, uint64_t seed, uint32_t update,
+                       float smoothing, float loss_scale, struct sk_loss *loss)
+{
+    const struct sk_net *n = &m->net;
+    struct sk_pass pass = pass_of(b, 1, seed, update);
+    float *memory, *g[2];
+    const float *top = forward(m, b, &pass, &memory);
+    g[1] = m->back[1].g[0];
+    n->ops->output_loss(n->dev, g[1], m->output.dw, m->output.db, m->nll, m->correct, top, m->output.w,
+                        m->output.bias, b->label, smoothing, loss_scale, m->c.vocab[1], m->c.size[1], pass.leaves[1]);
+    sum_loss(b, m->nll, m->correct, loss);
+
+    float *none = NULL;
+    g[1] = sk_process_backward(n, &m->final[1], &m->back[1], g[1], &none, b->target_rows, &pass, 1);
+    g[0] = m->back[0].g[0];
+    int set = 0;
+    for (int i = m->blocks[1] - 1; i >= 0; i--)
+        g[1] = sk_block_backward(n, &m->block[1][i], &m->back[1], g[1], memory, g[0], &set, &pass);
+    g[0] = sk_process_backward(n, &m->final[0], &m->back[0], g[0], &none, b->source_rows, &pass, 0);
+    for (int i = m->blocks[0] - 1; i >= 0; i--)
+        g[0] = sk_block_backward(n, &m->block[0][i], &m->back[0], g[0], NULL, NULL, NULL, &pass);
+    embed_backward(m, b, g, &pass);
+    for (int i = 0; i < n->sums; i++) n->ops->add(n->dev, n->sum[i].into, n->sum[i].from, n->sum[i].n);
+}
+
+void sk_model_loss(struct sk_model *m, const struct sk_batch *b, float *nll, struct sk_loss *loss)
+{
+    const struct sk_net *n = &m->net;
+    struct sk_pass pass = pass_of(b, 0, 0, 0);
+    float *memory;
+    const float *top = forward(m, b, &pass, &memory);
+    n->ops->output_loss(n->dev, NULL, NULL, NULL, m->nll, m->correct, top, m->output.w, m->output.bias, b->label, 0,
+                        1, m->c.vocab[1], m->c.size[1], pass.leaves[1]);
+    sum_loss(b, m->nll, m->correct, loss);
+    if (nll) memcpy(nll, m->nll, (size_t)b->target_rows * sizeof *nll);
+}

@@ -1,0 +1,47 @@
+/* network.h - a whole model in memory: private to this folder. */
+#ifndef SK_MODEL_NETWORK_H
+#define SK_MODEL_NETWORK_H
+#include "model/blocks.h"
+
+/* Words to vectors, of one side. */
+struct sk_embedding {
+    const float *table;              /* (V, D) in net.data */
+    float *dtable;                   /* NULL: the other side's call makes it (one shared table) */
+    const float *position;           /* (max_len, D) or NULL */
+    float *dposition;                /* learned positions */
+    float *fixed;                    /* the sinusoids, if these are used */
+    int V, D;
+    float scale;
+    uint32_t site_embed, site_prepost;
+    float *words;                    /* (T, D) between the two dropouts, if embedding dropout is on */
+    float *x;                        /* (T, D) */
+};
+
+struct sk_model {
+    struct sk_transformer c;
+    struct sk_params table;
+    struct sk_net net;
+    struct sk_batch_limits limits;
+    int train;
+    int blocks[2];
+    struct sk_block *block[2];
+    struct sk_process final[2];
+    struct sk_embedding embed[2];
+    struct sk_linear output;
+    /* training */
+    struct sk_backward back[2];
+    int32_t *iota;                   /* host, 0, 1, 2, ... */
+    float *nll;                      /* host (T) */
+    uint8_t *correct;
+    float *memory[16];               /* device allocations to release */
+    int memories;
+    int decoders;                    /* translating: blocks' buffers belong to one decoder */
+};
+
+float *sk_model_device(struct sk_model *m, size_t floats);
+/* Embeds rows at positions first_position + row in sentence; returns (T, D). */
+float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, int first_position,
+                      const struct sk_pass *pass);
+/* Runs a side's blocks and its final process. */
+float *sk_model_stack(struct sk_model *m, int side, float *x, const float *memory, const struct sk_pass *pass);
+#endif

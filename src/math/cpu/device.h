@@ -23,8 +23,8 @@ enum sk_isa { SK_ISA_AVX2, SK_ISA_AVX512 };
 
 /* Memory shared by the threads of one op; each slot is one buffer. */
 enum sk_cpu_slot {
-    SK_SLOT_PACK_A, SK_SLOT_PACK_B, SK_SLOT_TREE, SK_SLOT_LOGITS, SK_SLOT_ROWS,   /* products */
-    SK_SLOT_LAYER0, SK_SLOT_LAYER1, SK_SLOT_LAYER2, SK_SLOT_LAYER3,               /* all other ops */
+    SK_SLOT_PANELS, SK_SLOT_TREE, SK_SLOT_LOGITS,                             /* products */
+    SK_SLOT_LAYER0, SK_SLOT_LAYER1, SK_SLOT_LAYER2, SK_SLOT_LAYER3,           /* all other ops */
     SK_SLOTS
 };
 
@@ -44,7 +44,16 @@ void *sk_cpu_scratch(struct sk_device *dev, int thread, size_t bytes);
 /* The same for a shared slot; call before the job, from the op's caller. */
 void *sk_cpu_shared(struct sk_device *dev, enum sk_cpu_slot slot, size_t bytes);
 
-/* --- products: linear.c, output.c ---------------------------------------- */
+/* --- device.c --------------------------------------------------------------- */
+struct sk_device *sk_cpu_open(int threads, const char **why);
+void sk_cpu_close(struct sk_device *dev);
+void sk_cpu_describe(const struct sk_device *dev, char *text, size_t n);
+void *sk_cpu_alloc(struct sk_device *dev, size_t bytes);
+void sk_cpu_free(struct sk_device *dev, void *p);
+void sk_cpu_copy(struct sk_device *dev, void *dst, const void *src, size_t bytes);   /* and upload, download */
+void sk_cpu_zero(struct sk_device *dev, void *dst, size_t bytes);
+
+/* --- products: linear.c, gradient.c, output.c ------------------------------- */
 struct sk_weight *sk_cpu_weight_new(struct sk_device *dev, int N, int K, int backward);
 void sk_cpu_weight_load(struct sk_device *dev, struct sk_weight *w, const float *data);
 void sk_cpu_weight_free(struct sk_device *dev, struct sk_weight *w);

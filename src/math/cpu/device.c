@@ -1,0 +1,89 @@
+/* device.c - the cpu device: its threads, its memory. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "math/cpu/device.h"
+
+struct sk_device *sk_cpu_open(int threads, const char **why)
+{
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2")) {
+        *why = "this processor lacks AVX2, FMA or BMI2 (x86-64-v3): use a host that has them";
+        return NULL;
+    }
+    struct sk_device *dev = sk_xcalloc(1, sizeof *dev);
+    int wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("avx512cd");
+    dev->isa = wide ? SK_ISA_AVX512 : SK_ISA_AVX2;
+    dev->threads = threads < 1 ? 1 : threads;
+    dev->pool = sk_pool_new(dev->threads);
+    dev->scratch = sk_xcalloc((size_t)dev->threads, sizeof *dev->scratch);
+    return dev;
+}
+
+void sk_cpu_close(struct sk_device *dev)
+{
+    if (!dev)
+        return;
+    sk_pool_free(dev->pool);
+    for (int i = 0; i < dev->threads; i++)
+        free(dev->scratch[i].p);
+    for (int i = 0; i < SK_SLOTS; i++)
+        free(dev->shared[i].p);
+    free(dev->scratch);
+    free(dev);
+}
+
+void sk_cpu_describe(const struct sk_device *dev, char *text, size_t n)
+{
+    snprintf(text, n, "cpu: %s, %d thread%s", dev->isa == SK_ISA_AVX512 ? "AVX-512" : "AVX2",
+             dev->threads, dev->threads == 1 ? "" : "s");
+}
+
+/* Makes the buffer large enough; what it held is lost. */
+static void *grow(struct sk_cpu_buffer *b, size_t bytes)
+{
+    if (b->bytes < bytes) {
+        free(b->p);
+        b->p = sk_xaligned(bytes);
+        b->bytes = bytes;
+    }
+    return b->p;
+}
+
+void *sk_cpu_scratch(struct sk_device *dev, int thread, size_t bytes)
+{
+    return grow(&dev->scratch[thread], bytes);
+}
+
+void *sk_cpu_shared(struct sk_device *dev, enum sk_cpu_slot slot, size_t bytes)
+{
+    return grow(&dev->shared[slot], bytes);
+}
+
+void *sk_cpu_alloc(struct sk_device *dev, size_t bytes)
+{
+    (void)dev;
+    return sk_xaligned(bytes);
+}
+
+void sk_cpu_free(struct sk_device *dev, void *p)
+{
+    (void)dev;
+    free(p);
+}
+
+void sk_cpu_copy(struct sk_device *dev, void *dst, const void *src, size_t bytes)
+{
+    (void)dev;
+    if (bytes)
+        memmove(dst, src, bytes);
+}
+
+void sk_cpu_zero(struct sk_device *dev, void *dst, size_t bytes)
+{
+    (void)dev;
+    if (bytes)
+        memset(dst, 0, bytes);
+}

@@ -1,0 +1,141 @@
+/* products.c - GFLOP/s of the cpu backend's products, and their share of what
+ * the registers alone could do. Usage: products [THREADS [T]] */
+#include <immintrin.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "math/ops.h"
+
+enum { LEAVES = 8 };
+static const struct sk_ops *const ops = &sk_ops_cpu;
+static double peak;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* One thread's fused multiply-adds with nothing but registers, AVX2. */
+__attribute__((target("avx2,fma"))) static double register_peak(void)
+{
+    double best = 0;
+    enum { N = 4000000 };
+    for (int round = 0; round < 5; round++) {
+        double t = now();
+#define CHAIN(r) "vfmadd213ps %%ymm14, %%ymm15, %%ymm" #r "\n\t"
+        for (long i = 0; i < N; i++)
+            __asm__ volatile(CHAIN(0) CHAIN(1) CHAIN(2) CHAIN(3) CHAIN(4) CHAIN(5) CHAIN(6)
+                             CHAIN(7) CHAIN(8) CHAIN(9) CHAIN(10) CHAIN(11)
+                             ::: "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+                                 "xmm8", "xmm9", "xmm10", "xmm11");
+        double rate = N * 12.0 * 16.0 / (now() - t) * 1e-9;
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+static float *filled(struct sk_device *dev, size_t n)
+{
+    float *p = ops->alloc(dev, n * sizeof *p);
+    uint32_t s = (uint32_t)n;
+    for (size_t i = 0; i < n; i++) {
+        s = s * 1664525u + 1013904223u;
+        p[i] = ((float)(s >> 8) / 16777216.0f - 0.5f) * 0.2f;
+    }
+    return p;
+}
+
+struct bench {
+    struct sk_device *dev;
+    int T, N, K;
+    float *x, *y, *dw, *db, *bias;
+    struct sk_weight *w;
+    int32_t *label;
+    struct sk_leaves leaves;
+};
+
+static void forward(struct bench *b) { ops->linear_forward(b->dev, b->y, b->x, b->w, b->bias, b->T); }
+static void load(struct bench *b) { ops->weight_load(b->dev, b->w, b->dw); }
+static void data(struct bench *b) { ops->linear_backward_data(b->dev, b->x, b->y, b->w, b->T, 0); }
+static void weight(struct bench *b)
+{
+    ops->linear_backward_weight(b->dev, b->dw, b->db, b->y, b->x, b->N, b->K, b->leaves);
+}
+static void loss(struct bench *b)
+{
+    ops->output_loss(b->dev, b->y, b->dw, b->db, NULL, NULL, b->x, b->w, b->bias, b->label, 0.1f,
+                     1.0f / (float)b->T, b->N, b->K, b->leaves);
+}
+static void validate(struct bench *b)
+{
+    ops->output_loss(b->dev, NULL, NULL, NULL, NULL, NULL, b->x, b->w, b->bias, b->label, 0.1f, 1.0f,
+                     b->N, b->K, b->leaves);
+}
+
+static void measure(const char *name, struct bench *b, void (*f)(struct bench *), double products)
+{
+    double flop = products * 2.0 * b->T * b->N * b->K, best = 1e9, until = now() + 0.3;
+    f(b);
+    do {
+        double t = now();
+        f(b);
+        t = now() - t;
+        best = t < best ? t : best;
+    } while (now() < until);
+    printf("  %-9s %8.3f ms %7.1f GFLOP/s %5.1f %%\n", name, best * 1e3, flop / best * 1e-9,
+           100 * flop / best * 1e-9 / peak);
+}
+
+int main(int argc, char **argv)
+{
+    static const int size[][2] = { { 768, 256 }, { 256, 256 }, { 1024, 256 }, { 256, 1024 }, { 8000, 256 } };
+    const char *why;
+    int threads = argc > 1 ? atoi(argv[1]) : 1, T = argc > 2 ? atoi(argv[2]) : 2048;
+    struct sk_device *dev = ops->open(threads, &why);
+    if (!dev) {
+        fprintf(stderr, "products: %s\n", why);
+        return 1;
+    }
+    char text[100];
+    ops->describe(dev, text, sizeof text);
+    peak = threads * register_peak();
+    printf("%s; AVX2 peak of registers alone %.1f GFLOP/s\n", text, peak);
+    for (size_t i = 0; i < sizeof size / sizeof *size; i++) {
+        int N = size[i][0], K = size[i][1], vocabulary = N == 8000;
+        size_t rows = (size_t)T, n = (size_t)N, k = (size_t)K;
+        int32_t row[LEAVES + 1];
+        for (int l = 0; l <= LEAVES; l++)
+            row[l] = (int32_t)((long)T * l / LEAVES);
+        struct bench b = { .dev = dev, .T = T, .N = N, .K = K, .leaves = { LEAVES, row } };
+        b.x = filled(dev, rows * k);
+        b.y = filled(dev, vocabulary ? rows * k : rows * n);
+        b.dw = filled(dev, n * k);
+        b.db = filled(dev, n);
+        b.bias = filled(dev, n);
+        b.label = ops->alloc(dev, rows * sizeof *b.label);
+        for (int t = 0; t < T; t++)
+            b.label[t] = (int32_t)((long)t * 7919 % N);
+        b.w = ops->weight_new(dev, N, K, 1);
+        ops->weight_load(dev, b.w, b.dw);
+        printf("T=%d N=%d K=%d\n", T, N, K);
+        measure("load", &b, load, 0);
+        if (vocabulary) {
+            measure("validate", &b, validate, 1);
+            measure("loss", &b, loss, 3);
+        } else {
+            measure("forward", &b, forward, 1);
+            measure("data", &b, data, 1);
+            measure("weight", &b, weight, 1);
+        }
+        ops->weight_free(dev, b.w);
+        float *all[] = { b.x, b.y, b.dw, b.db, b.bias };
+        for (size_t j = 0; j < sizeof all / sizeof *all; j++)
+            ops->free(dev, all[j]);
+        ops->free(dev, b.label);
+    }
+    ops->close(dev);
+    return 0;
+}

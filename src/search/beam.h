@@ -1,10 +1,17 @@
-/* beam.h - beam search (Sockeye 1.18, inference.py, with hypotheses compared
- * by normalised score, as Sockeye 2 does).
+/* beam.h - beam search.
  *
- * A sentence's result does not depend on what else is in the batch.
- * Score of a hypothesis: negative log probability / LP(len), LP(len) =
- * (beta + len)^alpha / (beta + 1)^alpha, len counts words and EOS... see below.
- * Lower is better.
+ * The search of Sockeye 1.18 (inference.py) without its defects: every
+ * hypothesis, running or finished, is compared by its normalised score, and a
+ * sentence's result does not depend on what else is in the batch.
+ *
+ * score = -log probability / LP(len), LP(len) = ((beta + len) / (beta + 1))^alpha
+ * (Wu et al. 2016, eq. 14), len = words and the end symbol. Lower is better.
+ * A step extends each running hypothesis by each word (never by padding or
+ * the start symbol); of these and of the finished ones the best beam_size stay;
+ * ties go to the better parent, then to the lower word id. A sentence ends
+ * when all that stay are finished. A hypothesis that reaches the longest
+ * output, ceil(max_output_factor * (source words + 1)) + 1 with the end
+ * symbol, can only end there.
  */
 #ifndef SK_SEARCH_BEAM_H
 #define SK_SEARCH_BEAM_H
@@ -12,21 +19,27 @@
 
 struct sk_beam_options {
     int beam_size;
-    double alpha, beta;              /* length penalty */
+    double alpha, beta;              /* length penalty; beta >= 0 */
     double max_output_factor;        /* mean ratio + num_stds * std of training */
     int max_output;                  /* hard limit of words incl. EOS: decoder positions */
     int nbest;                       /* <= beam_size */
 };
-struct sk_hypothesis { int n; int32_t *words; /* without EOS */ double score; /* normalised */ double logprob; int finished; };
+struct sk_hypothesis {
+    int n;
+    int32_t *words;                  /* (n) without EOS */
+    double score, logprob;           /* of an empty source: -inf and 0 */
+};
 struct sk_beam_result { int n; struct sk_hypothesis *h; /* best first */ };
 
 struct sk_beam;
-/* batch: sentences searched together; longest_source with EOS. */
+/* batch: sentences searched together; longest_source with EOS. A model serves
+ * one beam at a time. */
 struct sk_beam *sk_beam_new(struct sk_model *m, const struct sk_beam_options *o, int batch, int longest_source);
-/* Translates n sentences (ids without EOS, any n; n[i] = 0 gives an empty
+/* Translates n sentences (ids without EOS, any n; length[i] = 0 gives an empty
  * hypothesis); results in the same order, released by sk_beam_result_free. */
 void sk_beam_search(struct sk_beam *b, const int32_t *const *source, const int *length, int n,
                     struct sk_beam_result *results);
 void sk_beam_result_free(struct sk_beam_result *r);
 void sk_beam_free(struct sk_beam *b);
+double sk_length_penalty(const struct sk_beam_options *o, int64_t len);
 #endif

@@ -1,0 +1,179 @@
+/* translate.c - lines to ids, pieces, batches, and back. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "base/msg.h"
+#include "search/translate.h"
+#include "text/lines.h"
+
+struct piece { int64_t line; size_t first; int n; };     /* words first.. of the pool */
+struct sk_translator {
+    const struct sk_vocab *source, *target;
+    struct sk_translate_options o;
+    struct sk_beam *beam;
+    int64_t lines;                   /* seen by earlier calls */
+    int32_t *word;                   /* pool of source ids */
+    size_t words, word_cap;
+    struct piece *piece;
+    size_t pieces, piece_cap;
+};
+
+double sk_output_factor(double ratio_mean, double ratio_std, int num_stds)
+{
+    return ratio_mean + (num_stds < 0 ? 2 : num_stds) * ratio_std;
+}
+
+struct sk_translator *sk_translator_new(struct sk_model *m, const struct sk_vocab *source,
+                                        const struct sk_vocab *target, const struct sk_translate_options *o)
+{
+    struct sk_translator *t = sk_xcalloc(1, sizeof *t);
+    t->source = source;
+    t->target = target;
+    t->o = *o;
+    t->o.beam.nbest = 1;
+    SK_ENSURE(o->max_words > 0);
+    t->beam = sk_beam_new(m, &t->o.beam, o->batch, o->max_words + 1);
+    return t;
+}
+
+void sk_translator_free(struct sk_translator *t)
+{
+    if (!t)
+        return;
+    sk_beam_free(t->beam);
+    free(t->word);
+    free(t->piece);
+    free(t);
+}
+
+/* Room for one element more. */
+static void *grow(void *p, size_t n, size_t *cap, size_t size)
+{
+    if (n < *cap)
+        return p;
+    *cap = *cap ? 2 * *cap : 256;
+    return sk_xrealloc(p, *cap, size);
+}
+
+/* Adds the words of a line to the pool and its pieces to the list. */
+static void cut(struct sk_translator *t, const char *text, int64_t line, struct sk_translation *out)
+{
+    size_t first = t->words, n, count;
+    const char *word;
+    while ((word = sk_token_next(&text, &n)) != NULL) {
+        t->word = grow(t->word, t->words, &t->word_cap, sizeof *t->word);
+        t->word[t->words++] = sk_vocab_id(t->source, word, n);
+    }
+    count = t->words - first;
+    out->source_words = (int64_t)count;
+    size_t most = (size_t)t->o.max_words;
+    for (size_t at = 0; at < count; at += most) {
+        t->piece = grow(t->piece, t->pieces, &t->piece_cap, sizeof *t->piece);
+        t->piece[t->pieces++] = (struct piece){line, first + at, (int)(count - at < most ? count - at : most)};
+    }
+    if (count > most)
+        sk_warn("line %lld has %zu words, more than the %zu a sentence may have: "
+                "it is translated in %zu pieces", (long long)(t->lines + line + 1), count, most,
+                (count + most - 1) / most);
+}
+
+struct order { int n; size_t piece; };
+
+/* Longest first: what needs most memory fails at once, and a batch's
+ * sentences end together. */
+static int by_length(const void *a, const void *b)
+{
+    const struct order *x = a, *y = b;
+    if (x->n != y->n)
+        return x->n < y->n ? 1 : -1;
+    return x->piece < y->piece ? -1 : x->piece > y->piece;
+}
+
+/* Translates all pieces; result[i] belongs to piece i. */
+static void search_pieces(struct sk_translator *t, struct sk_beam_result *result)
+{
+    size_t batch = (size_t)t->o.batch;
+    struct order *order = sk_xcalloc(t->pieces, sizeof *order);
+    const int32_t **source = sk_xcalloc(batch, sizeof *source);
+    int *length = sk_xcalloc(batch, sizeof *length);
+    struct sk_beam_result *found = sk_xcalloc(batch, sizeof *found);
+    for (size_t i = 0; i < t->pieces; i++)
+        order[i] = (struct order){t->piece[i].n, i};
+    qsort(order, t->pieces, sizeof *order, by_length);
+    for (size_t first = 0; first < t->pieces; first += batch) {
+        size_t n = t->pieces - first < batch ? t->pieces - first : batch;
+        for (size_t i = 0; i < n; i++) {
+            const struct piece *p = &t->piece[order[first + i].piece];
+            source[i] = t->word + p->first;
+            length[i] = p->n;
+        }
+        sk_beam_search(t->beam, source, length, (int)n, found);
+        for (size_t i = 0; i < n; i++)
+            result[order[first + i].piece] = found[i];
+        if (t->o.progress)
+            t->o.progress(t->o.ctx, (int64_t)(first + n), (int64_t)t->pieces);
+    }
+    free(order);
+    free(source);
+    free(length);
+    free(found);
+}
+
+/* Joins the results of a line's pieces, n > 0. */
+static void join(const struct sk_translator *t, const struct sk_beam_result *result, size_t n,
+                 struct sk_translation *out)
+{
+    struct sk_str text = {0};
+    double logprob = 0;
+    int64_t symbols = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct sk_hypothesis *h = &result[i].h[0];
+        for (int k = 0; k < h->n; k++) {
+            const char *word = sk_vocab_word(t->target, h->words[k]);
+            if (text.len > 0)
+                sk_str_add(&text, " ", 1);
+            sk_str_add(&text, word, strlen(word));
+        }
+        logprob += h->logprob;
+        symbols += h->n + 1;
+        out->words += h->n;
+    }
+    out->text = text.len > 0 ? text.text : sk_xstrdup("");
+    out->score = n == 1 ? result[0].h[0].score
+                        : 0.0 - logprob / sk_length_penalty(&t->o.beam, symbols);
+}
+
+void sk_translate(struct sk_translator *t, char *const *line, int64_t n, struct sk_translation *out)
+{
+    t->words = t->pieces = 0;
+    for (int64_t i = 0; i < n; i++) {
+        out[i] = (struct sk_translation){0};
+        cut(t, line[i], i, &out[i]);
+    }
+    struct sk_beam_result *result = sk_xcalloc(t->pieces + 1, sizeof *result);
+    if (t->pieces > 0)
+        search_pieces(t, result);
+    size_t at = 0;
+    for (int64_t i = 0; i < n; i++) {
+        size_t first = at;
+        while (at < t->pieces && t->piece[at].line == i)
+            at++;
+        if (at > first) {
+            join(t, result + first, at - first, &out[i]);
+        } else {
+            out[i].text = sk_xstrdup("");
+            out[i].score = -INFINITY;
+        }
+    }
+    for (size_t i = 0; i < t->pieces; i++)
+        sk_beam_result_free(&result[i]);
+    free(result);
+    t->lines += n;
+}
+
+void sk_translation_free(struct sk_translation *t, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        free(t[i].text);
+}

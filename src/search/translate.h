@@ -1,0 +1,41 @@
+/* translate.h - text in, text out: lines of source text to lines of target
+ * text with one trained model.
+ *
+ * Tokens are separated by white space; unknown ones become <unk>. A line with
+ * more words than max_words is cut into pieces of that many, which are
+ * translated by themselves and joined by blanks, with a warning for each such
+ * line. A line without tokens gives an empty line. Lines given together are
+ * sorted by length into batches; results do not depend on that.
+ */
+#ifndef SK_SEARCH_TRANSLATE_H
+#define SK_SEARCH_TRANSLATE_H
+#include "search/beam.h"
+
+struct sk_translate_options {
+    struct sk_beam_options beam;     /* nbest is 1 here */
+    int batch;                       /* sentences searched together */
+    int max_words;                   /* longest piece, without EOS */
+    /* Called after each batch with the number of pieces of this call that are
+     * done, and of all; may be NULL. */
+    void (*progress)(void *ctx, int64_t done, int64_t all);
+    void *ctx;
+};
+struct sk_translation {
+    char *text;                      /* words joined by blanks */
+    double score;                    /* normalised, lower is better; empty source: -inf; pieces: their
+                                        log probabilities over the length penalty of their joint length */
+    int64_t source_words, words;
+};
+
+struct sk_translator;
+/* The model and the vocabularies must outlive it. */
+struct sk_translator *sk_translator_new(struct sk_model *m, const struct sk_vocab *source,
+                                        const struct sk_vocab *target, const struct sk_translate_options *o);
+void sk_translator_free(struct sk_translator *t);
+/* Lines are numbered from 1 over all calls (for the warnings). */
+void sk_translate(struct sk_translator *t, char *const *line, int64_t n, struct sk_translation *out);
+void sk_translation_free(struct sk_translation *t, int64_t n);
+
+/* mean + num_stds * std; num_stds < 0 means 2, as in Sockeye. */
+double sk_output_factor(double ratio_mean, double ratio_std, int num_stds);
+#endif

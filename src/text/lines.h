@@ -11,10 +11,18 @@
 #include <stddef.h>
 #include <stdint.h>
 struct sk_lines;
-enum { SK_LINES_REPLACE_INVALID = 1 };
+enum {
+    SK_LINES_REPLACE_INVALID = 1,
+    SK_LINES_NEWLINE_ONLY = 2        /* only \n ends a line; \r and a BOM are text, without warnings (scoring) */
+};
 struct sk_lines *sk_lines_open(const char *path, unsigned flags);  /* NULL: sk_fail */
 /* 1: *line (terminated, valid until the next call) and *n are set; 0: end; -1: sk_fail. */
 int sk_lines_next(struct sk_lines *l, char **line, size_t *n);
+/* 1 if sk_lines_next would not wait for input: a whole line is buffered, or
+ * the end was seen, or poll(2) finds the descriptor readable. Reading from a
+ * pipe or terminal therefore takes what read(2) gives and never waits for a
+ * full buffer. */
+int sk_lines_ready(struct sk_lines *l);
 uint64_t sk_lines_number(const struct sk_lines *l);    /* of the line last read, from 1 */
 const char *sk_lines_path(const struct sk_lines *l);
 /* Bytes of the underlying file consumed so far and its size (0 if unknown): progress. */

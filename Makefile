@@ -1,0 +1,148 @@
+# The whole build. Everything made lies in .build/, the programs in bin/.
+#
+#   make                 libsk.a and the programs
+#   make check           all tests, then the C tests again under sanitizers
+#   make check-long      the same with large counts
+#   make SAN=address,undefined [check]   an instrumented build of its own
+#   make quickstart | bench | install | clean
+#
+# CC, CFLAGS, LDFLAGS, PREFIX and DESTDIR may be set as usual.
+
+CC ?= gcc
+CFLAGS ?= -g
+PREFIX ?= /usr/local
+SAN ?=
+BACKENDS := cpu
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+DIALECT := -std=c11 -D_GNU_SOURCE -ffp-contract=off -Isrc -DSK_BACKENDS='"$(BACKENDS)"'
+LIBS := -lz -ljansson -luuid -lxxhash -lpthread -lm
+ISA_FLAGS.v3 := -O3 -DSK_ISA=v3 -march=x86-64-v3
+ISA_FLAGS.v4 := -O3 -DSK_ISA=v4 -march=x86-64-v4 -mprefer-vector-width=512
+
+ifeq ($(SAN),)
+B := .build
+BIN := bin
+COMPILE = $(CC) $(DIALECT) -O2 $(WARNINGS) -Werror $(CFLAGS)
+else
+# Instrumented code draws warnings of its own: they are no errors here.
+B := .build/$(SAN)
+BIN := $(B)/bin
+COMPILE = $(CC) $(DIALECT) -O2 $(WARNINGS) $(CFLAGS) -fsanitize=$(SAN) -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+LINK_SAN := -fsanitize=$(SAN)
+endif
+
+SRC := $(sort $(shell find src lockd -name '*.c'))
+ISA := $(filter %_isa.c,$(SRC))
+OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out %_isa.c,$(SRC))) \
+	$(patsubst %.c,$(B)/%.v3.o,$(ISA)) $(patsubst %.c,$(B)/%.v4.o,$(ISA))
+MAINS := $(patsubst %.c,$(B)/main/%.o,$(wildcard bin/sk-*.c))
+PROGRAMS := $(patsubst bin/%.c,$(BIN)/%,$(wildcard bin/sk-*.c))
+C_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/*_test.c))
+PRELOADS := $(patsubst tests/%.c,.build/tests/%.so,$(wildcard tests/preload_*.c))
+SCRIPTS := $(sort $(wildcard tests/*.t))
+
+# Sub-makes build in parallel unless the caller decided.
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
+.PHONY: all tests check check-here check-long quickstart bench install clean FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(PROGRAMS) $(B)/libsk.a
+tests: $(C_TESTS) $(PRELOADS)
+
+# What is written into these changes only if the list or the flags do.
+define kept
+	@mkdir -p $(@D)
+	@printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) > $@
+endef
+$(B)/objects: FORCE
+	$(call kept,$(OBJ))
+$(B)/flags: FORCE
+	$(call kept,'$(subst ','\'',$(COMPILE) $(ISA_FLAGS.v3) $(ISA_FLAGS.v4))')
+
+# Says which package lacks before the compiler drowns it in errors.
+HEADERS := zlib.h=zlib1g-dev jansson.h=libjansson-dev uuid/uuid.h=uuid-dev xxhash.h=libxxhash-dev
+.build/headers:
+	@mkdir -p .build
+	@command -v $(firstword $(CC)) >/dev/null || { \
+		echo "make: there is no compiler '$(CC)': Debian package gcc; contrib/setup installs it" >&2; exit 1; }
+	@bad=; for pair in $(HEADERS); do \
+		echo "#include <$${pair%=*}>" | $(CC) $(CFLAGS) -E -x c - >/dev/null 2>&1 || { bad=1; \
+		echo "make: the header $${pair%=*} is missing: Debian package $${pair#*=}; contrib/setup installs it" >&2; }; \
+	done; [ -z "$$bad" ]
+	@touch $@
+
+$(B)/%.v3.o: %.c $(B)/flags | .build/headers
+	@mkdir -p $(@D)
+	$(COMPILE) $(ISA_FLAGS.v3) -MMD -MP -c -o $@ $<
+$(B)/%.v4.o: %.c $(B)/flags | .build/headers
+	@mkdir -p $(@D)
+	$(COMPILE) $(ISA_FLAGS.v4) -MMD -MP -c -o $@ $<
+$(B)/%.o: %.c $(B)/flags | .build/headers
+	@mkdir -p $(@D)
+	$(COMPILE) -MMD -MP -c -o $@ $<
+$(B)/main/%.o: %.c $(B)/flags | .build/headers
+	@mkdir -p $(@D)
+	$(COMPILE) -MMD -MP -c -o $@ $<
+
+$(B)/libsk.a: $(OBJ) $(B)/objects
+	@rm -f $@
+	$(AR) rcs $@ $(OBJ)
+
+$(BIN)/sk-%: $(B)/main/bin/sk-%.o $(B)/libsk.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(LIBS)
+$(B)/tests/%_test: $(B)/tests/%_test.o $(B)/libsk.a
+	$(CC) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(LIBS)
+
+# Never instrumented: they are loaded into any build of the programs.
+.build/tests/preload_%.so: tests/preload_%.c | .build/headers
+	@mkdir -p $(@D)
+	$(CC) $(DIALECT) -O2 $(WARNINGS) -Werror $(CFLAGS) -fPIC -shared -o $@ $< -ldl
+
+# A preloaded library comes before the sanitizers' own, and programs that end
+# need not free what the system takes back; C tests do.
+check-here: export SK_BIN := $(CURDIR)/$(BIN)
+check-here: export SK_BUILD := $(CURDIR)/$(B)
+check-here: export ASAN_OPTIONS := verify_asan_link_order=0:detect_leaks=0
+check-here: export UBSAN_OPTIONS := print_stacktrace=1
+check-here: all tests
+	@tests/run $(B)/log $(C_TESTS) $(or $(ONLY_SCRIPTS),$(SCRIPTS))
+
+# Scripts that ask for it by a line "# sanitized" also run under sanitizers
+# as part of `make check`.
+ifeq ($(SAN),)
+LOGS := .build/log .build/address,undefined/log
+else
+LOGS := $(B)/log
+endif
+check:
+	@contrib/setup --check tests || contrib/setup tests
+	@status=0; rm -rf $(LOGS); \
+	$(MAKE) --no-print-directory $(JOBS) check-here || status=1; \
+	[ -n "$(SAN)" ] || $(MAKE) --no-print-directory $(JOBS) SAN=address,undefined check-here \
+		ONLY_SCRIPTS="$$(grep -l '^# sanitized' tests/*.t | tr '\n' ' ')" || status=1; \
+	tests/run --report $(LOGS) || status=1; exit $$status
+
+check-long:
+	SK_LONG=1 $(MAKE) check
+
+quickstart: all
+	contrib/quickstart
+
+bench: all
+	@if [ -x tests/bench/run ]; then tests/bench/run; else echo "make: there is no tests/bench/run" >&2; exit 1; fi
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(wildcard bin/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
+
+clean:
+	rm -rf .build
+	rm -f $(patsubst %.c,%,$(wildcard bin/sk-*.c))
+
+-include $(patsubst %.o,%.d,$(OBJ) $(MAINS) $(C_TESTS:=.o))

@@ -1,0 +1,366 @@
+/* transformer_test.c - the Transformer against golden values of Sockeye
+ * 1.18.115 and against finite differences; results that must not depend on
+ * company, threads or on how a sentence is fed. */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/mem.h"
+#include "base/msg.h"
+#include "base/rng.h"
+#include "model/transformer.h"
+#include "tap.h"
+
+static struct sk_device *device(int threads)
+{
+    const char *why = NULL;
+    struct sk_device *d = sk_ops_cpu.open(threads, &why);
+    if (!d) {
+        printf("Bail out! cannot open the CPU: %s\n", why);
+        exit(1);
+    }
+    return d;
+}
+
+/* --- batches ------------------------------------------------------------- */
+
+struct text { int n; struct sk_pair pair[64]; int32_t ids[64][2][64]; };
+
+static void random_text(struct text *t, int n, int vs, int vt, uint64_t seed)
+{
+    t->n = n;
+    for (int i = 0; i < n; i++) {
+        struct sk_rng r = sk_philox(seed, (uint32_t)i, 0, 0, 0);
+        struct sk_pair *p = &t->pair[i];
+        *p = (struct sk_pair){i + 100, 1 + (int)(r.v[0] % 9), 1 + (int)(r.v[1] % 9), t->ids[i][0], t->ids[i][1]};
+        for (int j = 0; j < 16; j++) {
+            r = sk_philox(seed, (uint32_t)i, (uint32_t)j, 1, 0);
+            t->ids[i][0][j] = 4 + (int32_t)(r.v[0] % (uint32_t)(vs - 4));
+            t->ids[i][1][j] = 4 + (int32_t)(r.v[1] % (uint32_t)(vt - 4));
+        }
+    }
+}
+
+static const struct sk_batch_limits limits = {16, 200, 200, 4, 20, 20};
+
+/* --- golden ------------------------------------------------------------------ */
+
+static void flat(const json_t *a, double *out, size_t *n)
+{
+    if (!json_is_array(a)) {
+        out[(*n)++] = json_number_value(a);
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(a); i++) flat(json_array_get(a, i), out, n);
+}
+
+static void golden(const char *path)
+{
+    json_error_t e;
+    json_t *g = json_load_file(path, 0, &e);
+    if (!g) {
+        skip(1, "%s: %s", path, e.text);
+        return;
+    }
+    struct sk_transformer c = {.vocab = {15, 15}, .layers = {2, 2}, .size = {8, 8}, .heads = {2, 2},
+                               .feed_forward = {12, 12}, .max_len = {20, 20}, .pre = {"n", "n"}, .post = {"dr", "dr"},
+                               .activation = SK_RELU, .positions = SK_POSITIONS_FIXED,
+                               .tying = SK_TYING_SRC_TRG_SOFTMAX};
+    struct sk_device *d = device(2);
+    struct sk_model *m = sk_model_new(&c, &sk_ops_cpu, d, &limits);
+    const struct sk_params *t = sk_model_params(m);
+    float *data = sk_model_data(m);
+    double *value = sk_xcalloc(t->total, sizeof *value);
+    json_t *params = json_object_get(g, "params");
+    is_int(t->n, (long long)json_object_size(params), "the table has as many parameters as Sockeye's");
+    for (int i = 0; i < t->n; i++) {
+        json_t *p = json_object_get(params, t->p[i].name);
+        if (!p) {
+            ok(0, "%s is in the golden file", t->p[i].name);
+            continue;
+        }
+        size_t n = 0;
+        flat(json_object_get(p, "data"), value, &n);
+        if (n != t->p[i].size) ok(0, "%s has the golden size", t->p[i].name);
+        for (size_t k = 0; k < t->p[i].size; k++) data[t->p[i].offset + k] = (float)value[k];
+    }
+    sk_model_load_weights(m);
+
+    struct text x;
+    memset(&x, 0, sizeof x);
+    x.n = 3;
+    for (int i = 0; i < 3; i++) {
+        const char *side[] = {"source_ids", "target_ids"};
+        int length[2] = {0, 0};
+        for (int s = 0; s < 2; s++) {
+            json_t *ids = json_array_get(json_object_get(g, side[s]), (size_t)i);
+            for (size_t k = 0; k < json_array_size(ids); k++) {
+                int id = (int)json_integer_value(json_array_get(ids, k));
+                if (id != 0 && id != 2 && id != 3) x.ids[i][s][length[s]++] = id;
+            }
+        }
+        x.pair[i] = (struct sk_pair){i, length[0], length[1], x.ids[i][0], x.ids[i][1]};
+    }
+    struct sk_batch b;
+    sk_batch_init(&b, &limits);
+    sk_batch_pack(&b, &limits, x.pair, x.n);
+
+    static const struct { const char *name; float smoothing; int valid; } cases[] = {
+        {"label_smoothing=0,norm=valid", 0, 1}, {"label_smoothing=0.1,norm=valid", 0.1F, 1},
+        {"label_smoothing=0.1,norm=batch", 0.1F, 0}};
+    for (int k = 0; k < 3; k++) {
+        json_t *want = json_object_get(json_object_get(g, "cases"), cases[k].name);
+        json_t *metrics = json_object_get(want, "metrics"), *grads = json_object_get(want, "grads");
+        struct sk_loss loss;
+        float scale = cases[k].valid ? 1.0F / (float)b.target_rows : 1.0F / 3;
+        sk_model_gradient(m, &b, 1, 1, cases[k].smoothing, scale, &loss);
+        double ppl = exp(loss.nll / (double)loss.labels), expected = json_number_value(json_object_get(metrics, "perplexity"));
+        ok(fabs(ppl - expected) < 1e-4 * expected, "%s: perplexity %.7f, golden %.7f", cases[k].name, ppl, expected);
+        double accuracy = (double)loss.correct / (double)loss.labels;
+        ok(fabs(accuracy - json_number_value(json_object_get(metrics, "accuracy"))) < 1e-9, "%s: accuracy",
+           cases[k].name);
+        double norm = sqrt(sk_ops_cpu.sum_squares(d, sk_model_gradients(m), t->total));
+        double golden_norm = json_number_value(json_object_get(want, "global_grad_norm"));
+        ok(fabs(norm - golden_norm) < 1e-4 * golden_norm, "%s: gradient norm %.7f, golden %.7f", cases[k].name, norm,
+           golden_norm);
+        double worst = 0;
+        const char *where = "";
+        for (int i = 0; grads && i < t->n; i++) {
+            size_t n = 0;
+            flat(json_object_get(json_object_get(grads, t->p[i].name), "data"), value, &n);
+            double largest = 0, difference = 0;
+            for (size_t j = 0; j < n; j++) {
+                double have = (double)sk_model_gradients(m)[t->p[i].offset + j];
+                if (fabs(value[j]) > largest) largest = fabs(value[j]);
+                if (!(fabs(have - value[j]) <= difference)) difference = fabs(have - value[j]);
+            }
+            if (n != t->p[i].size || !(difference <= worst * largest)) {
+                worst = n == t->p[i].size ? difference / largest : INFINITY;
+                where = t->p[i].name;
+            }
+        }
+        if (grads)
+            ok(worst < 1e-4, "%s: each gradient within 1e-4 of its tensor's largest (worst %.2g, %s)", cases[k].name,
+               worst, where);
+    }
+    sk_batch_free(&b);
+    sk_model_free(m);
+    sk_ops_cpu.close(d);
+    free(value);
+    json_decref(g);
+}
+
+/* --- shapes of many kinds ------------------------------------------------------ */
+
+struct shape { const char *name; struct sk_transformer c; };
+static const struct shape shapes[] = {
+    {"pre n post dr, tied, relu",
+     {{20, 20}, {2, 1}, {8, 8}, {2, 4}, {12, 20}, {20, 20}, {"n", "n"}, {"dr", "dr"}, SK_RELU, SK_POSITIONS_FIXED,
+      SK_TYING_SRC_TRG_SOFTMAX, 0.1F, 0.2F, 0.1F, {0, 0}}},
+    {"post drn, untied, gelu, 2:1 layers, sizes differ",
+     {{20, 23}, {2, 1}, {8, 12}, {4, 2}, {10, 14}, {20, 20}, {"", ""}, {"drn", "drn"}, SK_GELU, SK_POSITIONS_FIXED,
+      SK_TYING_NONE, 0.2F, 0.1F, 0.1F, {0, 0}}},
+    {"learned positions, swish1, trg_softmax, embedding dropout",
+     {{20, 23}, {1, 1}, {8, 8}, {2, 2}, {12, 12}, {20, 20}, {"n", "n"}, {"dr", "dr"}, SK_SWISH1,
+      SK_POSITIONS_LEARNED, SK_TYING_TRG_SOFTMAX, 0.1F, 0.1F, 0.2F, {0.1F, 0.2F}}},
+    {"odd sequences: nd, nrdnr; no positions, src_trg",
+     {{20, 20}, {1, 2}, {8, 8}, {1, 8}, {12, 12}, {20, 20}, {"nd", "dn"}, {"nrdnr", "rr"}, SK_SWISH1,
+      SK_POSITIONS_NONE, SK_TYING_SRC_TRG, 0, 0, 0.1F, {0.1F, 0}}},
+    {"pre empty, post r, pre nn",
+     {{20, 20}, {1, 1}, {8, 8}, {2, 2}, {12, 12}, {20, 20}, {"", "nn"}, {"r", "dr"}, SK_GELU, SK_POSITIONS_LEARNED,
+      SK_TYING_SRC_TRG_SOFTMAX, 0, 0, 0.1F, {0, 0}}},
+};
+
+static struct sk_model *model(const struct sk_transformer *c, struct sk_device *d, int train)
+{
+    struct sk_model *m = sk_model_new(c, &sk_ops_cpu, d, train ? &limits : NULL);
+    struct sk_init_options o = {.seed = 7, .xavier = 1, .scale = 3, .factor = 'a', .source_vocab = c->vocab[0]};
+    sk_params_init(sk_model_params(m), sk_model_data(m), &o);
+    /* Away from the symmetric start: biases and norms too. */
+    const struct sk_params *t = sk_model_params(m);
+    for (int i = 0; i < t->n; i++)
+        for (size_t k = 0; k < t->p[i].size; k++) {
+            struct sk_rng r = sk_philox(99, (uint32_t)i, (uint32_t)k, 0, 0);
+            sk_model_data(m)[t->p[i].offset + k] += 0.2F * (sk_rng_uniform(r.v[0]) - 0.5F);
+        }
+    sk_model_load_weights(m);
+    return m;
+}
+
+/* Along a random direction of one parameter the loss changes as the gradient says. */
+static void differences(const struct shape *s)
+{
+    struct sk_device *d = device(1);
+    struct sk_model *m = model(&s->c, d, 1);
+    const struct sk_params *t = sk_model_params(m);
+    float *data = sk_model_data(m), *g = sk_xcalloc(t->total, sizeof *g), *keep = sk_xcalloc(t->total, sizeof *keep);
+    static struct text x;
+    random_text(&x, 12, s->c.vocab[0], s->c.vocab[1], 3);
+    struct sk_batch b;
+    sk_batch_init(&b, &limits);
+    sk_batch_pack(&b, &limits, x.pair, x.n);
+    struct sk_loss loss;
+    sk_model_gradient(m, &b, 5, 9, 0, 1, &loss);
+    memcpy(g, sk_model_gradients(m), t->total * sizeof *g);
+    memcpy(keep, data, t->total * sizeof *keep);
+    double worst = 0;
+    const char *where = "";
+    for (int i = 0; i < t->n; i++) {
+        const struct sk_param *p = &t->p[i];
+        double slope = 0, norm = 0, value[2];
+        for (size_t k = 0; k < p->size; k++) norm += (double)g[p->offset + k] * (double)g[p->offset + k];
+        norm = sqrt(norm);
+        if (norm == 0) norm = 1;
+        /* Along the gradient (signal) plus noise (wrong entries show). */
+        double eps = 2e-3;
+        float *dir = sk_xcalloc(p->size, sizeof *dir);
+        double length = 0;
+        for (size_t k = 0; k < p->size; k++) {
+            struct sk_rng r = sk_philox(17, (uint32_t)i, (uint32_t)k, 0, 0);
+            dir[k] = (float)((double)g[p->offset + k] / norm * sqrt((double)p->size)) + sk_rng_uniform(r.v[0]) - 0.5F;
+            length += (double)dir[k] * (double)dir[k];
+        }
+        length = sqrt(length);
+        for (int side = 0; side < 2; side++) {
+            for (size_t k = 0; k < p->size; k++)
+                data[p->offset + k] = keep[p->offset + k] + (float)((side ? -eps : eps) * (double)dir[k] / length);
+            sk_model_load_weights(m);
+            struct sk_loss l;
+            sk_model_gradient(m, &b, 5, 9, 0, 1, &l);
+            value[side] = l.nll;
+        }
+        /* The step really made, after rounding to float. */
+        for (size_t k = 0; k < p->size; k++) {
+            float up = keep[p->offset + k] + (float)(eps * (double)dir[k] / length);
+            float down = keep[p->offset + k] + (float)(-eps * (double)dir[k] / length);
+            slope += (double)g[p->offset + k] * ((double)up - (double)down);
+            data[p->offset + k] = keep[p->offset + k];
+        }
+        free(dir);
+        double error = fabs(value[0] - value[1] - slope) / (fabs(slope) + 2e-4);
+        if (!(error <= worst)) {
+            worst = error;
+            where = p->name;
+        }
+    }
+    ok(worst < 0.02, "%s: gradients agree with differences (worst %.2g, %s)", s->name, worst, where);
+    sk_batch_free(&b);
+    sk_model_free(m);
+    sk_ops_cpu.close(d);
+    free(g);
+    free(keep);
+}
+
+/* The same bits with 1, 2 and 8 threads; a sentence's losses alone and in company. */
+static void company(const struct shape *s)
+{
+    static struct text x;
+    random_text(&x, 12, s->c.vocab[0], s->c.vocab[1], 4);
+    float *first = NULL, all[200], alone[200];
+    int same = 1, lonely = 1;
+    for (int threads = 1; threads <= 8; threads += threads == 1 ? 1 : 6) {
+        struct sk_device *d = device(threads);
+        struct sk_model *m = model(&s->c, d, 1);
+        const struct sk_params *t = sk_model_params(m);
+        struct sk_batch b;
+        struct sk_loss loss;
+        sk_batch_init(&b, &limits);
+        sk_batch_pack(&b, &limits, x.pair, x.n);
+        sk_model_gradient(m, &b, 5, 9, 0.1F, 0.01F, &loss);
+        if (!first) {
+            first = sk_xcalloc(t->total, sizeof *first);
+            memcpy(first, sk_model_gradients(m), t->total * sizeof *first);
+        } else if (memcmp(first, sk_model_gradients(m), t->total * sizeof *first)) {
+            same = 0;
+        }
+        sk_model_loss(m, &b, all, &loss);
+        for (int i = 0; i < x.n; i++) {
+            struct sk_batch one;
+            sk_batch_init(&one, &limits);
+            sk_batch_pack(&one, &limits, &x.pair[i], 1);
+            sk_model_loss(m, &one, alone, &loss);
+            for (int k = 0; k < b.sentences; k++)
+                if (b.ordinal[k] == x.pair[i].ordinal &&
+                    memcmp(alone, all + b.target_offset[k], (size_t)one.target_rows * sizeof *alone))
+                    lonely = 0;
+            sk_batch_free(&one);
+        }
+        sk_batch_free(&b);
+        sk_model_free(m);
+        sk_ops_cpu.close(d);
+    }
+    free(first);
+    ok(same, "%s: the same gradients with 1, 2 and 8 threads", s->name);
+    ok(lonely, "%s: a sentence's losses are the same alone and in company", s->name);
+}
+
+/* Fed step by step, the decoder gives the probabilities of the training pass. */
+static void steps(const struct shape *s)
+{
+    static struct text x;
+    random_text(&x, 5, s->c.vocab[0], s->c.vocab[1], 6);
+    struct sk_device *d = device(2);
+    struct sk_model *m = model(&s->c, d, 1), *t = model(&s->c, d, 0);
+    struct sk_batch b;
+    struct sk_loss loss;
+    float nll[200];
+    sk_batch_init(&b, &limits);
+    sk_batch_pack(&b, &limits, x.pair, x.n);
+    sk_model_loss(m, &b, nll, &loss);
+    struct sk_decoder *dec = sk_decoder_new(t, 5, 100, 5, 20);
+    int R = b.sentences, longest = 0, V = s->c.vocab[1];
+    int32_t id[8], parent[8], sentence[8], row_of[8], before[8];
+    sk_decoder_encode(dec, b.source, b.source_offset, R);
+    for (int k = 0; k < R; k++)
+        if (b.target_offset[k + 1] - b.target_offset[k] > longest) longest = b.target_offset[k + 1] - b.target_offset[k];
+    double worst = 0;
+    for (int step = 0; step < longest; step++) {
+        int n = 0;
+        /* Rows in another order at each step: hypotheses move. */
+        for (int i = 0; i < R; i++) {
+            int k = step % 2 ? R - 1 - i : i;
+            if (step >= b.target_offset[k + 1] - b.target_offset[k]) continue;
+            id[n] = b.target[b.target_offset[k] + step];
+            sentence[n] = k;
+            parent[n] = step ? before[k] : 0;
+            row_of[k] = n++;
+        }
+        const float *logp = sk_decoder_step(dec, step, n, id, parent, sentence);
+        for (int r = 0; r < n; r++) {
+            int at = b.target_offset[sentence[r]] + step;
+            double error = fabs(-(double)logp[(size_t)r * (size_t)V + (size_t)b.label[at]] - (double)nll[at]);
+            if (!(error <= worst)) worst = error;
+        }
+        memcpy(before, row_of, sizeof before);
+    }
+    ok(worst < 1e-5, "%s: step by step as at once (worst difference %.2g)", s->name, worst);
+    sk_decoder_free(dec);
+    sk_batch_free(&b);
+    sk_model_free(m);
+    sk_model_free(t);
+    sk_ops_cpu.close(d);
+}
+
+int main(void)
+{
+    sk_msg_program("transformer_test");
+    golden("tests/data/transformer_pre_n_post_dr_tied.json");
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        ok(sk_transformer_check(&shapes[i].c) == 0, "%s: fits together", shapes[i].name);
+        differences(&shapes[i]);
+        company(&shapes[i]);
+        steps(&shapes[i]);
+    }
+    struct sk_transformer bad = shapes[0].c;
+    bad.heads[0] = 3;
+    ok(sk_transformer_check(&bad) == -1 && sk_fail_code() == SK_EXIT_USAGE, "8 is not divisible by 3 heads");
+    bad = shapes[0].c;
+    bad.vocab[1]++;
+    ok(sk_transformer_check(&bad) == -1, "tying needs one vocabulary");
+    bad = shapes[0].c;
+    strcpy(bad.pre[0], "nr");
+    ok(sk_transformer_check(&bad) == -1, "no residual before a sub-layer");
+    return done_testing();
+}

@@ -1,0 +1,23 @@
+/* sk-train-shard: trains a translation model in one process. */
+#include "base/msg.h"
+#include "train/options.h"
+#include "train/prepare.h"
+#include "train/signals.h"
+#include "train/trainer.h"
+
+int main(int argc, char **argv)
+{
+    static struct sk_train_options options;
+    static struct sk_train_plan plan;
+    struct sk_train_data data;
+    sk_msg_program(argv[0]);
+    sk_train_options_parse(&options, &plan, argc, argv);
+    sk_signals_catch();
+    int result = sk_train_prepare(&data, &options, &plan);
+    if (result == 0)
+        result = sk_train(&options, &plan, &data);
+    if (result < 0)
+        result = sk_die();
+    sk_train_data_free(&data);
+    return result;
+}

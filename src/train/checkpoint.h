@@ -1,0 +1,42 @@
+/* checkpoint.h - a run's state on disk: committed, resumed, withdrawn.
+ *
+ * Checkpoint N is state.N, then params.N (by link: this commits it), then what
+ * is derived from the state: `metrics`, `params.best`, removals (older states,
+ * `interrupted`, parameters beyond --keep-last-params). Every start derives
+ * them again, so a kill anywhere loses nothing that was committed.
+ *
+ * `state.N`: tensors "m:NAME" and "v:NAME" (Adam's moments), metadata "state".
+ * `interrupted`: the same and the parameters, "p:NAME"; replaced whole.
+ */
+#ifndef SK_TRAIN_CHECKPOINT_H
+#define SK_TRAIN_CHECKPOINT_H
+#include "math/ops.h"
+#include "model/params.h"
+#include "train/state.h"
+
+struct sk_checkpoints {
+    const char *dir;
+    int keep_last;                   /* --keep-last-params; < 1: all */
+    const struct sk_params *table;
+    const struct sk_ops *ops;
+    struct sk_device *dev;
+    float *params, *m, *v;           /* (device) flat, in the table's layout */
+    float *host;                     /* table->total floats, for what goes to and from files */
+};
+/* Loads the newest of `interrupted` and the checkpoints that verifies into
+ * params, m, v and s; removes what came after it and derives. 1 resumed, 0
+ * there is nothing to resume, -1: sk_fail (SK_EXIT_DATA if there are
+ * checkpoints but none verifies). corpus, validation: checksums of the data
+ * at hand; others: SK_EXIT_CONFIG. */
+int sk_checkpoints_resume(struct sk_checkpoints *c, struct sk_train_state *s,
+                          const char *corpus, const char *validation);
+/* Commits checkpoint s->now.checkpoint: 0 or -1. Sets s->params. */
+int sk_checkpoints_commit(struct sk_checkpoints *c, struct sk_train_state *s);
+/* Writes `interrupted`: 0 or -1. */
+int sk_checkpoints_interrupt(struct sk_checkpoints *c, struct sk_train_state *s);
+/* Takes back the last checkpoint (s->has_before): the run stands where it
+ * stood before that was decided. 0 or -1. */
+int sk_checkpoints_withdraw(struct sk_checkpoints *c, struct sk_train_state *s);
+/* Name of a parameter with a value that is not finite, else NULL. */
+const char *sk_checkpoints_nonfinite(const struct sk_checkpoints *c, const float *values /* (device) */);
+#endif

@@ -1,0 +1,374 @@
+#include "train/options.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/msg.h"
+#include "text/lines.h"
+
+#define AT(field) offsetof(struct sk_train_options, field)
+#define HEADING(text) {.name = "", .type = SK_OPT_FLAG, .help = text}
+#define ALIAS(alias, row, kind, field, low, high) \
+    {.name = alias, .type = kind, .offset = AT(field), .min = low, .max = high, \
+     .flags = SK_OPT_HIDDEN, .alias_of = row}
+
+#define MANY 2147483647.0
+#define VERY_MANY 9007199254740992.0
+
+static const struct sk_opt options[] = {
+    HEADING("Data"),
+    {.name = "source", .letter = 's', .type = SK_OPT_STRING, .offset = AT(source), .value = "FILE",
+     .help = "Source side of the training text, plain or gzip.", .flags = SK_OPT_REQUIRED | SK_OPT_INPUT},
+    {.name = "target", .letter = 't', .type = SK_OPT_STRING, .offset = AT(target), .value = "FILE",
+     .help = "Target side, line by line.", .flags = SK_OPT_REQUIRED | SK_OPT_INPUT},
+    {.name = "validation-source", .type = SK_OPT_STRING, .offset = AT(validation_source), .value = "FILE",
+     .help = "Source side of the held-out text (-vs).", .flags = SK_OPT_REQUIRED | SK_OPT_INPUT},
+    {.name = "validation-target", .type = SK_OPT_STRING, .offset = AT(validation_target), .value = "FILE",
+     .help = "Target side of the held-out text (-vt).", .flags = SK_OPT_REQUIRED | SK_OPT_INPUT},
+    {.name = "output", .letter = 'o', .type = SK_OPT_STRING, .offset = AT(output), .value = "MODEL_DIR",
+     .help = "Model directory. If it holds a run of the same options, that run is resumed.",
+     .flags = SK_OPT_REQUIRED | SK_OPT_FREE},
+    {.name = "overwrite-output", .type = SK_OPT_FLAG, .offset = AT(overwrite_output),
+     .help = "Remove the run that the model directory holds and begin anew.", .flags = SK_OPT_UNRECORDED},
+    {.name = "source-vocab", .type = SK_OPT_STRING, .offset = AT(source_vocab), .value = "FILE",
+     .help = "Existing source vocabulary (JSON); not built from the text then.", .flags = SK_OPT_INPUT},
+    {.name = "target-vocab", .type = SK_OPT_STRING, .offset = AT(target_vocab), .value = "FILE",
+     .help = "Existing target vocabulary.", .flags = SK_OPT_INPUT},
+    {.name = "shared-vocab", .type = SK_OPT_FLAG, .offset = AT(shared_vocab),
+     .help = "One vocabulary for both sides. Tying src_trg and src_trg_softmax imply it."},
+    {.name = "num-words", .type = SK_OPT_INT_PAIR, .offset = AT(num_words), .initial = "0:0", .min = 0, .max = MANY,
+     .value = "S:T", .help = "Largest vocabulary, special symbols not counted; 0: no limit."},
+    {.name = "word-min-count", .type = SK_OPT_INT_PAIR, .offset = AT(word_min_count), .initial = "1:1", .min = 1,
+     .max = MANY, .value = "S:T", .help = "Words rarer than this are unknown."},
+    {.name = "pad-vocab-to-multiple-of", .type = SK_OPT_INT, .offset = AT(pad_vocab), .initial = "0", .min = 0,
+     .max = 65536, .value = "N", .help = "Fill vocabularies up with <padN> entries; 0: do not."},
+    {.name = "max-seq-len", .type = SK_OPT_INT_PAIR, .offset = AT(max_seq_len), .initial = "99:99", .min = 1,
+     .max = 65534, .value = "S:T", .help = "Longest sentence in tokens; pairs over it are left out."},
+    {.name = "replace-invalid", .type = SK_OPT_FLAG, .offset = AT(replace_invalid),
+     .help = "Replace invalid UTF-8 by U+FFFD instead of stopping."},
+
+    HEADING("Batches"),
+    {.name = "batch-size", .letter = 'b', .type = SK_OPT_INT, .offset = AT(batch_size), .initial = "4096", .min = 1,
+     .max = 16777216, .value = "N",
+     .help = "Size of an update: target tokens, each sentence's BOS included, or sentences (see --batch-type)."},
+    {.name = "batch-type", .type = SK_OPT_CHOICE, .offset = AT(batch_type), .initial = "word",
+     .choices = "word|sentence", .help = "What --batch-size counts."},
+    {.name = "virtual-shards", .type = SK_OPT_INT, .offset = AT(virtual_shards), .initial = "8", .min = 1, .max = 1024,
+     .value = "N", .help = "Parts, a power of two, into which each update's sums are cut: results depend on "
+     "this number only, not on how many processes or threads compute them."},
+
+    HEADING("Model"),
+    {.name = "encoder", .type = SK_OPT_CHOICE, .offset = AT(encoder), .initial = "transformer",
+     .choices = "transformer", .help = "Architecture."},
+    {.name = "decoder", .type = SK_OPT_CHOICE, .offset = AT(decoder), .initial = "transformer",
+     .choices = "transformer", .help = "Architecture."},
+    {.name = "num-layers", .type = SK_OPT_INT_PAIR, .offset = AT(num_layers), .initial = "6:6", .min = 1, .max = 64,
+     .value = "E:D", .help = "Layers of encoder and decoder."},
+    {.name = "transformer-model-size", .type = SK_OPT_INT_PAIR, .offset = AT(model_size), .initial = "512:512",
+     .min = 1, .max = 65536, .value = "E:D", .help = "Width."},
+    {.name = "transformer-attention-heads", .type = SK_OPT_INT_PAIR, .offset = AT(heads), .initial = "8:8", .min = 1,
+     .max = 1024, .value = "E:D", .help = "Attention heads."},
+    {.name = "transformer-feed-forward-num-hidden", .type = SK_OPT_INT_PAIR, .offset = AT(feed_forward),
+     .initial = "2048:2048", .min = 1, .max = 1048576, .value = "E:D", .help = "Width of the feed-forward layers."},
+    {.name = "transformer-activation-type", .type = SK_OPT_CHOICE, .offset = AT(activation), .initial = "relu",
+     .choices = "relu|gelu|swish1", .help = "Activation of the feed-forward layers."},
+    {.name = "transformer-positional-embedding-type", .type = SK_OPT_CHOICE, .offset = AT(positions),
+     .initial = "fixed", .choices = "none|fixed|learned", .help = "Positions."},
+    {.name = "transformer-preprocess", .type = SK_OPT_STRING_PAIR, .offset = AT(preprocess), .initial = "n:n",
+     .value = "E:D", .help = "What stands before each sub-layer: n (layer norm), d (dropout), r (residual)."},
+    {.name = "transformer-postprocess", .type = SK_OPT_STRING_PAIR, .offset = AT(postprocess), .initial = "dr:dr",
+     .value = "E:D", .help = "What stands after each sub-layer."},
+    {.name = "num-embed", .type = SK_OPT_INT_PAIR, .offset = AT(num_embed), .initial = "0:0", .min = 0, .max = 65536,
+     .value = "S:T", .help = "Width of the embeddings; must be the model's; 0: is."},
+    {.name = "weight-tying", .type = SK_OPT_FLAG, .offset = AT(weight_tying),
+     .help = "Share embeddings and output weights as --weight-tying-type says."},
+    {.name = "weight-tying-type", .type = SK_OPT_CHOICE, .offset = AT(weight_tying_type), .initial = "trg_softmax",
+     .choices = "src_trg_softmax|src_trg|trg_softmax", .help = "What --weight-tying shares."},
+    {.name = "transformer-dropout-attention", .type = SK_OPT_FLOAT, .offset = AT(dropout_attention),
+     .initial = "0.1", .min = 0, .max = 0.99, .value = "P", .help = "Dropout of attention probabilities."},
+    {.name = "transformer-dropout-act", .type = SK_OPT_FLOAT, .offset = AT(dropout_act), .initial = "0.1", .min = 0,
+     .max = 0.99, .value = "P", .help = "Dropout after the activation of feed-forward layers."},
+    {.name = "transformer-dropout-prepost", .type = SK_OPT_FLOAT, .offset = AT(dropout_prepost), .initial = "0.1",
+     .min = 0, .max = 0.99, .value = "P", .help = "The d of the pre- and postprocess sequences."},
+    {.name = "embed-dropout", .type = SK_OPT_STRING_PAIR, .offset = AT(embed_dropout), .initial = "0:0",
+     .value = "S:T", .help = "Dropout of embeddings."},
+    {.name = "params", .letter = 'p', .type = SK_OPT_STRING, .offset = AT(params), .value = "FILE",
+     .help = "Start from the parameters of this file (safetensors), with a fresh optimizer.",
+     .flags = SK_OPT_INPUT},
+    {.name = "allow-missing-params", .type = SK_OPT_FLAG, .offset = AT(allow_missing_params),
+     .help = "Parameters that --params lacks keep their random start."},
+    {.name = "weight-init", .type = SK_OPT_CHOICE, .offset = AT(weight_init), .initial = "xavier",
+     .choices = "xavier|uniform", .help = "Initialisation of weights."},
+    {.name = "weight-init-scale", .type = SK_OPT_FLOAT, .offset = AT(weight_init_scale), .initial = "3.0",
+     .min = 0, .max = 1e6, .value = "X", .help = "Magnitude for xavier, range for uniform."},
+    {.name = "weight-init-xavier-factor-type", .type = SK_OPT_CHOICE, .offset = AT(xavier_factor), .initial = "avg",
+     .choices = "in|out|avg", .help = "Which fan xavier divides by."},
+    {.name = "weight-init-xavier-rand-type", .type = SK_OPT_CHOICE, .offset = AT(xavier_rand), .initial = "uniform",
+     .choices = "uniform|gaussian", .help = "Distribution of xavier."},
+    {.name = "embed-weight-init", .type = SK_OPT_CHOICE, .offset = AT(embed_weight_init), .initial = "default",
+     .choices = "default|normal", .help = "Embeddings: as weights, or normal with variance 1 / source vocabulary."},
+
+    HEADING("Objective and optimizer"),
+    {.name = "loss", .type = SK_OPT_CHOICE, .offset = AT(loss), .initial = "cross-entropy",
+     .choices = "cross-entropy", .help = "Training loss."},
+    {.name = "label-smoothing", .type = SK_OPT_FLOAT, .offset = AT(label_smoothing), .initial = "0.1", .min = 0,
+     .max = 0.99, .value = "E", .help = "Probability given to all other words together."},
+    {.name = "loss-normalization-type", .type = SK_OPT_CHOICE, .offset = AT(loss_normalization), .initial = "valid",
+     .choices = "valid|batch", .help = "Divide gradients by the update's number of labels, or by --batch-size."},
+    {.name = "optimizer", .type = SK_OPT_CHOICE, .offset = AT(optimizer), .initial = "adam", .choices = "adam",
+     .help = "Optimizer."},
+    {.name = "optimizer-params", .type = SK_OPT_STRING, .offset = AT(optimizer_params), .value = "K:V,K:V",
+     .help = "beta1 (0.9), beta2 (0.999), epsilon (1e-8)."},
+    {.name = "initial-learning-rate", .type = SK_OPT_FLOAT, .offset = AT(learning_rate), .initial = "0.0002",
+     .min = 0, .max = 1e6, .value = "RATE", .help = "Learning rate before schedule and warm-up."},
+    {.name = "learning-rate-scheduler-type", .type = SK_OPT_CHOICE, .offset = AT(scheduler),
+     .initial = "plateau-reduce",
+     .choices = "plateau-reduce|inv-sqrt-decay|fixed-rate-inv-sqrt-t|fixed-rate-inv-t|none",
+     .help = "Schedule of the learning rate. none: constant, without warm-up."},
+    {.name = "learning-rate-reduce-factor", .type = SK_OPT_FLOAT, .offset = AT(reduce_factor), .initial = "0.7",
+     .min = 0, .max = 1e6, .value = "X",
+     .help = "plateau-reduce: the rate is multiplied by this. From 1 on, as in Sockeye: constant, no warm-up."},
+    {.name = "learning-rate-reduce-num-not-improved", .type = SK_OPT_INT, .offset = AT(reduce_num_not_improved),
+     .initial = "8", .min = 1, .max = MANY, .value = "N",
+     .help = "plateau-reduce: after so many checkpoints without improvement."},
+    {.name = "learning-rate-warmup", .type = SK_OPT_INT, .offset = AT(warmup), .initial = "0", .min = 0, .max = MANY,
+     .value = "N", .help = "Updates over which the rate rises linearly."},
+    {.name = "learning-rate-half-life", .type = SK_OPT_FLOAT, .offset = AT(half_life), .initial = "10",
+     .min = 1e-6, .max = 1e9, .value = "N", .help = "fixed-rate schedules: checkpoints until half the rate."},
+    {.name = "gradient-clipping-type", .type = SK_OPT_CHOICE, .offset = AT(clipping_type), .initial = "none",
+     .choices = "abs|norm|none", .help = "Clip each value, or the global norm."},
+    {.name = "gradient-clipping-threshold", .type = SK_OPT_FLOAT, .offset = AT(clipping_threshold),
+     .initial = "1.0", .min = -1e30, .max = 1e30, .value = "X", .help = "Threshold; 0 or less: no clipping."},
+    {.name = "seed", .type = SK_OPT_LONG, .offset = AT(seed), .initial = "13", .min = 0, .max = VERY_MANY,
+     .value = "N", .help = "Seed of initialisation, data order and dropout."},
+
+    HEADING("Checkpoints and the end"),
+    {.name = "checkpoint-frequency", .type = SK_OPT_INT, .offset = AT(checkpoint_frequency), .initial = "4000",
+     .min = 1, .max = MANY, .value = "N", .help = "Updates between checkpoints (also --checkpoint-interval)."},
+    ALIAS("checkpoint-interval", "checkpoint-frequency", SK_OPT_INT, checkpoint_frequency, 1, MANY),
+    {.name = "metrics", .type = SK_OPT_LIST, .offset = AT(metrics), .initial = "perplexity", .value = "NAME...",
+     .help = "What is reported on training and validation data: perplexity (always), accuracy."},
+    {.name = "optimized-metric", .type = SK_OPT_CHOICE, .offset = AT(optimized_metric), .initial = "perplexity",
+     .choices = "perplexity|accuracy", .help = "Validation metric that decides about the best checkpoint, patience "
+     "and plateau-reduce."},
+    {.name = "max-num-checkpoint-not-improved", .type = SK_OPT_INT, .offset = AT(patience), .initial = "32",
+     .min = -1, .max = MANY, .value = "N", .help = "Patience: end after so many checkpoints without improvement; "
+     "-1: never.", .flags = SK_OPT_FREE},
+    {.name = "max-updates", .type = SK_OPT_LONG, .offset = AT(max_updates), .initial = "0", .min = 0,
+     .max = 4294967295.0, .value = "N", .help = "End after so many updates; 0: no limit.", .flags = SK_OPT_FREE},
+    {.name = "min-updates", .type = SK_OPT_LONG, .offset = AT(min_updates), .initial = "0", .min = 0,
+     .max = 4294967295.0, .value = "N", .help = "Patience does not end training before.", .flags = SK_OPT_FREE},
+    {.name = "max-num-epochs", .type = SK_OPT_INT, .offset = AT(max_epochs), .initial = "0", .min = 0, .max = MANY,
+     .value = "N", .help = "End after so many passes through the data; 0: no limit.", .flags = SK_OPT_FREE},
+    {.name = "min-num-epochs", .type = SK_OPT_INT, .offset = AT(min_epochs), .initial = "0", .min = 0, .max = MANY,
+     .value = "N", .help = "Patience does not end training before.", .flags = SK_OPT_FREE},
+    {.name = "max-samples", .type = SK_OPT_LONG, .offset = AT(max_samples), .initial = "0", .min = 0,
+     .max = VERY_MANY, .value = "N", .help = "End after so many sentence pairs; 0: no limit.", .flags = SK_OPT_FREE},
+    {.name = "max-seconds", .type = SK_OPT_LONG, .offset = AT(max_seconds), .initial = "0", .min = 0,
+     .max = VERY_MANY, .value = "N", .help = "End at the first checkpoint after so many seconds of training, all "
+     "starts together; 0: no limit.", .flags = SK_OPT_FREE},
+    {.name = "keep-last-params", .type = SK_OPT_INT, .offset = AT(keep_last_params), .initial = "-1", .min = -1,
+     .max = MANY, .value = "N", .help = "Keep the parameters of the last N checkpoints and the best; -1: of all.",
+     .flags = SK_OPT_FREE},
+
+    HEADING("This process"),
+    {.name = "num-shards", .type = SK_OPT_INT, .offset = AT(num_shards), .initial = "1", .min = 1, .max = 1024,
+     .value = "N", .help = "Processes that train together: 1.", .flags = SK_OPT_FREE},
+    {.name = "shard", .type = SK_OPT_INT, .offset = AT(shard), .initial = "0", .min = 0, .max = 1023, .value = "K",
+     .help = "Which of them this is: 0.", .flags = SK_OPT_FREE},
+    {.name = "threads", .type = SK_OPT_INT, .offset = AT(threads), .initial = "0", .min = 0, .max = 1024,
+     .value = "N", .help = "Threads; 0: one for each CPU this process may use. Results do not depend on it.",
+     .flags = SK_OPT_FREE},
+    {.name = "use-cpu", .type = SK_OPT_FLAG, .offset = AT(use_cpu), .help = "Train on the CPU.",
+     .flags = SK_OPT_FREE},
+    {.name = "quiet", .letter = 'q', .type = SK_OPT_FLAG, .offset = AT(quiet),
+     .help = "Talk to the log file only.", .flags = SK_OPT_UNRECORDED},
+    {.name = NULL}
+};
+
+const struct sk_program sk_train_program = {
+    .synopsis = "-s FILE -t FILE -vs FILE -vt FILE -o MODEL_DIR [option...]",
+    .summary = "Trains a translation model, or resumes the training that MODEL_DIR holds.",
+    .options = options,
+    .epilogue = "Pairs are source:target or encoder:decoder; one value stands for both.\n"
+                "SIGTERM, SIGINT and SIGUSR1: the state is saved, exit 75; the same command goes on from there.",
+};
+
+/* One number of a list or pair, read strictly. */
+static double number(const char *option, const char *text, double low, double high)
+{
+    char *end;
+    errno = 0;
+    double value = strtod(text, &end);
+    if (end == text || *end || errno || !isfinite(value) || value < low || value > high)
+        sk_opt_misuse("--%s: '%s' is no number from %g to %g", option, text, low, high);
+    return value;
+}
+
+static void read_optimizer_params(struct sk_train_plan *p, const char *text)
+{
+    p->beta1 = 0.9;
+    p->beta2 = 0.999;
+    p->epsilon = 1e-8;
+    if (!text || !*text)
+        return;
+    char *copy = sk_xstrdup(text), *rest = copy, *item;
+    while ((item = strsep(&rest, ",")) != NULL) {
+        char *value = strchr(item, ':');
+        if (!value)
+            sk_opt_misuse("--optimizer-params: '%s' is not of the form name:value", item);
+        *value++ = '\0';
+        if (strcmp(item, "beta1") == 0)
+            p->beta1 = number("optimizer-params beta1", value, 0, 0.9999999);
+        else if (strcmp(item, "beta2") == 0)
+            p->beta2 = number("optimizer-params beta2", value, 0, 0.9999999);
+        else if (strcmp(item, "epsilon") == 0)
+            p->epsilon = number("optimizer-params epsilon", value, 1e-38, 1);
+        else
+            sk_opt_misuse("--optimizer-params: '%s' is not one of beta1, beta2, epsilon", item);
+    }
+    free(copy);
+}
+
+static void read_sequence(char out[8], const char *option, const char *text)
+{
+    if (!text)
+        text = "";
+    size_t n = strspn(text, "ndr");
+    if (text[n] || n > 7)
+        sk_opt_misuse("--%s: '%s' is not made of up to 7 letters n, d, r", option, text);
+    memcpy(out, text, n + 1);
+}
+
+static enum sk_tying tying(const struct sk_train_options *o)
+{
+    if (!o->weight_tying)
+        return SK_TYING_NONE;
+    if (strcmp(o->weight_tying_type, "src_trg_softmax") == 0)
+        return SK_TYING_SRC_TRG_SOFTMAX;
+    return strcmp(o->weight_tying_type, "src_trg") == 0 ? SK_TYING_SRC_TRG : SK_TYING_TRG_SOFTMAX;
+}
+
+static void plan_model(const struct sk_train_options *o, struct sk_train_plan *p)
+{
+    struct sk_transformer *m = &p->model;
+    for (int side = 0; side < 2; side++) {
+        m->layers[side] = o->num_layers[side];
+        m->size[side] = o->model_size[side];
+        m->heads[side] = o->heads[side];
+        m->feed_forward[side] = o->feed_forward[side];
+        m->max_len[side] = o->max_seq_len[side] + 1;
+        read_sequence(m->pre[side], "transformer-preprocess", o->preprocess[side]);
+        read_sequence(m->post[side], "transformer-postprocess", o->postprocess[side]);
+        m->dropout_embed[side] = (float)number("embed-dropout", o->embed_dropout[side], 0, 0.99);
+        if (o->num_embed[side] && o->num_embed[side] != o->model_size[side])
+            sk_opt_misuse("--num-embed %d must equal --transformer-model-size %d (or be left out)",
+                          o->num_embed[side], o->model_size[side]);
+    }
+    m->activation = strcmp(o->activation, "gelu") == 0 ? SK_GELU :
+        strcmp(o->activation, "swish1") == 0 ? SK_SWISH1 : SK_RELU;
+    m->positions = strcmp(o->positions, "learned") == 0 ? SK_POSITIONS_LEARNED :
+        strcmp(o->positions, "none") == 0 ? SK_POSITIONS_NONE : SK_POSITIONS_FIXED;
+    m->tying = tying(o);
+    m->dropout_attention = (float)o->dropout_attention;
+    m->dropout_act = (float)o->dropout_act;
+    m->dropout_prepost = (float)o->dropout_prepost;
+    p->shared_vocab = o->shared_vocab || m->tying == SK_TYING_SRC_TRG || m->tying == SK_TYING_SRC_TRG_SOFTMAX;
+
+    /* The sizes are checked before any data is read: the vocabularies stand in. */
+    struct sk_transformer check = *m;
+    check.vocab[0] = check.vocab[1] = 16;
+    if (sk_transformer_check(&check) < 0)
+        sk_opt_misuse("%s", sk_fail_message());
+
+    p->init = (struct sk_init_options){
+        .seed = (uint64_t)o->seed, .xavier = strcmp(o->weight_init, "xavier") == 0, .scale = o->weight_init_scale,
+        .factor = o->xavier_factor[0], .gaussian = strcmp(o->xavier_rand, "gaussian") == 0,
+        .embed_normal = strcmp(o->embed_weight_init, "normal") == 0};
+}
+
+static void plan_schedule(const struct sk_train_options *o, struct sk_train_plan *p)
+{
+    struct sk_schedule *s = &p->schedule;
+    *s = (struct sk_schedule){.rate = o->learning_rate, .warmup = o->warmup, .factor = o->reduce_factor,
+                              .patience = o->reduce_num_not_improved, .half_life = o->half_life,
+                              .interval = o->checkpoint_frequency};
+    if (strcmp(o->scheduler, "plateau-reduce") == 0)
+        s->type = o->reduce_factor < 1 ? SK_RATE_PLATEAU : SK_RATE_CONSTANT;
+    else if (strcmp(o->scheduler, "inv-sqrt-decay") == 0)
+        s->type = SK_RATE_INV_SQRT_DECAY;
+    else if (strcmp(o->scheduler, "fixed-rate-inv-sqrt-t") == 0)
+        s->type = SK_RATE_INV_SQRT_T;
+    else
+        s->type = strcmp(o->scheduler, "none") == 0 ? SK_RATE_CONSTANT : SK_RATE_INV_T;
+    if (s->type == SK_RATE_CONSTANT && s->warmup > 0)
+        sk_warn("the learning rate is constant (--learning-rate-scheduler-type %s, --learning-rate-reduce-factor "
+                "%g): --learning-rate-warmup %d has no effect", o->scheduler, o->reduce_factor, o->warmup);
+}
+
+static void plan_metrics(const struct sk_train_options *o, struct sk_train_plan *p)
+{
+    p->optimized = o->optimized_metric;
+    p->accuracy = strcmp(o->optimized_metric, "accuracy") == 0;
+    for (int i = 0; i < o->metrics.n; i++) {
+        if (strcmp(o->metrics.v[i], "accuracy") == 0)
+            p->accuracy = 1;
+        else if (strcmp(o->metrics.v[i], "perplexity") != 0)
+            sk_opt_misuse("--metrics: '%s' is neither perplexity nor accuracy", o->metrics.v[i]);
+    }
+}
+
+static void check_data(const struct sk_train_options *o, const struct sk_train_plan *p)
+{
+    if (o->num_shards != 1 || o->shard != 0)
+        sk_opt_misuse("--num-shards %d --shard %d: this version trains with one process (--num-shards 1 --shard 0)",
+                      o->num_shards, o->shard);
+    if (o->virtual_shards & (o->virtual_shards - 1))
+        sk_opt_misuse("--virtual-shards %d is no power of two", o->virtual_shards);
+    if (!p->sentence_batches && o->batch_size < o->max_seq_len[1] + 1)
+        sk_opt_misuse("--batch-size %d (target tokens) must hold the longest sentence, --max-seq-len %d plus 1",
+                      o->batch_size, o->max_seq_len[1]);
+    if (p->shared_vocab && (o->num_words[0] != o->num_words[1] || o->word_min_count[0] != o->word_min_count[1]))
+        sk_opt_misuse("a shared vocabulary has one --num-words and one --word-min-count, not %d:%d and %d:%d",
+                      o->num_words[0], o->num_words[1], o->word_min_count[0], o->word_min_count[1]);
+    if (o->max_epochs && o->min_epochs > o->max_epochs)
+        sk_opt_misuse("--min-num-epochs %d is over --max-num-epochs %d", o->min_epochs, o->max_epochs);
+    if (o->max_updates && o->min_updates > o->max_updates)
+        sk_opt_misuse("--min-updates %lld is over --max-updates %lld", o->min_updates, o->max_updates);
+    if (o->allow_missing_params && !o->params)
+        sk_opt_misuse("--allow-missing-params needs --params");
+}
+
+void sk_train_options_parse(struct sk_train_options *o, struct sk_train_plan *p, int argc, char **argv)
+{
+    static char vs[] = "--validation-source", vt[] = "--validation-target";
+    /* Sockeye's two short forms of two letters. */
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "-vs") == 0)
+            argv[i] = vs;
+        else if (strcmp(argv[i], "-vt") == 0)
+            argv[i] = vt;
+    }
+    memset(o, 0, sizeof *o);
+    memset(p, 0, sizeof *p);
+    sk_opt_parse(&sk_train_program, o, argc, argv);
+    sk_quiet(o->quiet);
+    p->sentence_batches = strcmp(o->batch_type, "sentence") == 0;
+    p->lines_flags = o->replace_invalid ? SK_LINES_REPLACE_INVALID : 0;
+    plan_model(o, p);
+    plan_schedule(o, p);
+    plan_metrics(o, p);
+    read_optimizer_params(p, o->optimizer_params);
+    p->clip_threshold = o->clipping_threshold;
+    p->clip = o->clipping_threshold <= 0 ? SK_CLIP_NONE :
+        strcmp(o->clipping_type, "abs") == 0 ? SK_CLIP_ABS :
+        strcmp(o->clipping_type, "norm") == 0 ? SK_CLIP_NORM : SK_CLIP_NONE;
+    p->limits = (struct sk_limits){
+        .max_updates = o->max_updates, .min_updates = o->min_updates, .max_samples = o->max_samples,
+        .max_epochs = o->max_epochs, .min_epochs = o->min_epochs, .max_seconds = (double)o->max_seconds,
+        .patience = o->patience};
+    check_data(o, p);
+}

@@ -1,0 +1,27 @@
+/* prepare.h - the start of a training process: model directory, lock, options
+ * against the record, vocabularies, corpora, config.json.
+ *
+ * `args` is the last file of a first start: while it is absent nothing in the
+ * directory is trusted and all is made anew, so a kill at any instant costs
+ * that work only. Once it is there, files that are missing are made again from
+ * the same text, and differing options end with SK_EXIT_CONFIG.
+ */
+#ifndef SK_TRAIN_PREPARE_H
+#define SK_TRAIN_PREPARE_H
+#include "modeldir/config.h"
+#include "text/corpus.h"
+#include "text/vocab.h"
+#include "train/options.h"
+
+struct sk_train_data {
+    int lock;                        /* descriptor: held as long as it is open */
+    struct sk_vocab *source, *target;
+    struct sk_corpus *train, *validation;
+    struct sk_config config;
+};
+/* 0 or -1 (sk_fail). Wrong input is found before anything is written. Takes
+ * the lock (another trainer holds it: SK_EXIT_TEMP), opens the log,
+ * --overwrite-output removes the old run's files. */
+int sk_train_prepare(struct sk_train_data *d, const struct sk_train_options *o, const struct sk_train_plan *p);
+void sk_train_data_free(struct sk_train_data *d);
+#endif

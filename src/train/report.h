@@ -1,0 +1,31 @@
+/* report.h - what is said about progress: the line every 50 updates and at
+ * checkpoints in Sockeye's form (with `target-tokens/sec=NUMBER`, real tokens),
+ * the live line on a terminal, and DIR/progress.
+ *
+ * FORMAT of `progress`: `name<TAB>value` lines; replaced whole.
+ */
+#ifndef SK_TRAIN_REPORT_H
+#define SK_TRAIN_REPORT_H
+#include "text/batch.h"
+#include "train/state.h"
+
+struct sk_tally { double since; int64_t updates, samples, source_tokens, target_tokens; };
+struct sk_report {
+    const char *dir;
+    int accuracy;                    /* is reported */
+    int64_t interval, max_updates;   /* between checkpoints; 0: no limit */
+    struct sk_tally line, checkpoint;
+    double live, progress;           /* when last shown, when last written */
+};
+/* Seconds of a clock that only goes forward. */
+double sk_clock(void);
+void sk_report_start(struct sk_report *r);
+/* After each update. */
+void sk_report_update(struct sk_report *r, const struct sk_train_state *s, const struct sk_batch *b);
+/* Before validation: the training side of checkpoint N. */
+void sk_report_training(const struct sk_report *r, const struct sk_train_state *s, int checkpoint);
+/* Time spent validating is not training time. */
+void sk_report_restart(struct sk_report *r);
+/* Writes DIR/progress; it only serves readers, so failing warns. */
+void sk_report_progress(struct sk_report *r, const struct sk_train_state *s);
+#endif

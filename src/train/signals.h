@@ -1,0 +1,13 @@
+/* signals.h - SIGTERM, SIGINT and SIGUSR1 ask the training loop to save and
+ * leave; a second SIGINT ends the process at once. Before the loop there is
+ * nothing to save: the process leaves with SK_EXIT_TEMP right away.
+ */
+#ifndef SK_TRAIN_SIGNALS_H
+#define SK_TRAIN_SIGNALS_H
+void sk_signals_catch(void);
+/* From now on signals are only noted. */
+void sk_signals_defer(void);
+/* The signal that asked, or 0. */
+int sk_signals_pending(void);
+const char *sk_signals_name(int signal);
+#endif

@@ -26,6 +26,11 @@ void sk_bleu_tokenize(enum sk_bleu_tokenizer t, int lowercase, const char *line,
 /* Adds one sentence pair (untokenised lines). */
 void sk_bleu_add(struct sk_bleu *b, enum sk_bleu_tokenizer t, int lowercase,
                  const char *hypothesis, size_t nh, const char *reference, size_t nr);
+/* Adds the pairs of two files (plain, gz or -) of equally many lines; only \n
+ * ends a line, as for sacreBLEU. Files of different length, without lines or
+ * with invalid UTF-8: -1 with SK_EXIT_DATA. */
+int sk_bleu_add_files(struct sk_bleu *b, enum sk_bleu_tokenizer t, int lowercase,
+                      const char *hypotheses, const char *references);
 double sk_bleu_score(const struct sk_bleu *b);           /* 0..100 */
 /* BLEU of checkpoints as Sockeye 1.18 writes it to `metrics`: 0..1, effective
  * order, an order without matches counts as `offset` (0.01) matches. */

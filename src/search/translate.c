@@ -19,9 +19,16 @@ struct sk_translator {
     size_t pieces, piece_cap;
 };
 
-double sk_output_factor(double ratio_mean, double ratio_std, int num_stds)
+void sk_translate_limits(struct sk_translate_options *o, const struct sk_transformer *c, int max_seq_len,
+                         int max_input, double ratio_mean, double ratio_std, int num_stds)
 {
-    return ratio_mean + (num_stds < 0 ? 2 : num_stds) * ratio_std;
+    o->beam.max_output_factor = ratio_mean + (num_stds < 0 ? 2 : num_stds) * ratio_std;
+    o->beam.max_output = c->max_len[1];
+    o->max_words = max_seq_len < c->max_len[0] - 1 ? max_seq_len : c->max_len[0] - 1;
+    if (max_input > 0 && max_input - 1 < o->max_words)
+        o->max_words = max_input - 1;
+    if (o->max_words < 1)
+        o->max_words = 1;
 }
 
 struct sk_translator *sk_translator_new(struct sk_model *m, const struct sk_vocab *source,
@@ -32,7 +39,7 @@ struct sk_translator *sk_translator_new(struct sk_model *m, const struct sk_voca
     t->target = target;
     t->o = *o;
     t->o.beam.nbest = 1;
-    SK_ENSURE(o->max_words > 0);
+    SK_ENSURE(o->max_words > 0 && o->max_words < sk_model_config(m)->max_len[0]);
     t->beam = sk_beam_new(m, &t->o.beam, o->batch, o->max_words + 1);
     return t;
 }
@@ -73,9 +80,8 @@ static void cut(struct sk_translator *t, const char *text, int64_t line, struct 
         t->piece[t->pieces++] = (struct piece){line, first + at, (int)(count - at < most ? count - at : most)};
     }
     if (count > most)
-        sk_warn("line %lld has %zu words, more than the %zu a sentence may have: "
-                "it is translated in %zu pieces", (long long)(t->lines + line + 1), count, most,
-                (count + most - 1) / most);
+        sk_warn("input line %lld has %zu words, more than the %zu of a sentence: it is translated in %zu pieces",
+                (long long)(t->lines + line + 1), count, most, (count + most - 1) / most);
 }
 
 struct order { int n; size_t piece; };

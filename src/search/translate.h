@@ -36,6 +36,10 @@ void sk_translator_free(struct sk_translator *t);
 void sk_translate(struct sk_translator *t, char *const *line, int64_t n, struct sk_translation *out);
 void sk_translation_free(struct sk_translation *t, int64_t n);
 
-/* mean + num_stds * std; num_stds < 0 means 2, as in Sockeye. */
-double sk_output_factor(double ratio_mean, double ratio_std, int num_stds);
+/* Fills in what follows from the model and its training: the longest output
+ * (ratio_mean + num_stds * ratio_std of the source's length; num_stds < 0
+ * means 2, as in Sockeye) and the longest piece: max_seq_len words, fewer if
+ * max_input (with EOS; 0: no limit) or the model's positions say so. */
+void sk_translate_limits(struct sk_translate_options *o, const struct sk_transformer *c, int max_seq_len,
+                         int max_input, double ratio_mean, double ratio_std, int num_stds);
 #endif

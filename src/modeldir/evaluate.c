@@ -1,0 +1,218 @@
+/* evaluate.c - one evaluation of one checkpoint, under its claim. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/msg.h"
+#include "modeldir/evaluate.h"
+#include "modeldir/open.h"
+#include "modeldir/paths.h"
+#include "search/translate.h"
+#include "text/lines.h"
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+struct text { char **line; long long n; size_t cap; };
+
+static int load_text(struct text *t, const char *path)
+{
+    struct sk_lines *l = sk_lines_open(path, SK_LINES_NEWLINE_ONLY);
+    char *line;
+    size_t n;
+    int got = -1;
+    while (l && (got = sk_lines_next(l, &line, &n)) > 0) {
+        if ((size_t)t->n == t->cap) {
+            t->cap = t->cap ? 2 * t->cap : 1024;
+            t->line = sk_xrealloc(t->line, t->cap, sizeof *t->line);
+        }
+        t->line[t->n++] = sk_xstrndup(line, n);
+    }
+    if (l)
+        sk_lines_close(l);
+    return got;
+}
+
+static void free_text(struct text *t)
+{
+    for (long long i = 0; i < t->n; i++)
+        free(t->line[i]);
+    free(t->line);
+}
+
+struct progress { int checkpoint; double start; };
+
+static void show(void *ctx, int64_t done, int64_t all)
+{
+    const struct progress *p = ctx;
+    sk_live("checkpoint %d: %lld of %lld sentences translated, %.1f/s", p->checkpoint, (long long)done,
+            (long long)all, (double)done / (now() - p->start));
+}
+
+/* Translates `source` with the checkpoint; out gets one line for each line. */
+static int translate(const char *dir, int checkpoint, const struct sk_evaluate_options *o, const struct sk_ops *ops,
+                     struct sk_device *dev, const struct text *source, struct sk_str *out, struct sk_evaluated *r,
+                     char params[SK_HASH_HEX])
+{
+    struct sk_trained t;
+    char which[16];
+    snprintf(which, sizeof which, "%d", checkpoint);
+    if (sk_trained_open(&t, dir, which, ops, dev))
+        return -1;
+    struct progress progress = {checkpoint, now()};
+    struct sk_translate_options options = {
+        .beam = {.beam_size = o->beam_size, .alpha = o->alpha, .beta = o->beta, .nbest = 1},
+        .batch = o->batch, .progress = show, .ctx = &progress};
+    sk_translate_limits(&options, &t.config.model, t.config.max_seq_len[0], 0, t.config.length_ratio_mean,
+                        t.config.length_ratio_std, o->num_stds);
+    struct sk_translator *translator = sk_translator_new(t.model, t.source, t.target, &options);
+    struct sk_translation *found = sk_xcalloc((size_t)source->n, sizeof *found);
+    sk_translate(translator, source->line, source->n, found);
+    r->seconds = now() - progress.start;
+    for (long long i = 0; i < source->n; i++) {
+        sk_str_add(out, found[i].text, strlen(found[i].text));
+        sk_str_add(out, "\n", 1);
+        r->words += found[i].words;
+    }
+    sk_translation_free(found, source->n);
+    free(found);
+    sk_translator_free(translator);
+    int result = sk_evaluation_params_hash(t.params, params);
+    sk_trained_close(&t);
+    return result;
+}
+
+static void count(const struct text *hyp, const struct text *ref, struct sk_bleu *b, enum sk_bleu_tokenizer t,
+                  int lowercase)
+{
+    for (long long i = 0; i < ref->n; i++)
+        sk_bleu_add(b, t, lowercase, hyp->line[i], strlen(hyp->line[i]), ref->line[i], strlen(ref->line[i]));
+}
+
+static void score(const struct text *hyp, const struct text *ref, const struct sk_evaluate_options *o,
+                  struct sk_evaluated *r)
+{
+    struct sk_bleu plain = {0}, wanted = {0};
+    count(hyp, ref, &plain, SK_BLEU_NONE, 0);
+    count(hyp, ref, &wanted, o->tokenizer, o->lowercase);
+    r->bleu_val = sk_bleu_score_floor(&plain, 0.01);
+    r->score = sk_bleu_score(&wanted);
+}
+
+/* The stored translations, if they are whole and were made from the present
+ * parameters: 1; 0: they do not serve; -1. */
+static int load_stored(const char *dir, const struct sk_evaluation *e, const struct text *ref, struct text *hyp)
+{
+    char *out = sk_md_eval(dir, e->checkpoint, "out"), *params = sk_md_checkpoint(dir, "params", e->checkpoint);
+    char hex[SK_HASH_HEX];
+    int serves = sk_file_exists(out);
+    if (serves > 0)
+        serves = sk_hash_file(out, hex) ? -1 : strcmp(hex, e->out) == 0;
+    if (serves > 0 && sk_file_exists(params) > 0)
+        serves = sk_evaluation_params_hash(params, hex) ? -1 : strcmp(hex, e->params) == 0;
+    if (serves > 0 && load_text(hyp, out) < 0)
+        serves = -1;
+    if (serves > 0 && hyp->n != ref->n)
+        serves = 0;
+    free(out);
+    free(params);
+    return serves;
+}
+
+static void split_lines(char *text, struct text *t, long long n)
+{
+    t->line = sk_xcalloc((size_t)n, sizeof *t->line);
+    for (t->n = 0; t->n < n; t->n++) {
+        char *end = strchr(text, '\n');
+        *end = 0;
+        t->line[t->n] = sk_xstrdup(text);
+        *end = '\n';
+        text = end + 1;
+    }
+}
+
+/* With the claim held. */
+static int evaluate(const char *dir, struct sk_evaluation *wanted, const struct sk_evaluate_options *o,
+                    const struct sk_ops *ops, struct sk_device *dev, const struct text *source,
+                    const struct text *ref, struct sk_evaluated *r)
+{
+    struct sk_evaluation stored;
+    struct text hyp = {0};
+    struct sk_str out = {0};
+    int there = sk_evaluation_load(&stored, dir, wanted->checkpoint), result = 0;
+    if (there < 0)
+        return -1;
+    int same = there && sk_evaluation_same_search(&stored, wanted);
+    if (same)
+        same = load_stored(dir, &stored, ref, &hyp);
+    if (same > 0) {
+        score(&hyp, ref, o, r);
+        r->stored = 1;
+    } else if (same < 0) {
+        result = -1;
+    } else {
+        result = translate(dir, wanted->checkpoint, o, ops, dev, source, &out, r, wanted->params);
+        if (result == 0) {
+            free_text(&hyp);
+            hyp = (struct text){0};
+            split_lines(out.text, &hyp, source->n);
+            score(&hyp, ref, o, r);
+        }
+        if (result == 0 && !there) {
+            wanted->sentences = r->sentences;
+            sk_metrics_set_number(&wanted->metrics, wanted->checkpoint, "bleu-val", r->bleu_val);
+            sk_metrics_set_number(&wanted->metrics, wanted->checkpoint, "decode-walltime-val", r->seconds);
+            sk_metrics_set_number(&wanted->metrics, wanted->checkpoint, "avg-sec-per-sent-val",
+                                  r->seconds / (double)r->sentences);
+            result = sk_evaluation_publish(wanted, dir, out.text, out.len);
+            r->stored = result == 0;
+        }
+    }
+    sk_str_free(&out);
+    free_text(&hyp);
+    if (there)
+        sk_evaluation_free(&stored);
+    return result;
+}
+
+int sk_evaluate_checkpoint(const char *dir, int checkpoint, const struct sk_evaluate_options *o,
+                           const struct sk_ops *ops, struct sk_device *dev, struct sk_evaluated *r)
+{
+    struct sk_evaluation wanted = {.checkpoint = checkpoint, .beam_size = o->beam_size,
+                                   .num_stds = o->num_stds < 0 ? 2 : o->num_stds, .alpha = o->alpha, .beta = o->beta};
+    char *source_path = sk_path_join(dir, SK_MD_VALIDATION_SOURCE);
+    char *ref_path = sk_path_join(dir, SK_MD_VALIDATION_TARGET);
+    char *folder = sk_path_join(dir, SK_MD_EVAL), *claim_path = sk_md_eval(dir, checkpoint, "claim");
+    struct text source = {0}, ref = {0};
+    int result = -1, claim = -1;
+    *r = (struct sk_evaluated){0};
+    if (load_text(&source, source_path) == 0 && load_text(&ref, ref_path) == 0) {
+        if (source.n == 0 || source.n != ref.n)
+            sk_fail(SK_EXIT_DATA, "%s has %lld lines, %s has %lld: as many are needed, and at least one",
+                    source_path, source.n, ref_path, ref.n);
+        else if (sk_mkdir(folder) == 0)
+            claim = sk_lock_take(claim_path);
+    }
+    if (claim >= 0) {
+        r->sentences = source.n;
+        result = evaluate(dir, &wanted, o, ops, dev, &source, &ref, r);
+        sk_lock_release(claim);
+    }
+    if (result == 0 && r->stored) {
+        r->merged = sk_evaluation_merge_now(dir, checkpoint);
+        result = r->merged < 0 ? -1 : 0;
+    }
+    sk_evaluation_free(&wanted);
+    free_text(&source);
+    free_text(&ref);
+    free(source_path);
+    free(ref_path);
+    free(folder);
+    free(claim_path);
+    return result;
+}

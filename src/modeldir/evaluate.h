@@ -1,0 +1,30 @@
+/* evaluate.h - translates the validation text with a checkpoint, stores the
+ * translations and their scores.
+ */
+#ifndef SK_MODELDIR_EVALUATE_H
+#define SK_MODELDIR_EVALUATE_H
+#include "math/ops.h"
+#include "modeldir/evaluation.h"
+#include "score/bleu.h"
+
+struct sk_evaluate_options {
+    int beam_size, num_stds, batch;
+    double alpha, beta;
+    enum sk_bleu_tokenizer tokenizer;        /* of the score returned; bleu-val takes tokens as they are */
+    int lowercase;
+};
+struct sk_evaluated {
+    double score;                    /* as sacreBLEU gives it, 0..100 */
+    double bleu_val;                 /* as in `metrics`, 0..1 */
+    long long sentences, words;      /* validation lines, words of the translations */
+    double seconds;                  /* of translating; 0 if nothing had to be translated */
+    int stored;                      /* eval/NNNNN.json is there and says the same */
+    int merged;                      /* as sk_evaluation_merge_now returns it; 0 if not stored */
+};
+/* Checkpoint N of dir. If its record is there already, made in the same way,
+ * its translations are only scored; made in another way, the checkpoint is
+ * translated but nothing is stored. 0, or -1: sk_fail; SK_EXIT_TEMP if another
+ * evaluator has claimed the checkpoint. */
+int sk_evaluate_checkpoint(const char *dir, int checkpoint, const struct sk_evaluate_options *o,
+                           const struct sk_ops *ops, struct sk_device *dev, struct sk_evaluated *r);
+#endif

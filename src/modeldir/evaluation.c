@@ -1,0 +1,233 @@
+/* evaluation.c - records of evaluated checkpoints. */
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/msg.h"
+#include "model/tensors.h"
+#include "modeldir/evaluation.h"
+#include "modeldir/paths.h"
+
+enum { RECORD_LIMIT = 1 << 20 };
+
+void sk_evaluation_free(struct sk_evaluation *e)
+{
+    sk_metrics_free(&e->metrics);
+    *e = (struct sk_evaluation){0};
+}
+
+int sk_evaluation_same_search(const struct sk_evaluation *a, const struct sk_evaluation *b)
+{
+    return a->beam_size == b->beam_size && a->num_stds == b->num_stds && a->alpha == b->alpha && a->beta == b->beta;
+}
+
+int sk_evaluation_params_hash(const char *path, char hex[SK_HASH_HEX])
+{
+    struct sk_tensors *f = sk_tensors_open(path);
+    if (!f)
+        return -1;
+    const char *sum = sk_tensors_meta(f, "xxh3");
+    int known = sum && strlen(sum) == SK_HASH_HEX - 1;
+    if (known)
+        memcpy(hex, sum, SK_HASH_HEX);
+    sk_tensors_close(f);
+    return known ? 0 : sk_hash_file(path, hex);
+}
+
+/* --- reading ------------------------------------------------------------------- */
+
+static int read_integer(const json_t *o, const char *path, const char *key, double low, double high, long long *value)
+{
+    const json_t *v = json_object_get(o, key);
+    if (!json_is_integer(v) || (double)json_integer_value(v) < low || (double)json_integer_value(v) > high)
+        return sk_fail(SK_EXIT_DATA, "%s: \"%s\" is no whole number in its range", path, key);
+    *value = json_integer_value(v);
+    return 0;
+}
+
+static int read_number(const json_t *o, const char *path, const char *key, double *value)
+{
+    const json_t *v = json_object_get(o, key);
+    if (!json_is_number(v) || !isfinite(json_number_value(v)))
+        return sk_fail(SK_EXIT_DATA, "%s: \"%s\" is no number", path, key);
+    *value = json_number_value(v);
+    return 0;
+}
+
+static int read_hash(const json_t *o, const char *path, const char *key, char hex[SK_HASH_HEX])
+{
+    const char *text = json_string_value(json_object_get(o, key));
+    if (!text || strlen(text) != SK_HASH_HEX - 1 || strspn(text, "0123456789abcdef") != SK_HASH_HEX - 1)
+        return sk_fail(SK_EXIT_DATA, "%s: \"%s\" is no checksum", path, key);
+    memcpy(hex, text, SK_HASH_HEX);
+    return 0;
+}
+
+static int read_record(struct sk_evaluation *e, const json_t *o, const char *path, int checkpoint)
+{
+    long long format, number, beam, stds;
+    if (read_integer(o, path, "format", 1, 1e9, &format))
+        return -1;
+    if (format > SK_EVALUATION_FORMAT)
+        return sk_fail(SK_EXIT_DATA, "%s has format %lld; this program knows %d: use a newer one", path, format,
+                       SK_EVALUATION_FORMAT);
+    if (read_integer(o, path, "checkpoint", checkpoint, checkpoint, &number) ||
+        read_integer(o, path, "beam-size", 1, 1e9, &beam) ||
+        read_integer(o, path, "max-output-length-num-stds", -1e9, 1e9, &stds) ||
+        read_integer(o, path, "sentences", 0, 1e18, &e->sentences) ||
+        read_number(o, path, "length-penalty-alpha", &e->alpha) ||
+        read_number(o, path, "length-penalty-beta", &e->beta) ||
+        read_hash(o, path, "params", e->params) || read_hash(o, path, "out", e->out))
+        return -1;
+    e->checkpoint = checkpoint;
+    e->beam_size = (int)beam;
+    e->num_stds = (int)stds;
+    json_t *metrics = json_object_get(o, "metrics"), *value;
+    const char *name;
+    if (!json_is_object(metrics))
+        return sk_fail(SK_EXIT_DATA, "%s: \"metrics\" is no object", path);
+    json_object_foreach(metrics, name, value) {
+        double number_value;
+        if (name[0] == 0 || strpbrk(name, "\t\n\r="))
+            return sk_fail(SK_EXIT_DATA, "%s: no metric can be named \"%s\"", path, name);
+        if (read_number(metrics, path, name, &number_value))
+            return -1;
+        sk_metrics_set_number(&e->metrics, checkpoint, name, number_value);
+    }
+    return 0;
+}
+
+int sk_evaluation_load(struct sk_evaluation *e, const char *dir, int checkpoint)
+{
+    *e = (struct sk_evaluation){0};
+    char *path = sk_md_eval(dir, checkpoint, "json"), *text = NULL;
+    size_t n;
+    int there = sk_file_exists(path), result = there;
+    if (there > 0 && !(text = sk_file_load(path, RECORD_LIMIT, &n)))
+        result = -1;
+    if (text) {
+        json_error_t error;
+        json_t *o = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
+        if (!json_is_object(o))
+            result = sk_fail(SK_EXIT_DATA, "%s is no record of an evaluation: %s", path, o ? "no object" : error.text);
+        else if (read_record(e, o, path, checkpoint))
+            result = -1;
+        json_decref(o);
+    }
+    if (result < 0)
+        sk_evaluation_free(e);
+    free(text);
+    free(path);
+    return result;
+}
+
+/* --- writing ------------------------------------------------------------------- */
+
+static char *record_text(const struct sk_evaluation *e)
+{
+    json_t *metrics = json_object(), *o;
+    const struct sk_metrics_line *line = sk_metrics_at(&e->metrics, e->checkpoint);
+    for (int i = 0; line && i < line->n; i++)
+        json_object_set_new(metrics, line->m[i].name, json_real(strtod(line->m[i].value, NULL)));
+    o = json_pack("{si si sI si sf sf so ss ss sI}", "format", SK_EVALUATION_FORMAT, "checkpoint", e->checkpoint,
+                  "sentences", (json_int_t)e->sentences, "beam-size", e->beam_size,
+                  "length-penalty-alpha", e->alpha, "length-penalty-beta", e->beta, "metrics", metrics,
+                  "out", e->out, "params", e->params, "max-output-length-num-stds", (json_int_t)e->num_stds);
+    char *text = o ? json_dumps(o, JSON_INDENT(4) | JSON_SORT_KEYS) : NULL;
+    SK_ENSURE(text != NULL);
+    json_decref(o);
+    char *whole = sk_xprintf("%s\n", text);
+    free(text);
+    return whole;
+}
+
+int sk_evaluation_publish(struct sk_evaluation *e, const char *dir, const char *text, size_t n)
+{
+    char *out = sk_md_eval(dir, e->checkpoint, "out"), *record = sk_md_eval(dir, e->checkpoint, "json");
+    sk_hash_bytes(text, n, e->out);
+    char *content = record_text(e);
+    int result = sk_file_remove(out);        /* no record: left by a dead evaluator */
+    if (result == 0)
+        result = sk_file_save(out, text, n, SK_PUBLISH);
+    if (result >= 0)
+        result = sk_file_save(record, content, strlen(content), SK_PUBLISH);
+    free(out);
+    free(record);
+    free(content);
+    return result < 0 ? -1 : 0;
+}
+
+/* --- merging --------------------------------------------------------------------- */
+
+/* 1 if the scores belong to the parameters that are there now; also when
+ * those have been removed since. */
+static int same_params(const char *dir, const struct sk_evaluation *e)
+{
+    char hex[SK_HASH_HEX];
+    char *path = sk_md_checkpoint(dir, "params", e->checkpoint);
+    int same = sk_file_exists(path);
+    if (same > 0)
+        same = sk_evaluation_params_hash(path, hex) ? -1 : strcmp(hex, e->params) == 0;
+    else if (same == 0)
+        same = 1;
+    free(path);
+    return same;
+}
+
+/* Scores of one checkpoint into its line: 1 if it changed, 0, -1. */
+static int merge_one(const char *dir, struct sk_metrics *t, int checkpoint)
+{
+    struct sk_evaluation e;
+    int there = sk_evaluation_load(&e, dir, checkpoint), changed = 0;
+    if (there <= 0)
+        return there;
+    int same = same_params(dir, &e);
+    const struct sk_metrics_line *from = sk_metrics_at(&e.metrics, checkpoint);
+    if (same == 0)
+        sk_warn("eval/%05d.json belongs to other parameters than params.%05d: not taken over; "
+                "remove it to evaluate again", checkpoint, checkpoint);
+    for (int i = 0; same > 0 && from && i < from->n; i++) {
+        double before, now = strtod(from->m[i].value, NULL);
+        if (!sk_metrics_get(t, checkpoint, from->m[i].name, &before) || before != now) {
+            sk_metrics_set(t, checkpoint, from->m[i].name, from->m[i].value);
+            changed = 1;
+        }
+    }
+    sk_evaluation_free(&e);
+    return same < 0 ? -1 : changed;
+}
+
+int sk_evaluation_merge(const char *dir, struct sk_metrics *t)
+{
+    int changed = 0;
+    for (int i = 0; i < t->n; i++) {
+        int one = merge_one(dir, t, t->line[i].checkpoint);
+        if (one < 0)
+            return -1;
+        changed += one;
+    }
+    return changed;
+}
+
+int sk_evaluation_merge_now(const char *dir, int checkpoint)
+{
+    char *path = sk_path_join(dir, SK_MD_LOCK);
+    int lock = sk_lock_take(path), error = errno;
+    free(path);
+    if (lock < 0)
+        return error == EAGAIN ? 0 : -1;
+    struct sk_metrics t = {0};
+    int result = sk_metrics_load(&t, dir), changed = 0;
+    if (result == 0)
+        result = changed = sk_evaluation_merge(dir, &t);
+    if (changed > 0)
+        result = sk_metrics_save(&t, dir);
+    if (result >= 0)
+        result = sk_metrics_at(&t, checkpoint) ? 1 : 2;
+    sk_metrics_free(&t);
+    sk_lock_release(lock);
+    return result;
+}

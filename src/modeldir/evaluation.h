@@ -1,0 +1,47 @@
+/* evaluation.h - translations and scores of a checkpoint, kept in the model
+ * directory: eval/NNNNN.out, then eval/NNNNN.json.
+ *
+ * FORMAT of the .json: one object, keys sorted: "beam-size", "checkpoint",
+ * "format" (1), "length-penalty-alpha", "length-penalty-beta",
+ * "max-output-length-num-stds", "metrics" (object: name -> number, the names
+ * of the table `metrics`), "out" (checksum of the .out file), "params"
+ * (checksum of the parameters), "sentences".
+ *
+ * Both are published by link, the first one wins, by the holder of the kernel
+ * lock eval/NNNNN.claim. The .json commits: a .out without it is what a dead
+ * evaluator left, and may be removed under the claim.
+ */
+#ifndef SK_MODELDIR_EVALUATION_H
+#define SK_MODELDIR_EVALUATION_H
+#include "base/hash.h"
+#include "modeldir/metrics.h"
+
+enum { SK_EVALUATION_FORMAT = 1 };
+struct sk_evaluation {
+    int checkpoint;
+    int beam_size, num_stds;         /* how it was translated */
+    double alpha, beta;
+    long long sentences;
+    char params[SK_HASH_HEX], out[SK_HASH_HEX];
+    struct sk_metrics metrics;       /* one line: that of the checkpoint */
+};
+void sk_evaluation_free(struct sk_evaluation *e);
+/* 1: there; 0: not evaluated yet; -1: sk_fail (hostile input). */
+int sk_evaluation_load(struct sk_evaluation *e, const char *dir, int checkpoint);
+/* Publishes the text of the translations and the record; fills e->out. The
+ * caller holds the claim and found no .json. 0 or -1. */
+int sk_evaluation_publish(struct sk_evaluation *e, const char *dir, const char *text, size_t n);
+/* 1 if both were translated in the same way. */
+int sk_evaluation_same_search(const struct sk_evaluation *a, const struct sk_evaluation *b);
+/* Checksum of a params file's data: from its header if it is there. 0 or -1. */
+int sk_evaluation_params_hash(const char *path, char hex[SK_HASH_HEX]);
+
+/* Takes the scores of all evaluated checkpoints over into their lines of t.
+ * Scores of parameters other than those of the present params file are left
+ * out. Returns the number of lines that changed, or -1. */
+int sk_evaluation_merge(const char *dir, struct sk_metrics *t);
+/* The same into DIR/metrics, if nobody holds DIR/lock: 1: the checkpoint's
+ * line has its scores; 0: a live trainer will merge them; 2: nobody trains, but
+ * `metrics` has no such line yet (the next start of training writes it); -1. */
+int sk_evaluation_merge_now(const char *dir, int checkpoint);
+#endif

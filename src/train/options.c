@@ -149,8 +149,8 @@ static const struct sk_opt options[] = {
     {.name = "checkpoint-frequency", .type = SK_OPT_INT, .offset = AT(checkpoint_frequency), .initial = "4000",
      .min = 1, .max = MANY, .value = "N", .help = "Updates between checkpoints (also --checkpoint-interval)."},
     ALIAS("checkpoint-interval", "checkpoint-frequency", SK_OPT_INT, checkpoint_frequency, 1, MANY),
-    {.name = "metrics", .type = SK_OPT_LIST, .offset = AT(metrics), .initial = "perplexity", .value = "NAME...",
-     .help = "What is reported on training and validation data: perplexity (always), accuracy."},
+    {.name = "metrics", .type = SK_OPT_LIST, .offset = AT(metrics), .value = "NAME...",
+     .help = "What is reported of training and validation data: perplexity (always) and accuracy. Default: both."},
     {.name = "optimized-metric", .type = SK_OPT_CHOICE, .offset = AT(optimized_metric), .initial = "perplexity",
      .choices = "perplexity|accuracy", .help = "Validation metric that decides about the best checkpoint, patience "
      "and plateau-reduce."},
@@ -345,6 +345,7 @@ static void check_data(const struct sk_train_options *o, const struct sk_train_p
 void sk_train_options_parse(struct sk_train_options *o, struct sk_train_plan *p, int argc, char **argv)
 {
     static char vs[] = "--validation-source", vt[] = "--validation-target";
+    static const char *both[] = {"perplexity", "accuracy"};
     /* Sockeye's two short forms of two letters. */
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "-vs") == 0)
@@ -356,6 +357,8 @@ void sk_train_options_parse(struct sk_train_options *o, struct sk_train_plan *p,
     memset(p, 0, sizeof *p);
     sk_opt_parse(&sk_train_program, o, argc, argv);
     sk_quiet(o->quiet);
+    if (o->metrics.n == 0)
+        o->metrics = (struct sk_opt_list){2, both};
     p->sentence_batches = strcmp(o->batch_type, "sentence") == 0;
     p->lines_flags = o->replace_invalid ? SK_LINES_REPLACE_INVALID : 0;
     plan_model(o, p);

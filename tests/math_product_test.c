@@ -108,19 +108,19 @@ static void test_forward_and_data(int N, int K)
 static void test_no_bias_no_backward(void)
 {
     enum { N = 40, K = 70, T = 9 };
-    float *x = filled(T * K), *w = filled(N * K), *zero = zeros(N), *y = zeros(T * N), *z = zeros(T * N);
+    float *x = filled(T * K), *w = filled(N * K), *w2 = filled(N * K), *zero = zeros(N), *y = zeros(T * N), *z = zeros(T * N);
     struct sk_weight *packed = ops->weight_new(device[0], N, K, 0);
     ops->weight_load(device[0], packed, w);
     ops->linear_forward(device[0], y, x, packed, NULL, T);
     ops->linear_forward(device[0], z, x, packed, zero, T);
     ok(same(y, z, T * N), "without a bias, from a weight for products forward only");
-    ops->weight_load(device[0], packed, x);
+    ops->weight_load(device[0], packed, w2);
     ops->linear_forward(device[0], z, x, packed, NULL, 1);
-    ok(z[1] == chain(0, x, 1, x + K, 1, K), "a weight can be loaded anew");
+    ok(z[1] == chain(0, x, 1, w2 + K, 1, K), "a weight can be loaded anew");
     ops->linear_forward(device[0], z, x, packed, NULL, 0);
     ok(1, "no rows are no work");
     ops->weight_free(device[0], packed);
-    free(x), free(w), free(zero), free(y), free(z);
+    free(x), free(w), free(w2), free(zero), free(y), free(z);
 }
 
 /* The tree of leaves' sums, for one element. */

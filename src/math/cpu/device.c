@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "base/mem.h"
 #include "math/cpu/device.h"
 
@@ -41,12 +42,25 @@ void sk_cpu_describe(const struct sk_device *dev, char *text, size_t n)
              dev->threads, dev->threads == 1 ? "" : "s");
 }
 
+/* Zeroed, 64-byte aligned. Large blocks ask for huge pages: products walk
+ * down columns, and with small pages most of such steps miss the TLB. */
+static void *allocate(size_t bytes)
+{
+    const size_t huge = (size_t)1 << 21;
+    void *p = NULL;
+    if (bytes < huge || posix_memalign(&p, huge, (bytes + huge - 1) / huge * huge) != 0)
+        return sk_xaligned(bytes);
+    madvise(p, bytes, MADV_HUGEPAGE);
+    memset(p, 0, bytes);
+    return p;
+}
+
 /* Makes the buffer large enough; what it held is lost. */
 static void *grow(struct sk_cpu_buffer *b, size_t bytes)
 {
     if (b->bytes < bytes) {
         free(b->p);
-        b->p = sk_xaligned(bytes);
+        b->p = allocate(bytes);
         b->bytes = bytes;
     }
     return b->p;
@@ -65,7 +79,7 @@ void *sk_cpu_shared(struct sk_device *dev, enum sk_cpu_slot slot, size_t bytes)
 void *sk_cpu_alloc(struct sk_device *dev, size_t bytes)
 {
     (void)dev;
-    return sk_xaligned(bytes);
+    return allocate(bytes);
 }
 
 void sk_cpu_free(struct sk_device *dev, void *p)

@@ -167,19 +167,17 @@ void SK_ISA_NAME(sk_gemm)(float *c, size_t ldc, const float *a, size_t lda, cons
 
 void SK_ISA_NAME(sk_pack)(float *panels, const float *b, size_t ldb, int N, int K, int k0, int k1)
 {
-    for (int n = 0; n < N; n += WIDTH) {
-        float *to = panels + (size_t)n * (size_t)K;
-        int part = least(WIDTH, N - n);
-        for (int k = k0; k < k1; k++) {
-            const float *from = b + (size_t)k * ldb + n;
-            if (part == WIDTH) {
-                STORE(to + (size_t)k * WIDTH, LOAD(from));
-                STORE(to + (size_t)k * WIDTH + LANES, LOAD(from + LANES));
-            } else {
-                for (int j = 0; j < WIDTH; j++)
-                    to[(size_t)k * WIDTH + j] = j < part ? from[j] : 0.0f;
-            }
+    size_t step = (size_t)K * WIDTH;
+    int whole = N / WIDTH, part = N % WIDTH;
+    for (int k = k0; k < k1; k++) {
+        const float *from = b + (size_t)k * ldb;
+        float *to = panels + (size_t)k * WIDTH;
+        for (int p = 0; p < whole; p++, from += WIDTH, to += step) {
+            STORE(to, LOAD(from));
+            STORE(to + LANES, LOAD(from + LANES));
         }
+        for (int j = 0; part && j < WIDTH; j++)
+            to[j] = j < part ? from[j] : 0.0f;
     }
 }
 
@@ -197,38 +195,36 @@ void SK_ISA_NAME(sk_pack_transposed)(float *panels, const float *b, int N, int K
                 to[(size_t)k * WIDTH + j] = from[(size_t)j * (size_t)K + k];
 }
 
-/* Columns 0..M of dy (rows, M), as tiles of TILE columns: the left-hand
- * matrix of tile_packed. */
-static void pack_tiles(float *a, const float *dy, size_t ldy, int M, int rows)
+/* db (M) += row (M) */
+static void add_row(float *db, const float *row, int M)
 {
-    for (int m = 0; m < M; m += TILE, a += (size_t)rows * TILE) {
-        int part = least(TILE, M - m);
-        const float *from = dy + m;
-        if (part == TILE) {
-            for (int t = 0; t < rows; t++, from += ldy)
-                memcpy(a + t * TILE, from, TILE * sizeof *a);
-            continue;
-        }
-        for (int t = 0; t < rows; t++, from += ldy)
-            for (int j = 0; j < TILE; j++)
-                a[t * TILE + j] = j < part ? from[j] : 0.0f;
-    }
+    int m = 0;
+    for (; m + 16 <= M; m += 16)
+        sk_store16(db + m, sk_add16(sk_load16(db + m), sk_load16(row + m)));
+    for (; m < M; m++)
+        db[m] += row[m];
 }
 
-/* db (M) [+]= rows of dy, ascending. */
-static void sum_rows(float *db, const float *dy, size_t ldy, int M, int rows, int add)
+enum { AHEAD = 12 };                     /* rows fetched in advance: about what hides a miss */
+
+/* Columns 0..M of dy (rows, M), as tiles of TILE columns: the left-hand
+ * matrix of tile_packed; and their sums onto db, if wanted. Row by row,
+ * since rows may lie a page apart. */
+static void pack_tiles(float *a, float *db, const float *dy, size_t ldy, int M, int rows)
 {
-    for (int m = 0; m < M; m += 16) {
-        int part = least(16, M - m);
-        sk_v16 s = add ? sk_load_part16(db + m, part, 0.0f) : sk_zero16();
-        const float *from = dy + m;
-        if (part == 16)
-            for (int t = 0; t < rows; t++, from += ldy)
-                s = sk_add16(s, sk_load16(from));
-        else
-            for (int t = 0; t < rows; t++, from += ldy)
-                s = sk_add16(s, sk_load_part16(from, part, 0.0f));
-        sk_store_part16(db + m, part, s);
+    int whole = M / TILE, part = M % TILE;
+    size_t tile = (size_t)rows * TILE;
+    for (int t = 0; t < rows; t++, dy += ldy) {
+        float *to = a + (size_t)t * TILE;
+        const char *soon = (const char *)(dy + (t + AHEAD < rows ? AHEAD * ldy : 0));
+        for (size_t i = 0; i < (size_t)M * sizeof *a + 63; i += 64)
+            __builtin_prefetch(soon + i);
+        for (int i = 0; i < whole; i++)
+            memcpy(to + (size_t)i * tile, dy + i * TILE, TILE * sizeof *a);
+        for (int j = 0; part && j < TILE; j++)
+            to[(size_t)whole * tile + j] = j < part ? dy[whole * TILE + j] : 0.0f;
+        if (db)
+            add_row(db, dy, M);
     }
 }
 
@@ -238,10 +234,7 @@ void SK_ISA_NAME(sk_leaf_tile)(float *c, float *db, const float *dy, size_t ldy,
     int tiles = (M + TILE - 1) / TILE;
     for (int t = 0; t < rows; t += SK_DEPTH) {
         int depth = least(SK_DEPTH, rows - t), more = add || t > 0;
-        const float *from = dy + (size_t)t * ldy;
-        pack_tiles(a, from, ldy, M, depth);
-        if (db)
-            sum_rows(db, from, ldy, M, depth, more);
+        pack_tiles(a, db, dy + (size_t)t * ldy, ldy, M, depth);
         for (int n = 0; n < columns; n += WIDTH) {
             const float *b = x + (size_t)(n / WIDTH) * step + (size_t)t * WIDTH;
             for (int i = 0; i < tiles; i++)

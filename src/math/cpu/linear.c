@@ -10,9 +10,9 @@ struct sk_weight *sk_cpu_weight_new(struct sk_device *dev, int N, int K, int bac
     struct sk_weight *w = sk_xcalloc(1, sizeof *w);
     w->N = N;
     w->K = K;
-    w->forward = sk_xaligned(sk_panels_size(dev, N, K) * sizeof *w->forward);
+    w->forward = sk_cpu_alloc(dev, sk_panels_size(dev, N, K) * sizeof *w->forward);
     if (backward)
-        w->backward = sk_xaligned(sk_panels_size(dev, K, N) * sizeof *w->backward);
+        w->backward = sk_cpu_alloc(dev, sk_panels_size(dev, K, N) * sizeof *w->backward);
     return w;
 }
 

@@ -7,7 +7,7 @@
 
 /* Rows of a chunk: enough that reading the partial sums of dw back for each
  * chunk costs little beside its products. */
-enum { CHUNK = 512 };
+enum { CHUNK = 256 };
 
 struct row_job {
     struct sk_device *dev;

@@ -49,7 +49,7 @@ SK_ISA_DECLARE(void, sk_pack_transposed, (float *panels, const float *b, int N, 
 /* One segment of a leaf for one tile of a weight's gradient (tile of c: its
  * rows rounded up to SK_TILE):
  *   c (M, columns) = [c +] sum over `rows` rows of dy^T x
- *   db (M), unless NULL:              [db +] sum of dy
+ *   db (M), unless NULL: db + sum of dy
  * dy is (rows, M) in place, x the first of `columns` / WIDTH panels, `step`
  * floats apart. a: scratch of SK_DEPTH * M (to the next tile) floats. */
 SK_ISA_DECLARE(void, sk_leaf_tile, (float *c, float *db, const float *dy, size_t ldy, const float *x, size_t step,

@@ -8,7 +8,9 @@
 #
 # CC, CFLAGS, LDFLAGS, PREFIX and DESTDIR may be set as usual.
 
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 CFLAGS ?= -g
 PREFIX ?= /usr/local
 SAN ?=

@@ -1,319 +1,322 @@
+/* file.c - files that are whole or absent. */
 #include "base/file.h"
-#include <dirent.h>
+
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <uuid/uuid.h>
+
 #include "base/mem.h"
 #include "base/msg.h"
+#include "base/temp.h"
 
-static char *dir_of(const char *path)
+enum { BUFFER = 1 << 16 };
+
+static int close_fd(int fd)
 {
-    const char *slash = strrchr(path, '/');
-    if (!slash) return sk_xstrdup(".");
-    return slash == path ? sk_xstrdup("/") : sk_xstrndup(path, (size_t)(slash - path));
+    /* On Linux the descriptor is gone even after EINTR. */
+    return close(fd) < 0 && errno != EINTR ? -1 : 0;
 }
 
-static const char *name_of(const char *path)
+static int write_all(int fd, const char *bytes, size_t n)
 {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-/* DIR/.NAME.UUID.tmp */
-static char *temp_of(const char *path)
-{
-    uuid_t u;
-    char id[37];
-    uuid_generate(u);
-    uuid_unparse_lower(u, id);
-    char *dir = dir_of(path), *temp = sk_xprintf("%s/.%.150s.%s.tmp", dir, name_of(path), id);
-    free(dir);
-    return temp;
-}
-
-char *sk_path_join(const char *dir, const char *name)
-{
-    size_t n = strlen(dir);
-    return sk_xprintf("%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", name);
-}
-
-int sk_write_all(int fd, const void *bytes, size_t n)
-{
-    const char *p = bytes;
     while (n > 0) {
-        ssize_t w = write(fd, p, n);
-        if (w < 0 && errno == EINTR) continue;
-        if (w <= 0) {
-            if (w == 0) errno = ENOSPC;
-            return sk_fail_errno("cannot write");
+        ssize_t done = write(fd, bytes, n);
+        if (done < 0) {
+            if (errno == EINTR)
+                continue;
+            return -1;
         }
-        p += w;
-        n -= (size_t)w;
+        bytes += done;
+        n -= (size_t)done;
     }
     return 0;
 }
 
+int sk_write_all(int fd, const void *bytes, size_t n)
+{
+    if (write_all(fd, bytes, n) == 0)
+        return 0;
+    return fd == STDOUT_FILENO ? sk_fail_errno("cannot write to standard output")
+                               : sk_fail_errno("cannot write to descriptor %d", fd);
+}
+
 int sk_file_create(struct sk_file *f, const char *path)
 {
-    *f = (struct sk_file){.path = sk_xstrdup(path), .temp = temp_of(path), .fd = -1};
-    f->fd = open(f->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (f->fd >= 0) return 0;
-    int e = errno;
-    free(f->path);
-    free(f->temp);
     *f = (struct sk_file){.fd = -1};
-    errno = e;
-    return sk_fail_errno("%s: cannot create a file beside it", path);
+    struct stat there, name;
+    int known = stat(path, &there) == 0;
+    if (known && S_ISDIR(there.st_mode))
+        return sk_fail(SK_EXIT_NOINPUT, "cannot write %s: it is a folder", path);
+    if (known && !S_ISREG(there.st_mode)) {
+        f->path = sk_xstrdup(path);
+        f->fd = open(path, O_WRONLY | O_CLOEXEC);
+    } else {
+        if (known && lstat(path, &name) == 0 && S_ISLNK(name.st_mode))
+            f->path = realpath(path, NULL);
+        if (!f->path)
+            f->path = sk_xstrdup(path);
+        f->temp = sk_temp_name(f->path);
+        f->fd = open(f->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    }
+    if (f->fd < 0) {
+        sk_fail_errno("cannot create %s", path);
+        free(f->path);
+        free(f->temp);
+        *f = (struct sk_file){.fd = -1};
+        return -1;
+    }
+    f->buffer = sk_xmalloc(BUFFER);
+    return 0;
+}
+
+static int flush(struct sk_file *f)
+{
+    size_t n = f->buffered;
+    f->buffered = 0;
+    return write_all(f->fd, f->buffer, n) < 0 ? sk_fail_errno("cannot write %s", f->path) : 0;
 }
 
 int sk_file_write(struct sk_file *f, const void *bytes, size_t n)
 {
-    if (sk_write_all(f->fd, bytes, n)) return sk_fail_prefix("%s: ", f->path);
     f->written += n;
+    if (f->buffered + n > BUFFER && flush(f) < 0)
+        return -1;
+    if (n >= BUFFER)
+        return write_all(f->fd, bytes, n) < 0 ? sk_fail_errno("cannot write %s", f->path) : 0;
+    if (n > 0)
+        memcpy(f->buffer + f->buffered, bytes, n);
+    f->buffered += n;
     return 0;
 }
 
 int sk_file_printf(struct sk_file *f, const char *fmt, ...)
 {
-    va_list ap;
-    va_start(ap, fmt);
-    char *text = NULL;
-    int n = vasprintf(&text, fmt, ap);
-    va_end(ap);
-    SK_ENSURE(n >= 0);
-    int r = sk_file_write(f, text, (size_t)n);
+    va_list args;
+    char *text;
+    va_start(args, fmt);
+    int n = vasprintf(&text, fmt, args);
+    va_end(args);
+    if (n < 0)
+        return sk_fail(SK_EXIT_TEMP, "out of memory while writing %s", f->path);
+    int failed = sk_file_write(f, text, (size_t)n);
     free(text);
-    return r;
+    return failed;
 }
 
-void sk_file_abandon(struct sk_file *f)
+/* Reads up to n bytes, fewer only at the end. */
+static ssize_t read_all(int fd, char *bytes, size_t n)
 {
-    if (f->fd >= 0) close(f->fd);
-    if (f->temp) unlink(f->temp);
-    free(f->path);
-    free(f->temp);
-    *f = (struct sk_file){.fd = -1};
+    size_t have = 0;
+    while (have < n) {
+        ssize_t got = read(fd, bytes + have, n - have);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        have += (size_t)got;
+    }
+    return (ssize_t)have;
+}
+
+/* 1 if both files have the same bytes, 0 if not, -1 on errors. */
+static int same_content(const char *a, const char *b)
+{
+    int fd[2] = {open(a, O_RDONLY | O_CLOEXEC), open(b, O_RDONLY | O_CLOEXEC)}, same = -1;
+    char *bytes = sk_xmalloc(2 * BUFFER);
+    if (fd[0] < 0 || fd[1] < 0) {
+        sk_fail_errno("cannot open %s", fd[0] < 0 ? a : b);
+    } else {
+        ssize_t n;
+        do {
+            n = read_all(fd[0], bytes, BUFFER);
+            ssize_t m = n < 0 ? -1 : read_all(fd[1], bytes + BUFFER, BUFFER);
+            if (n < 0 || m < 0) {
+                sk_fail_errno("cannot read %s", n < 0 ? a : b);
+                same = -1;
+                break;
+            }
+            same = n == m && memcmp(bytes, bytes + BUFFER, (size_t)n) == 0;
+        } while (same && n == BUFFER);
+    }
+    for (int i = 0; i < 2; i++)
+        if (fd[i] >= 0)
+            close(fd[i]);
+    free(bytes);
+    return same;
+}
+
+/* The name is taken. By this very file, if an answer of the file server was
+ * lost and the request repeated; or by another's. */
+static int settle(const struct sk_file *f)
+{
+    struct stat ours, theirs;
+    if (stat(f->temp, &ours) == 0 && stat(f->path, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
+        ours.st_dev == theirs.st_dev)
+        return 0;
+    int same = same_content(f->temp, f->path);
+    if (same == 0)
+        return sk_fail(SK_EXIT_TEMP, "%s exists already with other content: another process writes here", f->path);
+    return same;
+}
+
+static int publish(const struct sk_file *f)
+{
+    if (link(f->temp, f->path) == 0)
+        return 0;
+    if (errno == EEXIST)
+        return settle(f);
+    if (errno == EPERM || errno == ENOTSUP || errno == ENOSYS) {
+        int exists = sk_file_exists(f->path);
+        if (exists != 0)
+            return exists < 0 ? -1 : settle(f);
+        if (rename(f->temp, f->path) == 0)
+            return 0;
+    }
+    return sk_fail_errno("cannot create %s", f->path);
+}
+
+/* A file system that cannot sync has nothing to lose. */
+static int sync_fd(int fd)
+{
+    while (fsync(fd) < 0)
+        if (errno != EINTR)
+            return errno == EINVAL || errno == EROFS || errno == ENOTSUP ? 0 : -1;
+    return 0;
 }
 
 int sk_fsync_dir(const char *dir)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return sk_fail_errno("%s", dir);
-    int r = fsync(fd);
-    /* Some file systems have nothing to do for folders and say EINVAL. */
-    if (r && errno != EINVAL && errno != ENOTSUP) sk_fail_errno("%s: fsync", dir);
-    else r = 0;
+    if (fd < 0)
+        return sk_fail_errno("cannot open %s", dir);
+    int failed = sync_fd(fd) < 0 ? sk_fail_errno("cannot write folder %s", dir) : 0;
     close(fd);
-    return r;
+    return failed;
 }
 
-static int same_content(const char *a, const char *b)
+static void release(struct sk_file *f)
 {
-    enum { CHUNK = 1 << 16 };
-    FILE *f = fopen(a, "re"), *g = fopen(b, "re");
-    char *x = sk_xmalloc(CHUNK), *y = sk_xmalloc(CHUNK);
-    int same = f && g;
-    while (same) {
-        size_t n = fread(x, 1, CHUNK, f), m = fread(y, 1, CHUNK, g);
-        if (n != m || memcmp(x, y, n) || ferror(f) || ferror(g)) same = 0;
-        else if (!n) break;
-    }
-    if (f) fclose(f);
-    if (g) fclose(g);
-    free(x);
-    free(y);
-    return same;
-}
-
-/* link(2): the first one wins. Over NFS a reply can get lost, so after an
- * error the link count of our own file decides. */
-static int publish(struct sk_file *f)
-{
-    struct stat st;
-    if (link(f->temp, f->path) == 0) return 0;
-    int e = errno;
-    if (e == EEXIST) {
-        if (fstat(f->fd, &st) == 0 && st.st_nlink == 2) return 0;
-        if (same_content(f->temp, f->path)) return 1;
-        return sk_fail(SK_EXIT_TEMP, "%s: another process has published a different file under this name", f->path);
-    }
-    if (e == EPERM || e == ENOTSUP || e == ENOSYS || e == EMLINK) {
-        int there = sk_file_exists(f->path);
-        if (there < 0) return -1;
-        if (there)
-            return same_content(f->temp, f->path) ? 1 : sk_fail(SK_EXIT_TEMP,
-                "%s: another process has published a different file under this name", f->path);
-        if (rename(f->temp, f->path) == 0) return 0;
-        e = errno;
-    }
-    errno = e;
-    return sk_fail_errno("%s: cannot publish", f->path);
+    if (f->fd >= 0)
+        close(f->fd);
+    free(f->path);
+    free(f->temp);
+    free(f->buffer);
+    *f = (struct sk_file){.fd = -1};
 }
 
 int sk_file_commit(struct sk_file *f, enum sk_commit how)
 {
-    int r = 0;
-    char *dir = dir_of(f->path);
-    if (fsync(f->fd) && errno != EINVAL) r = sk_fail_errno("%s: fsync", f->path);
-    if (!r && how == SK_PUBLISH) {
-        r = publish(f);
-    } else if (!r) {
-        r = rename(f->temp, f->path);
-        if (r) sk_fail_errno("%s: cannot rename a finished file to this name", f->path);
-    }
-    if (close(f->fd) && r >= 0) r = sk_fail_errno("%s: close", f->path);
+    int result = flush(f);
+    if (result == 0 && f->temp && sync_fd(f->fd) < 0)
+        result = sk_fail_errno("cannot write %s", f->path);
+    int fd = f->fd;
     f->fd = -1;
-    if (how == SK_PUBLISH || r) unlink(f->temp);
-    if (r >= 0 && sk_fsync_dir(dir)) r = -1;
-    free(dir);
-    sk_file_abandon(f);
-    return r;
+    if (close_fd(fd) < 0 && result == 0)
+        result = sk_fail_errno("cannot write %s", f->path);
+    if (f->temp) {
+        if (result == 0 && how == SK_PUBLISH)
+            result = publish(f);
+        else if (result == 0 && rename(f->temp, f->path) < 0)
+            result = sk_fail_errno("cannot replace %s", f->path);
+        /* After a rename it is gone; after a failure only space is at stake. */
+        if (how == SK_PUBLISH || result < 0)
+            unlink(f->temp);
+        if (result >= 0) {
+            char *dir = sk_path_dir(f->path);
+            if (sk_fsync_dir(dir) < 0)
+                result = -1;
+            free(dir);
+        }
+    }
+    release(f);
+    return result;
+}
+
+void sk_file_abandon(struct sk_file *f)
+{
+    if (f->temp)
+        unlink(f->temp);
+    release(f);
 }
 
 int sk_file_save(const char *path, const void *bytes, size_t n, enum sk_commit how)
 {
     struct sk_file f;
-    if (sk_file_create(&f, path)) return -1;
-    if (sk_file_write(&f, bytes, n)) {
+    if (sk_file_create(&f, path) < 0)
+        return -1;
+    if (sk_file_write(&f, bytes, n) < 0) {
         sk_file_abandon(&f);
         return -1;
     }
     return sk_file_commit(&f, how);
 }
 
+static char *load_failed(const char *path, size_t limit, char *text, int fd)
+{
+    sk_fail(SK_EXIT_DATA, "%s is too large: more than %zu bytes are no sensible size for it", path, limit);
+    free(text);
+    close(fd);
+    return NULL;
+}
+
 char *sk_file_load(const char *path, size_t limit, size_t *n)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        sk_fail_errno("%s", path);
+        sk_fail_errno("cannot open %s", path);
         return NULL;
     }
-    struct sk_str s = {0};
-    char *buffer = sk_xmalloc(1 << 16);
-    ssize_t r;
-    sk_str_add(&s, "", 0);
-    while ((r = read(fd, buffer, 1 << 16)) != 0) {
-        if (r < 0 && errno == EINTR) continue;
-        if (r < 0) {
-            sk_fail_errno("%s: cannot read", path);
-            break;
+    struct stat st;
+    size_t expected = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 ? (size_t)st.st_size : 0;
+    if (expected > limit)
+        return load_failed(path, limit, NULL, fd);
+    /* One byte more than expected shows the end; /proc and pipes tell no size. */
+    size_t cap = expected ? expected + 1 : BUFFER, have = 0;
+    char *text = sk_xmalloc(cap + 1);
+    for (;;) {
+        ssize_t got = read_all(fd, text + have, cap - have);
+        if (got < 0) {
+            sk_fail_errno("cannot read %s", path);
+            free(text);
+            close(fd);
+            return NULL;
         }
-        if (s.len + (size_t)r > limit) {
-            sk_fail(SK_EXIT_DATA, "%s: larger than the %zu bytes such a file can have", path, limit);
-            r = -1;
+        have += (size_t)got;
+        if (have > limit)
+            return load_failed(path, limit, text, fd);
+        if (have < cap)
             break;
-        }
-        sk_str_add(&s, buffer, (size_t)r);
+        cap *= 2;
+        text = sk_xrealloc(text, cap + 1, 1);
     }
-    free(buffer);
     close(fd);
-    if (r < 0) {
-        sk_str_free(&s);
-        return NULL;
-    }
-    if (n) *n = s.len;
-    return s.text;
+    text[have] = '\0';
+    if (n)
+        *n = have;
+    return text;
 }
 
 int sk_file_exists(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd >= 0) {
         close(fd);
         return 1;
     }
-    if (errno == ENOENT || errno == ENOTDIR) return 0;
-    return sk_fail_errno("%s", path);
+    if (errno == ENOENT || errno == ENOTDIR)
+        return 0;
+    return sk_fail_errno("cannot open %s", path);
 }
 
 int sk_file_remove(const char *path)
 {
-    if (unlink(path) == 0 || errno == ENOENT) return 0;
-    return sk_fail_errno("%s: cannot remove", path);
+    if (unlink(path) == 0 || errno == ENOENT)
+        return 0;
+    return sk_fail_errno("cannot remove %s", path);
 }
-
-int sk_mkdir(const char *path)
-{
-    if (mkdir(path, 0777) == 0) return 0;
-    if (errno == ENOENT && strchr(path, '/')) {
-        char *parent = dir_of(path);
-        int r = strcmp(parent, path) ? sk_mkdir(parent) : -1;
-        free(parent);
-        if (r) return -1;
-        if (mkdir(path, 0777) == 0) return 0;
-    }
-    if (errno == EEXIST) {
-        DIR *d = opendir(path);
-        if (d) {
-            closedir(d);
-            return 0;
-        }
-    }
-    return sk_fail_errno("%s: cannot make this folder", path);
-}
-
-int sk_file_sweep(const char *dir)
-{
-    DIR *d = opendir(dir);
-    if (!d) return errno == ENOENT ? 0 : sk_fail_errno("%s", dir);
-    int r = 0;
-    for (struct dirent *e; (e = readdir(d));) {
-        size_t n = strlen(e->d_name);
-        if (e->d_name[0] != '.' || n < 5 || strcmp(e->d_name + n - 4, ".tmp")) continue;
-        char *path = sk_path_join(dir, e->d_name);
-        if (sk_file_remove(path)) r = -1;
-        free(path);
-    }
-    closedir(d);
-    return r;
-}
-
-int sk_link_replace(const char *target, const char *path)
-{
-    char old[PATH_MAX];
-    ssize_t n = readlink(path, old, sizeof old - 1);
-    if (n >= 0 && (size_t)n == strlen(target) && !memcmp(old, target, (size_t)n)) return 0;
-    char *temp = temp_of(path), *dir = dir_of(path);
-    int r = symlink(target, temp);
-    if (!r && (r = rename(temp, path))) {
-        int e = errno;
-        unlink(temp);
-        errno = e;
-    }
-    if (r) sk_fail_errno("%s: cannot link to %s", path, target);
-    else r = sk_fsync_dir(dir);
-    free(temp);
-    free(dir);
-    return r;
-}
-
-static int remove_at(int parent, const char *name, const char *shown)
-{
-    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) return 0;
-    if (errno != EISDIR && errno != EPERM) return sk_fail_errno("%s: cannot remove", shown);
-    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-    if (!d) {
-        sk_fail_errno("%s: cannot remove", shown);
-        if (fd >= 0) close(fd);
-        return -1;
-    }
-    int r = 0;
-    for (struct dirent *e; !r && (e = readdir(d));) {
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
-        char *path = sk_path_join(shown, e->d_name);
-        r = remove_at(fd, e->d_name, path);
-        free(path);
-    }
-    closedir(d);
-    if (!r && unlinkat(parent, name, AT_REMOVEDIR) && errno != ENOENT) r = sk_fail_errno("%s: cannot remove", shown);
-    return r;
-}
-
-int sk_remove_tree(const char *path) { return remove_at(AT_FDCWD, path, path); }

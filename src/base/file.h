@@ -1,10 +1,13 @@
 /* file.h - files that are whole or absent, and kernel locks.
  *
- * Writing: sk_file_create opens DIR/.NAME.UUID.tmp; sk_file_commit does
- * write-out, fsync, close, then rename (SK_REPLACE) or link (SK_PUBLISH: the
+ * Writing: sk_file_create opens DIR/.NAME.UUID.tmp; writes are buffered;
+ * sk_file_commit does write-out, fsync, close, then rename (SK_REPLACE) or link (SK_PUBLISH: the
  * first one wins) to NAME, then fsync of the folder. A crash leaves either
  * the old file or the new one; what it left under a temporary name is swept
  * by sk_file_sweep of the program that holds the folder's lock.
+ *
+ * A path that is a symbolic link means the file it points to. What is no
+ * regular file (/dev/stdout, a pipe) is written directly.
  *
  * Every descriptor is close-on-exec. EINTR and short writes are handled.
  */
@@ -15,7 +18,7 @@
 #include <stdio.h>
 
 enum sk_commit { SK_REPLACE, SK_PUBLISH };
-struct sk_file { char *path, *temp; int fd; uint64_t written; };
+struct sk_file { char *path, *temp, *buffer; size_t buffered; int fd; uint64_t written; };
 
 /* 0 or -1 (sk_fail). */
 int sk_file_create(struct sk_file *f, const char *path);

@@ -1,51 +1,79 @@
-/* lock.c - kernel locks: open-file-description locks of Linux, which belong
- * to the descriptor and not to the process. */
-#include "base/file.h"
+/* lock.c - kernel locks on files. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "base/mem.h"
+
+#include "base/file.h"
 #include "base/msg.h"
+
+enum { TEXT = 400 };
+
+/* Who holds the lock, as its holder wrote it; printable characters only. */
+static void holder(int fd, char text[TEXT])
+{
+    ssize_t n = pread(fd, text, TEXT - 1, 0);
+    size_t end = n > 0 ? (size_t)n : 0;
+    text[end] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < 32 || *c == 127)
+            *c = '?';
+    if (!*text)
+        strcpy(text, "an unknown process");
+}
+
+static void sign(int fd)
+{
+    char text[TEXT], host[128] = "", when[32];
+    time_t now = time(NULL);
+    struct tm local;
+    gethostname(host, sizeof host - 1);
+    localtime_r(&now, &local);
+    strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &local);
+    int n = snprintf(text, sizeof text, "%s, pid %ld on %s since %s\n", sk_msg_program_name(), (long)getpid(), host,
+                     when);
+    /* For humans only: a full disk is no reason not to hold the lock. */
+    if (pwrite(fd, text, (size_t)n, 0) == n && ftruncate(fd, n) < 0)
+        return;
+}
 
 int sk_lock_take(const char *path)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0) return sk_fail_errno("%s: cannot open the lock", path);
-    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int r;
-    while ((r = fcntl(fd, F_OFD_SETLK, &l)) != 0 && errno == EINTR) continue;
-    if (r) {
-        int e = errno;
-        char who[256];
-        ssize_t n = pread(fd, who, sizeof who - 1, 0);
-        who[n > 0 ? n : 0] = 0;
-        who[strcspn(who, "\n")] = 0;
-        close(fd);
-        if (e == EAGAIN || e == EACCES) {
-            sk_fail(SK_EXIT_TEMP, "%s: held by another process%s%s%s", path, *who ? " (" : "", who, *who ? ")" : "");
-            errno = EAGAIN;
-        } else {
-            errno = e;
-            sk_fail_errno("%s: this file system has no locks; use a folder on another one", path);
-        }
-        return -1;
+    if (fd < 0)
+        return sk_fail_errno("cannot open lock %s", path);
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int failed;
+    do {
+        failed = fcntl(fd, F_OFD_SETLK, &whole) < 0;
+    } while (failed && errno == EINTR);
+    if (!failed) {
+        sign(fd);
+        return fd;
     }
-    char host[128] = "?", stamp[32];
-    time_t now = time(NULL);
-    struct tm tm;
-    gethostname(host, sizeof host - 1);
-    strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", localtime_r(&now, &tm));
-    char *text = sk_xprintf("%s, pid %ld on %s since %s\n", sk_msg_program_name(), (long)getpid(), host, stamp);
-    /* For people only: a full disk must not keep anybody from the lock. */
-    if (ftruncate(fd, 0) == 0 && pwrite(fd, text, strlen(text), 0) < 0) errno = 0;
-    free(text);
-    return fd;
+    int number = errno;
+    if (number == EAGAIN || number == EACCES) {
+        char text[TEXT];
+        holder(fd, text);
+        sk_fail(SK_EXIT_TEMP, "%s is locked by %s", path, text);
+        number = EAGAIN;
+    } else if (number == ENOLCK || number == ENOTSUP || number == ENOSYS || number == EINVAL) {
+        sk_fail(SK_EXIT_NOINPUT, "cannot lock %s: its file system has no locks (%s); use a folder on another one", path,
+                strerror(number));
+    } else {
+        errno = number;
+        sk_fail_errno("cannot lock %s", path);
+    }
+    close(fd);
+    errno = number;
+    return -1;
 }
 
 void sk_lock_release(int fd)
 {
-    if (fd >= 0) close(fd);
+    if (fd >= 0)
+        close(fd);
 }

@@ -1,83 +1,132 @@
 #include "base/mem.h"
+
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
 #include "base/msg.h"
 
-static void *need(void *p, size_t bytes)
+/* Blocks of an arena; larger requests get a block of their own. The
+ * sanitizer only sees the end of an allocation if each has its own block. */
+#ifdef __SANITIZE_ADDRESS__
+enum { BLOCK = 0 };
+#else
+enum { BLOCK = 1 << 20 };
+#endif
+enum { LINE = 64 };
+
+/* Another host may have more memory: exit 75. At once, since this may be any thread. */
+static void __attribute__((noreturn)) out_of_memory(size_t bytes)
 {
-    if (p) return p;
-    sk_fail(SK_EXIT_TEMP, "out of memory: %zu bytes wanted", bytes);
-    exit(sk_die());
+    sk_fail(SK_EXIT_TEMP, "out of memory: cannot get %zu bytes; use a host or a job with more memory", bytes);
+    _exit(sk_die());
 }
 
-void *sk_xmalloc(size_t bytes) { return need(malloc(bytes ? bytes : 1), bytes); }
+static size_t product(size_t n, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(n, size, &bytes))
+        out_of_memory(SIZE_MAX);
+    return bytes;
+}
+
+void *sk_xmalloc(size_t bytes)
+{
+    void *p = malloc(bytes ? bytes : 1);
+    if (!p)
+        out_of_memory(bytes);
+    return p;
+}
 
 void *sk_xcalloc(size_t n, size_t size)
 {
-    return need(calloc(n ? n : 1, size ? size : 1), n * size);   /* calloc checks the product */
+    size_t bytes = product(n, size);
+    void *p = calloc(1, bytes ? bytes : 1);
+    if (!p)
+        out_of_memory(bytes);
+    return p;
 }
 
 void *sk_xrealloc(void *p, size_t n, size_t size)
 {
-    size_t bytes;
-    if (__builtin_mul_overflow(n, size, &bytes)) need(NULL, SIZE_MAX);
-    return need(realloc(p, bytes ? bytes : 1), bytes);
+    size_t bytes = product(n, size);
+    void *q = realloc(p, bytes ? bytes : 1);
+    if (!q)
+        out_of_memory(bytes);
+    return q;
 }
 
-char *sk_xstrdup(const char *s) { return sk_xstrndup(s, strlen(s)); }
+char *sk_xstrdup(const char *s)
+{
+    return sk_xstrndup(s, strlen(s));
+}
 
 char *sk_xstrndup(const char *s, size_t n)
 {
-    char *p = sk_xmalloc(n + 1);
-    memcpy(p, s, n);
-    p[n] = 0;
-    return p;
+    size_t len = strnlen(s, n);
+    char *copy = sk_xmalloc(len + 1);
+    memcpy(copy, s, len);
+    copy[len] = '\0';
+    return copy;
 }
 
 char *sk_xprintf(const char *fmt, ...)
 {
-    va_list ap;
-    va_start(ap, fmt);
-    char *p = NULL;
-    if (vasprintf(&p, fmt, ap) < 0) p = NULL;
-    va_end(ap);
-    return need(p, strlen(fmt));
+    va_list args;
+    char *text;
+    va_start(args, fmt);
+    int n = vasprintf(&text, fmt, args);
+    va_end(args);
+    if (n < 0)
+        out_of_memory(strlen(fmt));
+    return text;
 }
 
 void *sk_xaligned(size_t bytes)
 {
-    size_t all = (bytes + 63) / 64 * 64;
-    if (all < bytes) need(NULL, bytes);
-    void *p = need(aligned_alloc(64, all ? all : 64), bytes);
-    return memset(p, 0, all ? all : 64);
+    void *p;
+    if (posix_memalign(&p, LINE, bytes ? bytes : 1) != 0)
+        out_of_memory(bytes);
+    memset(p, 0, bytes);
+    return p;
 }
 
-struct sk_arena_block {
-    struct sk_arena_block *before;
-    size_t size, used;
-    char pad[64 - sizeof(void *) - 2 * sizeof(size_t)];
-    char bytes[];
-};
+struct sk_arena_block { struct sk_arena_block *before; size_t size, used; };
+
+static struct sk_arena_block *block_new(size_t bytes)
+{
+    if (bytes > SIZE_MAX - LINE)
+        out_of_memory(bytes);
+    struct sk_arena_block *b = sk_xaligned(LINE + bytes);
+    b->size = bytes;
+    return b;
+}
 
 void *sk_arena_alloc(struct sk_arena *a, size_t bytes)
 {
-    enum { BLOCK = 1 << 16 };
-    size_t n = (bytes + 63) / 64 * 64;
-    if (n < bytes) need(NULL, bytes);
-    if (!a->last || a->last->size - a->last->used < n) {
-        size_t size = n > BLOCK ? n : BLOCK;
-        struct sk_arena_block *b = sk_xaligned(sizeof *b + size);
+    struct sk_arena_block *b = a->last;
+    size_t start = b ? (b->used + LINE - 1) / LINE * LINE : 0;
+    if (!b || start > b->size || bytes > b->size - start) {
+        if (b && bytes > BLOCK / 4) {
+            /* behind the last block, whose rest stays in use */
+            struct sk_arena_block *own = block_new(bytes);
+            own->used = bytes;
+            own->before = b->before;
+            b->before = own;
+            a->used += bytes;
+            return (char *)own + LINE;
+        }
+        b = block_new(bytes > BLOCK ? bytes : BLOCK);
         b->before = a->last;
-        b->size = size;
         a->last = b;
+        start = 0;
     }
-    void *p = a->last->bytes + a->last->used;
-    a->last->used += n;
-    a->used += n;
-    return p;
+    b->used = start + (bytes ? bytes : 1);
+    a->used += bytes;
+    return (char *)b + LINE + start;
 }
 
 void sk_arena_free(struct sk_arena *a)
@@ -91,9 +140,14 @@ void sk_arena_free(struct sk_arena *a)
 
 static void reserve(struct sk_str *s, size_t more)
 {
-    if (s->cap - s->len > more) return;
+    if (more > SIZE_MAX / 2 - s->len)
+        out_of_memory(more);
+    size_t need = s->len + more + 1;
+    if (need <= s->cap)
+        return;
     size_t cap = s->cap ? s->cap : 64;
-    while (cap - s->len <= more) cap *= 2;
+    while (cap < need)
+        cap *= 2;
     s->text = sk_xrealloc(s->text, cap, 1);
     s->cap = cap;
 }
@@ -101,29 +155,32 @@ static void reserve(struct sk_str *s, size_t more)
 void sk_str_add(struct sk_str *s, const void *bytes, size_t n)
 {
     reserve(s, n);
-    if (n) memcpy(s->text + s->len, bytes, n);
+    if (n > 0)
+        memcpy(s->text + s->len, bytes, n);
     s->len += n;
-    s->text[s->len] = 0;
+    s->text[s->len] = '\0';
 }
 
 void sk_str_printf(struct sk_str *s, const char *fmt, ...)
 {
-    va_list ap, again;
-    va_start(ap, fmt);
-    va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    va_end(ap);
-    SK_ENSURE(n >= 0);
-    reserve(s, (size_t)n);
-    vsnprintf(s->text + s->len, (size_t)n + 1, fmt, again);
+    va_list args, again;
+    va_start(args, fmt);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    if (n >= 0) {
+        reserve(s, (size_t)n);
+        vsnprintf(s->text + s->len, (size_t)n + 1, fmt, again);
+        s->len += (size_t)n;
+    }
     va_end(again);
-    s->len += (size_t)n;
 }
 
 void sk_str_clear(struct sk_str *s)
 {
     s->len = 0;
-    if (s->text) s->text[0] = 0;
+    if (s->text)
+        s->text[0] = '\0';
 }
 
 void sk_str_free(struct sk_str *s)

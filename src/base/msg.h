@@ -4,7 +4,7 @@
  * peers) return -1 (or NULL) after sk_fail(): the message and the exit code
  * that a main would give are kept, per thread, until the next sk_fail.
  * Mains end with `return sk_die();`, which prints `PROGRAM: MESSAGE`.
- * A bug in our own code calls sk_bug() and aborts.
+ * A bug in our own code calls sk_bug(), which ends the program at once (exit 70).
  */
 #ifndef SK_BASE_MSG_H
 #define SK_BASE_MSG_H

@@ -1,0 +1,156 @@
+/* tensors_write.c - tensor files, written: see tensors.h. */
+#include "model/tensors.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/mem.h"
+#include "base/msg.h"
+
+struct sk_tensors_writer {
+    struct sk_file file;
+    struct sk_hash *hash;
+    size_t hash_at;                  /* where the checksum stands in the file */
+    uint64_t left;                   /* floats to come */
+};
+
+static void add_json_string(struct sk_str *s, const char *text)
+{
+    sk_str_add(s, "\"", 1);
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '"' || c == '\\') sk_str_printf(s, "\\%c", c);
+        else if (c < 0x20) sk_str_printf(s, "\\u%04x", c);
+        else sk_str_add(s, text, 1);
+    }
+    sk_str_add(s, "\"", 1);
+}
+
+static int tensor_order(const void *a, const void *b)
+{
+    return strcmp((*(const struct sk_tensor *const *)a)->name, (*(const struct sk_tensor *const *)b)->name);
+}
+
+static int meta_order(const void *a, const void *b)
+{
+    return strcmp(((const struct sk_meta *)a)->key, ((const struct sk_meta *)b)->key);
+}
+
+static const char hash_key[] = "xxh3";
+
+/* The header as text; *hash_at: where 32 digits are to be filled in. */
+static struct sk_str header(const struct sk_tensor *t, int n, const struct sk_meta *meta, int n_meta,
+                            size_t *hash_at)
+{
+    struct sk_str s = {0};
+    struct sk_meta *m = sk_xcalloc((size_t)n_meta + 1, sizeof *m);
+    if (n_meta) memcpy(m, meta, (size_t)n_meta * sizeof *m);
+    m[n_meta] = (struct sk_meta){hash_key, "00000000000000000000000000000000"};
+    qsort(m, (size_t)n_meta + 1, sizeof *m, meta_order);
+    sk_str_printf(&s, "{\"__metadata__\":{");
+    for (int i = 0; i <= n_meta; i++) {
+        if (i) sk_str_add(&s, ",", 1);
+        add_json_string(&s, m[i].key);
+        sk_str_add(&s, ":", 1);
+        if (m[i].key == hash_key) *hash_at = s.len + 1;
+        add_json_string(&s, m[i].value);
+    }
+    sk_str_add(&s, "}", 1);
+    free(m);
+    uint64_t at = 0;
+    for (int i = 0; i < n; i++) {
+        if (i && strcmp(t[i - 1].name, t[i].name) >= 0)
+            SK_BUG("tensors are not in order: %s, %s", t[i - 1].name, t[i].name);
+        sk_str_add(&s, ",", 1);
+        add_json_string(&s, t[i].name);
+        sk_str_printf(&s, ":{\"dtype\":\"F32\",\"shape\":[");
+        for (int k = 0; k < t[i].ndim; k++) sk_str_printf(&s, "%s%lld", k ? "," : "", (long long)t[i].shape[k]);
+        sk_str_printf(&s, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)at,
+                      (unsigned long long)(at + t[i].size * sizeof(float)));
+        at += t[i].size * sizeof(float);
+    }
+    sk_str_add(&s, "}", 1);
+    while (s.len % 8) sk_str_add(&s, " ", 1);
+    return s;
+}
+
+struct sk_tensors_writer *sk_tensors_create(const char *path, const struct sk_tensor *t, int n,
+                                            const struct sk_meta *meta, int n_meta)
+{
+    struct sk_tensors_writer *w = sk_xcalloc(1, sizeof *w);
+    size_t hash_at = 0;
+    struct sk_str s = header(t, n, meta, n_meta, &hash_at);
+    uint64_t size = s.len;
+    unsigned char length[8];
+    for (int i = 0; i < 8; i++) length[i] = (unsigned char)(size >> (8 * i));
+    w->hash_at = hash_at + 8;
+    for (int i = 0; i < n; i++) w->left += t[i].size;
+    int failed = sk_file_create(&w->file, path);
+    if (!failed && (sk_file_write(&w->file, length, 8) || sk_file_write(&w->file, s.text, s.len))) {
+        sk_file_abandon(&w->file);
+        failed = 1;
+    }
+    sk_str_free(&s);
+    if (failed) {
+        free(w);
+        return NULL;
+    }
+    w->hash = sk_hash_new();
+    return w;
+}
+
+int sk_tensors_write(struct sk_tensors_writer *w, const float *data, size_t n)
+{
+    SK_ENSURE(n <= w->left);
+    w->left -= n;
+    sk_hash_add(w->hash, data, n * sizeof *data);
+    return sk_file_write(&w->file, data, n * sizeof *data);
+}
+
+int sk_tensors_finish(struct sk_tensors_writer *w, enum sk_commit how, char data_hash[SK_HASH_HEX])
+{
+    char hex[SK_HASH_HEX];
+    SK_ENSURE(w->left == 0);
+    sk_hash_end(w->hash, hex);
+    if (data_hash) memcpy(data_hash, hex, SK_HASH_HEX);
+    int r = -1;
+    ssize_t put;
+    do put = pwrite(w->file.fd, hex, SK_HASH_HEX - 1, (off_t)w->hash_at);
+    while (put < 0 && errno == EINTR);
+    if (put == SK_HASH_HEX - 1) {
+        r = sk_file_commit(&w->file, how);
+    } else {
+        sk_fail_errno("%s: cannot write", w->file.path);
+        sk_file_abandon(&w->file);
+    }
+    free(w);
+    return r;
+}
+
+void sk_tensors_abandon(struct sk_tensors_writer *w)
+{
+    char hex[SK_HASH_HEX];
+    if (!w) return;
+    sk_hash_end(w->hash, hex);
+    sk_file_abandon(&w->file);
+    free(w);
+}
+
+int sk_tensors_save(const char *path, const struct sk_tensor *t, int n, const struct sk_meta *meta, int n_meta,
+                    enum sk_commit how, char data_hash[SK_HASH_HEX])
+{
+    const struct sk_tensor **order = sk_xcalloc((size_t)n + 1, sizeof *order);
+    struct sk_tensor *sorted = sk_xcalloc((size_t)n + 1, sizeof *sorted);
+    for (int i = 0; i < n; i++) order[i] = &t[i];
+    qsort(order, (size_t)n, sizeof *order, tensor_order);
+    for (int i = 0; i < n; i++) sorted[i] = *order[i];
+    struct sk_tensors_writer *w = sk_tensors_create(path, sorted, n, meta, n_meta);
+    int r = w ? 0 : -1;
+    for (int i = 0; i < n && !r; i++) r = sk_tensors_write(w, sorted[i].data, sorted[i].size);
+    if (w && r) sk_tensors_abandon(w);
+    else if (w) r = sk_tensors_finish(w, how, data_hash);
+    free(order);
+    free(sorted);
+    return r;
+}

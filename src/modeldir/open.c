@@ -1,0 +1,81 @@
+#include "modeldir/open.h"
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/msg.h"
+#include "model/params_file.h"
+#include "modeldir/paths.h"
+
+/* Path of the parameters that `which` means; NULL: sk_fail. */
+static char *params_path(const char *dir, const char *which)
+{
+    int by_itself = !which;
+    if (!which || !strcmp(which, "best")) {
+        int best = sk_md_best(dir), *numbers = NULL;
+        if (best < 0) return NULL;
+        if (best) return sk_path_join(dir, SK_MD_BEST);
+        int n = by_itself ? sk_md_list(dir, "params", &numbers) : 0;
+        int newest = n > 0 ? numbers[n - 1] : 0;
+        free(numbers);
+        if (n < 0) return NULL;
+        if (!newest) {
+            sk_fail(SK_EXIT_NOINPUT, "%s: there is no %s yet: has training reached a checkpoint?", dir,
+                    by_itself ? "checkpoint" : SK_MD_BEST);
+            return NULL;
+        }
+        sk_warn("%s has no " SK_MD_BEST "; taking the newest checkpoint, %d", dir, newest);
+        return sk_md_checkpoint(dir, "params", newest);
+    }
+    size_t digits = strspn(which, "0123456789");
+    if (digits && !which[digits] && digits < 10) return sk_md_checkpoint(dir, "params", atoi(which));
+    return sk_xstrdup(which);
+}
+
+static struct sk_vocab *load_vocab(const char *dir, const char *name, int size)
+{
+    char *path = sk_path_join(dir, name);
+    struct sk_vocab *v = sk_vocab_load(path);
+    if (v && sk_vocab_size(v) != size) {
+        sk_fail(SK_EXIT_DATA, "%s has %d entries, but %s/" SK_MD_CONFIG " says %d", path, (int)sk_vocab_size(v), dir,
+                size);
+        sk_vocab_free(v);
+        v = NULL;
+    }
+    free(path);
+    return v;
+}
+
+int sk_trained_open(struct sk_trained *t, const char *dir, const char *which,
+                    const struct sk_ops *ops, struct sk_device *dev)
+{
+    *t = (struct sk_trained){.dir = sk_xstrdup(dir)};
+    float *host = NULL;
+    if (sk_config_load(&t->config, dir)) goto failed;
+    t->source = load_vocab(dir, SK_MD_VOCAB_SOURCE, t->config.model.vocab[0]);
+    t->target = t->source ? load_vocab(dir, SK_MD_VOCAB_TARGET, t->config.model.vocab[1]) : NULL;
+    t->params = t->target ? params_path(dir, which) : NULL;
+    if (!t->params) goto failed;
+    t->model = sk_model_new(&t->config.model, ops, dev, NULL);
+    const struct sk_params *table = sk_model_params(t->model);
+    host = sk_xaligned(table->total * sizeof *host);
+    if (sk_params_load(table, t->params, host, 0, NULL) < 0) goto failed;
+    ops->upload(dev, sk_model_data(t->model), host, table->total * sizeof *host);
+    sk_model_load_weights(t->model);
+    free(host);
+    return 0;
+failed:
+    free(host);
+    sk_trained_close(t);
+    return -1;
+}
+
+void sk_trained_close(struct sk_trained *t)
+{
+    sk_model_free(t->model);
+    sk_vocab_free(t->source);
+    sk_vocab_free(t->target);
+    free(t->params);
+    free(t->dir);
+    *t = (struct sk_trained){0};
+}

@@ -1,0 +1,77 @@
+#include "modeldir/paths.h"
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/msg.h"
+
+char *sk_md_checkpoint_name(const char *kind, int number) { return sk_xprintf("%s.%05d", kind, number); }
+
+char *sk_md_checkpoint(const char *dir, const char *kind, int number)
+{
+    char *name = sk_md_checkpoint_name(kind, number), *path = sk_path_join(dir, name);
+    free(name);
+    return path;
+}
+
+char *sk_md_eval(const char *dir, int number, const char *suffix)
+{
+    char *name = sk_xprintf(SK_MD_EVAL "/%05d.%s", number, suffix), *path = sk_path_join(dir, name);
+    free(name);
+    return path;
+}
+
+/* Number in KIND.NNNNN; -1: another name. */
+static int number_of(const char *name, const char *kind)
+{
+    size_t n = strlen(kind);
+    if (strncmp(name, kind, n) || name[n] != '.') return -1;
+    const char *digits = name + n + 1;
+    size_t d = strspn(digits, "0123456789");
+    if (d < 5 || d > 9 || digits[d] || (d > 5 && digits[0] == '0')) return -1;
+    return atoi(digits);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    int x = *(const int *)a, y = *(const int *)b;
+    return x < y ? -1 : x > y;
+}
+
+int sk_md_list(const char *dir, const char *kind, int **numbers)
+{
+    int n = 0;
+    *numbers = NULL;
+    DIR *d = opendir(dir);
+    if (!d) return sk_fail_errno("%s", dir);
+    for (struct dirent *e; (e = readdir(d));) {
+        int number = number_of(e->d_name, kind);
+        if (number < 0) continue;
+        *numbers = sk_xrealloc(*numbers, (size_t)n + 1, sizeof **numbers);
+        (*numbers)[n++] = number;
+    }
+    closedir(d);
+    if (n) qsort(*numbers, (size_t)n, sizeof **numbers, ascending);
+    return n;
+}
+
+int sk_md_best(const char *dir)
+{
+    char *path = sk_path_join(dir, SK_MD_BEST), target[PATH_MAX];
+    ssize_t n = readlink(path, target, sizeof target - 1);
+    int number = 0;
+    if (n >= 0) {
+        target[n] = 0;
+        number = number_of(target, "params");
+        if (number < 0)
+            sk_fail(SK_EXIT_DATA, "%s points to '%s', which is no checkpoint's parameters", path, target);
+    } else if (errno != ENOENT) {
+        number = sk_fail_errno("%s", path);
+    }
+    free(path);
+    return number;
+}

@@ -1,398 +1,389 @@
+/* opt.c - reading a command line by a table. */
 #include "base/opt.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/mem.h"
-#include "base/msg.h"
+#include <unistd.h>
+#include <jansson.h>
+#include <xxhash.h>
+#include <zlib.h>
 
-#define FIELD(type, o, values) ((type *)(void *)((char *)(values) + (o)->offset))
-#define CONST_FIELD(type, o, values) ((type const *)(const void *)((const char *)(values) + (o)->offset))
+#include "base/file.h"
+#include "base/msg.h"
+#include "base/opt_table.h"
+
+#ifndef SK_BACKENDS
+#define SK_BACKENDS "cpu"
+#endif
+
+/* Parts of pairs and the arrays of lists live as long as the program. */
+static struct sk_arena kept;
 
 void sk_opt_misuse(const char *fmt, ...)
 {
-    char text[2048];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    fprintf(stderr, "%s: %s\ntry '%s --help'\n", sk_msg_program_name(), text, sk_msg_program_name());
+    struct sk_str text = {0};
+    char message[3072];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(message, sizeof message, fmt, args);
+    va_end(args);
+    const char *program = sk_msg_program_name();
+    sk_str_printf(&text, "%s: %s\n%s: see '%s --help'\n", program, message, program, program);
+    if (write(STDERR_FILENO, text.text, text.len) < 0)
+        exit(SK_EXIT_USAGE);
+    sk_str_free(&text);
     exit(SK_EXIT_USAGE);
 }
 
-static int heading(const struct sk_opt *o) { return !o->name[0]; }
-
-static int in_range(const struct sk_opt *o, double v)
+const struct sk_opt *sk_opt_find(const struct sk_opt *options, const char *name, size_t n)
 {
-    return (o->min == 0 && o->max == 0) || (v >= o->min && v <= o->max);
+    for (const struct sk_opt *o = options; n > 0 && o->name; o++)
+        if (strncmp(o->name, name, n) == 0 && o->name[n] == '\0')
+            return o;
+    return NULL;
 }
 
-static void bad_value(const struct sk_opt *o, const char *text, const char *expected)
+const struct sk_opt *sk_opt_main_row(const struct sk_opt *options, const struct sk_opt *o)
 {
-    if (o->min != 0 || o->max != 0)
-        sk_opt_misuse("--%s: '%s' is not %s from %.15g to %.15g", o->name, text, expected, o->min, o->max);
-    sk_opt_misuse("--%s: '%s' is not %s", o->name, text, expected);
+    if (!o->alias_of)
+        return o;
+    const struct sk_opt *row = sk_opt_find(options, o->alias_of, strlen(o->alias_of));
+    SK_ENSURE(row && !row->alias_of);
+    return row;
 }
 
-static long long whole(const struct sk_opt *o, const char *text, double low, double high)
+static void *field(const struct sk_opt *o, void *values)
 {
-    char *end;
+    return (char *)values + o->offset;
+}
+
+/* "a whole number from 1 to 9" for messages. */
+static const char *expected(const struct sk_opt *o)
+{
+    static char text[128];
+    const char *kind = o->type == SK_OPT_FLOAT ? "a number" : "a whole number";
+    if (o->min == 0 && o->max == 0)
+        snprintf(text, sizeof text, "%s", kind);
+    else
+        snprintf(text, sizeof text, "%s from %.15g to %.15g", kind, o->min, o->max);
+    return text;
+}
+
+static void __attribute__((noreturn)) refuse(const struct sk_opt *o, const char *text)
+{
+    sk_opt_misuse("--%s: '%s' is not %s", o->name, text, expected(o));
+}
+
+static long long whole(const struct sk_opt *o, const char *text, const char *all, long long low, long long high)
+{
+    const char *digits = text + (*text == '-' || *text == '+');
+    if (!*digits || digits[strspn(digits, "0123456789")])
+        refuse(o, all);
     errno = 0;
-    long long v = strtoll(text, &end, 10);
-    int digits = (text[0] >= '0' && text[0] <= '9') || ((text[0] == '-' || text[0] == '+') && text[1]);
-    if (!digits || end == text || *end || errno || !in_range(o, (double)v) || (double)v < low || (double)v > high)
-        bad_value(o, text, "a whole number");
+    long long v = strtoll(text, NULL, 10);
+    int limited = o->min != 0 || o->max != 0;
+    if (errno || v < low || v > high ||
+        (limited && ((long double)v < (long double)o->min || (long double)v > (long double)o->max)))
+        refuse(o, all);
     return v;
 }
 
-static int is_choice(const char *choices, const char *text)
+static double real(const struct sk_opt *o, const char *text)
 {
-    size_t n = strlen(text);
-    for (const char *c = choices; n && c; c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL)
-        if (!strncmp(c, text, n) && (c[n] == '|' || !c[n])) return 1;
-    return 0;
+    char *end;
+    double v = strtod(text, &end);
+    /* strtod also takes blanks, hexadecimal, inf and nan */
+    if (end == text || *end || text[strspn(text, "0123456789+-.eE")] || !isfinite(v) ||
+        ((o->min != 0 || o->max != 0) && (v < o->min || v > o->max)))
+        refuse(o, text);
+    return v;
 }
 
-static void set(const struct sk_opt *o, void *values, const char *text)
+static const char *keep(const char *text, size_t n)
+{
+    char *copy = sk_arena_alloc(&kept, n + 1);
+    memcpy(copy, text, n);
+    return copy;
+}
+
+/* The sides of "S:T", or one value twice. */
+static void pair(const struct sk_opt *o, const char *text, const char *side[2])
 {
     const char *colon = strchr(text, ':');
+    if (colon && strchr(colon + 1, ':'))
+        sk_opt_misuse("--%s: '%s' is neither one value nor a pair first:second", o->name, text);
+    side[0] = colon ? keep(text, (size_t)(colon - text)) : text;
+    side[1] = colon ? colon + 1 : text;
+}
+
+static const char *choice(const struct sk_opt *o, const char *text)
+{
+    size_t n = strlen(text);
+    for (const char *c = o->choices; c; c = strchr(c, '|'), c += c != NULL) {
+        if (strcspn(c, "|") == n && strncmp(c, text, n) == 0)
+            return text;
+    }
+    struct sk_str all = {0};
+    for (const char *c = o->choices; *c; c++)
+        sk_str_printf(&all, *c == '|' ? ", " : "%c", *c);
+    sk_opt_misuse("--%s: '%s' is not one of %s", o->name, text, all.text);
+}
+
+static void append(struct sk_opt_list *list, const char *text)
+{
+    const char **v = sk_arena_alloc(&kept, ((size_t)list->n + 1) * sizeof *v);
+    if (list->n > 0)
+        memcpy(v, list->v, (size_t)list->n * sizeof *v);
+    v[list->n] = text;
+    *list = (struct sk_opt_list){list->n + 1, v};
+}
+
+/* One value into its field; lists grow by it. */
+static void set(const struct sk_opt *o, void *values, const char *text)
+{
+    void *at = field(o, values);
+    const char *side[2];
     switch (o->type) {
     case SK_OPT_FLAG:
-        *FIELD(int, o, values) = !strcmp(text, "1");
+        *(int *)at = strcmp(text, "0") != 0;
         break;
     case SK_OPT_INT:
-        *FIELD(int, o, values) = (int)whole(o, text, INT_MIN, INT_MAX);
+        *(int *)at = (int)whole(o, text, text, INT_MIN, INT_MAX);
         break;
     case SK_OPT_LONG:
-        *FIELD(long long, o, values) = whole(o, text, -9e18, 9e18);
+        *(long long *)at = whole(o, text, text, LLONG_MIN, LLONG_MAX);
         break;
-    case SK_OPT_FLOAT: {
-        char *end;
-        double v = strtod(text, &end);
-        if (end == text || *end || !isfinite(v) || !in_range(o, v)) bad_value(o, text, "a number");
-        *FIELD(double, o, values) = v;
+    case SK_OPT_FLOAT:
+        *(double *)at = real(o, text);
         break;
-    }
     case SK_OPT_STRING:
-        *FIELD(const char *, o, values) = text;
+        *(const char **)at = text;
         break;
     case SK_OPT_CHOICE:
-        if (!is_choice(o->choices, text)) sk_opt_misuse("--%s: '%s' is none of %s", o->name, text, o->choices);
-        *FIELD(const char *, o, values) = text;
+        *(const char **)at = choice(o, text);
         break;
-    case SK_OPT_INT_PAIR: {
-        int *pair = FIELD(int, o, values);
-        char *first = colon ? sk_xstrndup(text, (size_t)(colon - text)) : sk_xstrdup(text);
-        pair[0] = (int)whole(o, first, INT_MIN, INT_MAX);
-        pair[1] = colon ? (int)whole(o, colon + 1, INT_MIN, INT_MAX) : pair[0];
-        free(first);
+    case SK_OPT_INT_PAIR:
+        pair(o, text, side);
+        for (int i = 0; i < 2; i++)
+            ((int *)at)[i] = (int)whole(o, side[i], text, INT_MIN, INT_MAX);
         break;
-    }
-    case SK_OPT_STRING_PAIR: {
-        const char **pair = FIELD(const char *, o, values);
-        /* Lives as long as the program, like argv. */
-        pair[0] = colon ? sk_xstrndup(text, (size_t)(colon - text)) : text;
-        pair[1] = colon ? colon + 1 : text;
+    case SK_OPT_STRING_PAIR:
+        pair(o, text, (const char **)at);
         break;
-    }
-    case SK_OPT_LIST: {
-        struct sk_opt_list *l = FIELD(struct sk_opt_list, o, values);
-        l->v = sk_xrealloc(l->v, (size_t)l->n + 1, sizeof *l->v);
-        l->v[l->n++] = text;
+    case SK_OPT_LIST:
+        append(at, text);
         break;
-    }
     }
 }
 
-/* --- help ------------------------------------------------------------------ */
-
-enum { WIDTH = 79, COLUMN = 30 };
-
-static void wrap(const char *text, int at, int indent)
+void sk_opt_set_initial(const struct sk_opt *o, void *values)
 {
-    for (const char *p = text; *p;) {
-        size_t n = strcspn(p, " \n");
-        if (at > indent && at + 1 + (int)n > WIDTH) {
-            printf("\n%*s", indent, "");
-            at = indent;
-        } else if (at > indent && p > text && p[-1] == ' ') {
-            putchar(' ');
-            at++;
-        }
-        printf("%.*s", (int)n, p);
-        at += (int)n;
-        p += n;
-        if (*p == '\n') {
-            printf("\n%*s", indent, "");
-            at = indent;
-        }
-        if (*p) p++;
+    static const size_t size[] = {
+        [SK_OPT_FLAG] = sizeof(int), [SK_OPT_INT] = sizeof(int), [SK_OPT_LONG] = sizeof(long long),
+        [SK_OPT_FLOAT] = sizeof(double), [SK_OPT_STRING] = sizeof(char *), [SK_OPT_CHOICE] = sizeof(char *),
+        [SK_OPT_INT_PAIR] = 2 * sizeof(int), [SK_OPT_STRING_PAIR] = 2 * sizeof(char *),
+        [SK_OPT_LIST] = sizeof(struct sk_opt_list)};
+    memset(field(o, values), 0, size[o->type]);
+    if (!o->initial)
+        return;
+    if (o->type != SK_OPT_LIST) {
+        set(o, values, o->initial);
+        return;
     }
-    putchar('\n');
+    for (const char *s = o->initial; *s;) {
+        size_t n = strcspn(s, " ");
+        if (n > 0)
+            set(o, values, keep(s, n));
+        s += n + (s[n] == ' ');
+    }
 }
 
-static void help(const struct sk_program *p)
+/* Letters to change to make a name from another (Levenshtein). */
+static int distance(const char *a, size_t n, const char *b)
 {
-    printf("usage: %s ", sk_msg_program_name());
-    wrap(p->synopsis, 8 + (int)strlen(sk_msg_program_name()), 8);
-    wrap(p->summary, 0, 0);
-    for (const struct sk_opt *o = p->options; o->name; o++) {
-        if (o->flags & SK_OPT_HIDDEN) continue;
-        if (heading(o)) {
-            printf("\n%s\n", o->help);
-            continue;
+    int row[64], m = (int)strlen(b);
+    if (n > 62 || m > 62)
+        return 99;
+    for (int j = 0; j <= m; j++)
+        row[j] = j;
+    for (int i = 1; i <= (int)n; i++) {
+        int corner = row[0]++;
+        for (int j = 1; j <= m; j++) {
+            int best = corner + (a[i - 1] != b[j - 1]);
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            corner = row[j];
+            row[j] = best;
         }
-        struct sk_str s = {0}, t = {0};
-        if (o->letter) sk_str_printf(&s, "  -%c, --%s", o->letter, o->name);
-        else sk_str_printf(&s, "      --%s", o->name);
-        if (o->type != SK_OPT_FLAG) sk_str_printf(&s, " %s", o->value ? o->value : o->choices ? o->choices : "VALUE");
-        printf("%s", s.text);
-        int at = (int)s.len;
-        if (at + 2 > COLUMN) {
-            putchar('\n');
-            at = 0;
-        }
-        printf("%*s", COLUMN - at, "");
-        sk_str_printf(&t, "%s", o->help);
-        if (o->choices && o->value) sk_str_printf(&t, " One of %s.", o->choices);
-        if (o->flags & SK_OPT_REQUIRED) sk_str_printf(&t, " Required.");
-        else if (o->initial && o->type != SK_OPT_FLAG) sk_str_printf(&t, " Default: %s.", o->initial);
-        wrap(t.text, COLUMN, COLUMN);
-        sk_str_free(&s);
-        sk_str_free(&t);
     }
-    printf("\n      --help                  This text.\n      --version               Name and version.\n");
-    if (p->epilogue) {
-        putchar('\n');
-        wrap(p->epilogue, 0, 0);
-    }
-    if (fflush(stdout)) exit(SK_EXIT_IO);
-    exit(0);
+    return row[m];
 }
 
-/* --- parsing --------------------------------------------------------------- */
+static void __attribute__((noreturn)) unknown(const struct sk_opt *options, const char *arg)
+{
+    const char *name = arg + strspn(arg, "-"), *near = NULL;
+    size_t n = strcspn(name, "=");
+    int best = n < 4 ? 1 : 3;
+    for (const struct sk_opt *o = options; n > 1 && o->name; o++) {
+        int d = sk_opt_is_heading(o) ? 99 : distance(name, n, o->name);
+        if (d <= best) {
+            near = o->name;
+            best = d - 1;
+        }
+    }
+    if (near)
+        sk_opt_misuse("unknown option '%.*s': is --%s meant?", (int)strcspn(arg, "="), arg, near);
+    sk_opt_misuse("unknown option '%.*s'", (int)strcspn(arg, "="), arg);
+}
 
-static const struct sk_opt *find(const struct sk_opt *options, const char *name, size_t n)
+static const struct sk_opt *by_letter(const struct sk_opt *options, char letter)
 {
     for (const struct sk_opt *o = options; o->name; o++)
-        if (!heading(o) && strlen(o->name) == n && !memcmp(o->name, name, n)) return o;
+        if (o->letter && o->letter == letter)
+            return o;
     return NULL;
 }
 
-static const struct sk_opt *find_letter(const struct sk_opt *options, char letter)
+/* The row that an argument names, or NULL if it is no option of ours. */
+static const struct sk_opt *named(const struct sk_opt *options, const char *arg)
 {
-    for (const struct sk_opt *o = options; o->name; o++)
-        if (!heading(o) && o->letter == letter) return o;
-    return NULL;
+    if (arg[0] != '-' || !arg[1])
+        return NULL;
+    if (arg[1] == '-')
+        return sk_opt_find(options, arg + 2, strcspn(arg + 2, "="));
+    return arg[2] ? NULL : by_letter(options, arg[1]);
 }
 
-/* What an alias stands for. */
-static const struct sk_opt *meant(const struct sk_opt *options, const struct sk_opt *o)
+/* Would this argument be an option, where it stands? Negative numbers are values. */
+static int looks_like_option(const char *arg)
 {
-    return o->alias_of ? find(options, o->alias_of, strlen(o->alias_of)) : o;
+    return arg[0] == '-' && arg[1] && !strchr("0123456789.", arg[1]);
 }
 
-static int looks_like_option(const char *text)
+static void print_and_exit(struct sk_str *text)
 {
-    return text[0] == '-' && text[1] && !(text[1] >= '0' && text[1] <= '9') && text[1] != '.';
+    int failed = sk_write_all(STDOUT_FILENO, text->text, text->len);
+    sk_str_free(text);
+    exit(failed ? sk_die() : SK_EXIT_OK);
+}
+
+static const char *cpu_level(void)
+{
+#if defined __x86_64__
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd"))
+        return "x86-64-v4";
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"))
+        return "x86-64-v3";
+    return "x86-64 (older than v3)";
+#else
+    return "not x86-64";
+#endif
+}
+
+static void version(void)
+{
+    struct sk_str text = {0};
+    unsigned xxh = XXH_versionNumber();
+    sk_str_printf(&text, "%s %s\nbackends: %s\nthis CPU: %s\nlibraries: zlib %s, jansson %s, xxHash %u.%u.%u\n",
+                  sk_msg_program_name(), SK_VERSION, SK_BACKENDS, cpu_level(), zlibVersion(), jansson_version_str(),
+                  xxh / 10000, xxh / 100 % 100, xxh % 100);
+    print_and_exit(&text);
+}
+
+static void standard_options(const struct sk_program *p, const char *arg)
+{
+    if (strcmp(arg, "--version") == 0)
+        version();
+    if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
+        struct sk_str text = {0};
+        sk_opt_help(p, &text);
+        print_and_exit(&text);
+    }
+}
+
+/* Reads the option at argv[i] and its values; returns the index after them. */
+static int read_option(const struct sk_program *p, void *values, char **argv, int i, unsigned char *given)
+{
+    const char *arg = argv[i++];
+    const struct sk_opt *o = named(p->options, arg);
+    if (!o) {
+        standard_options(p, arg);
+        unknown(p->options, arg);
+    }
+    o = sk_opt_main_row(p->options, o);
+    given[o - p->options] = 1;
+    const char *value = arg[1] == '-' ? strchr(arg, '=') : NULL;
+    if (o->type == SK_OPT_FLAG) {
+        if (value)
+            sk_opt_misuse("--%s takes no value", o->name);
+        *(int *)field(o, values) = 1;
+        return i;
+    }
+    if (o->type == SK_OPT_LIST)
+        *(struct sk_opt_list *)field(o, values) = (struct sk_opt_list){0};
+    if (value) {
+        set(o, values, value + 1);
+        return i;
+    }
+    if (o->type == SK_OPT_LIST) {
+        int first = i;
+        for (; argv[i] && !looks_like_option(argv[i]); i++)
+            set(o, values, argv[i]);
+        if (i == first)
+            sk_opt_misuse("--%s needs at least one value", o->name);
+        return i;
+    }
+    /* A forgotten value is likelier than one that is spelt like an option. */
+    if (!argv[i] || strcmp(argv[i], "--") == 0 || named(p->options, argv[i]))
+        sk_opt_misuse("--%s needs a value", o->name);
+    set(o, values, argv[i]);
+    return i + 1;
 }
 
 int sk_opt_parse(const struct sk_program *p, void *values, int argc, char **argv)
 {
-    const struct sk_opt *options = p->options;
-    sk_msg_program(argv[0]);
-    for (const struct sk_opt *o = options; o->name; o++)
-        if (!heading(o) && !o->alias_of && o->initial) set(o, values, o->initial);
-    char **operand = sk_xcalloc((size_t)argc + 1, sizeof *operand), **rest = sk_xcalloc((size_t)argc + 1, sizeof *rest);
-    int operands = 0, others = 0, count = 0;
-    while (options[count].name) count++;
-    char *given = sk_xcalloc((size_t)count + 1, 1);
-    rest[others++] = argv[0];
-    for (int i = 1; i < argc; i++) {
-        char *a = argv[i];
-        if (!looks_like_option(a)) {
-            operand[operands++] = a;
-            continue;
-        }
-        if (!strcmp(a, "--")) {
-            rest[others++] = a;
-            while (++i < argc) operand[operands++] = argv[i];
-            break;
-        }
-        rest[others++] = a;
-        if (!strcmp(a, "--help") || !strcmp(a, "-h")) help(p);
-        if (!strcmp(a, "--version")) {
-            printf("%s %s\n", sk_msg_program_name(), SK_VERSION);
-            exit(fflush(stdout) ? SK_EXIT_IO : 0);
-        }
-        const struct sk_opt *o;
-        const char *value = NULL;
-        if (a[1] == '-') {
-            size_t n = strcspn(a + 2, "=");
-            o = find(options, a + 2, n);
-            if (a[2 + n]) value = a + 3 + n;
+    sk_msg_program(argc > 0 ? argv[0] : NULL);
+    int rows = 0, operands = 0, i = 1;
+    for (; p->options[rows].name; rows++)
+        if (!sk_opt_is_heading(&p->options[rows]) && !p->options[rows].alias_of)
+            sk_opt_set_initial(&p->options[rows], values);
+    unsigned char *given = sk_xcalloc((size_t)rows + 1, 1);
+    char **operand = sk_xcalloc((size_t)argc + 1, sizeof *operand);
+    char **option = sk_xcalloc((size_t)argc + 1, sizeof *option);
+    int used = 0;
+    while (i < argc) {
+        if (strcmp(argv[i], "--") == 0) {
+            option[used++] = argv[i++];
+            while (i < argc)
+                operand[operands++] = argv[i++];
+        } else if (argv[i][0] == '-' && argv[i][1]) {
+            for (int end = read_option(p, values, argv, i, given); i < end; i++)
+                option[used++] = argv[i];
         } else {
-            o = a[2] ? NULL : find_letter(options, a[1]);
+            operand[operands++] = argv[i++];
         }
-        if (!o) sk_opt_misuse("unknown option '%s'", a);
-        o = meant(options, o);
-        given[o - options] = 1;
-        if (o->type == SK_OPT_FLAG) {
-            if (value) sk_opt_misuse("--%s takes no value", o->name);
-            set(o, values, "1");
-            continue;
-        }
-        if (o->type == SK_OPT_LIST) {
-            FIELD(struct sk_opt_list, o, values)->n = 0;
-            if (value) set(o, values, value);
-            while (i + 1 < argc && !looks_like_option(argv[i + 1])) {
-                rest[others++] = argv[++i];
-                set(o, values, argv[i]);
-            }
-            if (!FIELD(struct sk_opt_list, o, values)->n) sk_opt_misuse("--%s needs at least one value", o->name);
-            continue;
-        }
-        if (!value) {
-            if (i + 1 >= argc || !strncmp(argv[i + 1], "--", 2)) sk_opt_misuse("--%s needs a value", o->name);
-            value = argv[++i];
-            rest[others++] = argv[i];
-        }
-        set(o, values, value);
     }
-    for (const struct sk_opt *o = options; o->name; o++)
-        if ((o->flags & SK_OPT_REQUIRED) && !given[o - options]) sk_opt_misuse("--%s is missing", o->name);
-    if (operands < p->min_operands) sk_opt_misuse("too few arguments: %s", p->synopsis);
+    for (int r = 0; r < rows; r++)
+        if ((p->options[r].flags & SK_OPT_REQUIRED) && !given[r])
+            sk_opt_misuse("--%s is required", p->options[r].name);
+    if (operands < p->min_operands)
+        sk_opt_misuse("too few operands: %s %s", sk_msg_program_name(), p->synopsis);
     if (p->max_operands >= 0 && operands > p->max_operands)
-        sk_opt_misuse("'%s' is one argument too many", operand[p->max_operands]);
-    for (int i = 0; i < others; i++) argv[i] = rest[i];
-    for (int i = 0; i < operands; i++) argv[others + i] = operand[i];
-    free(operand);
-    free(rest);
+        sk_opt_misuse("unexpected operand '%s'", operand[p->max_operands]);
+    for (int k = 0; k < used; k++)
+        argv[1 + k] = option[k];
+    for (int k = 0; k < operands; k++)
+        argv[1 + used + k] = operand[k];
     free(given);
-    return others;
-}
-
-/* --- the record ------------------------------------------------------------- */
-
-static void escape(struct sk_str *s, const char *text, int blanks)
-{
-    for (; *text; text++)
-        switch (*text) {
-        case '\\': sk_str_add(s, "\\\\", 2); break;
-        case '\t': sk_str_add(s, "\\t", 2); break;
-        case '\n': sk_str_add(s, "\\n", 2); break;
-        case ' ':
-            if (blanks) sk_str_add(s, "\\", 1);
-            /* fall through */
-        default: sk_str_add(s, text, 1);
-        }
-}
-
-/* Value as text; 0: none (NULL string). */
-static int value_text(const struct sk_opt *o, const void *values, struct sk_str *s)
-{
-    sk_str_clear(s);
-    sk_str_add(s, "", 0);
-    switch (o->type) {
-    case SK_OPT_FLAG:
-    case SK_OPT_INT: sk_str_printf(s, "%d", *CONST_FIELD(int, o, values)); return 1;
-    case SK_OPT_LONG: sk_str_printf(s, "%lld", *CONST_FIELD(long long, o, values)); return 1;
-    case SK_OPT_FLOAT: {
-        char text[40];
-        double v = *CONST_FIELD(double, o, values);
-        for (int digits = 1; digits <= 17; digits++) {
-            snprintf(text, sizeof text, "%.*g", digits, v);
-            if (strtod(text, NULL) == v) break;
-        }
-        sk_str_printf(s, "%s", text);
-        return 1;
-    }
-    case SK_OPT_STRING:
-    case SK_OPT_CHOICE: {
-        const char *v = *CONST_FIELD(char *, o, values);
-        if (!v) return 0;
-        escape(s, v, 0);
-        return 1;
-    }
-    case SK_OPT_INT_PAIR:
-        sk_str_printf(s, "%d:%d", CONST_FIELD(int, o, values)[0], CONST_FIELD(int, o, values)[1]);
-        return 1;
-    case SK_OPT_STRING_PAIR: {
-        const char *const *v = CONST_FIELD(const char *, o, values);
-        if (!v[0] && !v[1]) return 0;
-        if (v[0]) escape(s, v[0], 0);
-        sk_str_add(s, ":", 1);
-        if (v[1]) escape(s, v[1], 0);
-        return 1;
-    }
-    case SK_OPT_LIST: {
-        const struct sk_opt_list *l = CONST_FIELD(struct sk_opt_list, o, values);
-        if (!l->n) return 0;
-        for (int i = 0; i < l->n; i++) {
-            if (i) sk_str_add(s, " ", 1);
-            escape(s, l->v[i], 1);
-        }
-        return 1;
-    }
-    }
-    return 0;
-}
-
-static int recorded(const struct sk_opt *o) { return !heading(o) && !o->alias_of && !(o->flags & SK_OPT_UNRECORDED); }
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp((*(const struct sk_opt *const *)a)->name, (*(const struct sk_opt *const *)b)->name);
-}
-
-char *sk_opt_record(const struct sk_opt *options, const void *values)
-{
-    int n = 0;
-    for (const struct sk_opt *o = options; o->name; o++) n++;
-    const struct sk_opt **row = sk_xcalloc((size_t)n + 1, sizeof *row);
-    n = 0;
-    for (const struct sk_opt *o = options; o->name; o++)
-        if (recorded(o)) row[n++] = o;
-    qsort(row, (size_t)n, sizeof *row, by_name);
-    struct sk_str all = {0}, v = {0};
-    sk_str_add(&all, "", 0);
-    for (int i = 0; i < n; i++)
-        if (value_text(row[i], values, &v)) sk_str_printf(&all, "%s\t%s\n", row[i]->name, v.text);
-    sk_str_free(&v);
-    free(row);
-    return all.text;
-}
-
-/* Value of a name in a record, malloced; NULL: absent. */
-static char *record_value(const char *record, const char *name)
-{
-    size_t n = strlen(name);
-    for (const char *p = record; *p;) {
-        size_t line = strcspn(p, "\n");
-        if (line > n && !memcmp(p, name, n) && p[n] == '\t') return sk_xstrndup(p + n + 1, line - n - 1);
-        p += line + (p[line] == '\n');
-    }
-    return NULL;
-}
-
-int sk_opt_compare(const struct sk_opt *options, const void *values, const char *record,
-                   void (*differs)(void *ctx, const char *name, const char *before, const char *now), void *ctx)
-{
-    int count = 0;
-    struct sk_str v = {0};
-    for (const struct sk_opt *o = options; o->name; o++) {
-        if (!recorded(o) || (o->flags & (SK_OPT_FREE | SK_OPT_INPUT))) continue;
-        const char *now = value_text(o, values, &v) ? v.text : NULL;
-        char *before = record_value(record, o->name);
-        if ((now || before) && (!now || !before || strcmp(now, before))) {
-            count++;
-            if (differs) differs(ctx, o->name, before, now);
-        }
-        free(before);
-    }
-    sk_str_free(&v);
-    return count;
+    free(operand);
+    free(option);
+    return argc - operands;
 }

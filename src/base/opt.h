@@ -68,7 +68,9 @@ void sk_opt_misuse(const char *fmt, ...) __attribute__((format(printf, 1, 2), no
 char *sk_opt_record(const struct sk_opt *options, const void *values);
 /* Compares a stored record with the present values: number of options that
  * differ and may not (neither FREE nor INPUT nor UNRECORDED); for each the
- * callback gets name, old and new text (NULL: absent). */
+ * callback gets name, old and new text (NULL: absent) as the record spells
+ * them. An option the record lacks stood at its default. -1 (sk_fail) if the
+ * record is damaged. */
 int sk_opt_compare(const struct sk_opt *options, const void *values, const char *record,
                    void (*differs)(void *ctx, const char *name, const char *before, const char *now),
                    void *ctx);

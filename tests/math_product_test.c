@@ -234,13 +234,12 @@ static void test_gradient(const struct problem *p, float smoothing, struct sk_le
          place += h, other / (2 * h) / ROWS)
         for (int d = 0; d < D; d++)
             dx[t * D + d] = DIFFERENCE(xt[d]);
-        for (int v = 0; v < V; v++)          /* dw = sum of dlogit x: the logit's slope is the bias' */
-            for (int once = 1; once; once = 0) {
-                double slope = DIFFERENCE(bias[v]);
-                db[v] += slope;
-                for (int d = 0; d < D; d++)
-                    dw[v * D + d] += slope * xt[d];
-            }
+        for (int v = 0; v < V; v++) {        /* a logit's slope is its bias'; dw sums slope times x */
+            double slope = DIFFERENCE(bias[v]);
+            db[v] += slope;
+            for (int d = 0; d < D; d++)
+                dw[v * D + d] += slope * xt[d];
+        }
     }
     ok(worst_nll < 1e-5, "smoothing %g: nll (off by %.2g)", (double)smoothing, worst_nll);
     ok(correct, "smoothing %g: correct", (double)smoothing);

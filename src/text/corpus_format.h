@@ -1,0 +1,60 @@
+/* corpus_format.h - layout of the corpus file, private to this folder: see
+ * corpus.h. All numbers are little endian.
+ *
+ * header   SK_CORPUS_HEADER bytes: magic, numbers, checksum of the content,
+ *          then a checksum of everything before it and the block table
+ * blocks   u32 pairs, then for each pair u32 ns, u32 nt; then the ids, source
+ *          before target, pair by pair, each `width` bytes
+ * table    an entry of SK_CORPUS_ENTRY bytes for each block: u64 offset, u64
+ *          first ordinal, u32 pairs, u32 bytes, checksum of the block
+ */
+#ifndef SK_TEXT_CORPUS_FORMAT_H
+#define SK_TEXT_CORPUS_FORMAT_H
+#include <string.h>
+#include "text/corpus.h"
+
+#define SK_CORPUS_MAGIC "sk-corpus 1\n\0\0\0\0"
+enum { SK_CORPUS_HEADER = 512, SK_CORPUS_ENTRY = 56, SK_CORPUS_BLOCK = 1 << 20 };
+enum { SK_CORPUS_LONGEST = 1 << 20 };   /* words of one sentence */
+
+struct sk_corpus_header {
+    struct sk_corpus_stats stats;
+    uint64_t vocab[2], width, blocks, table_offset;
+};
+
+static inline void sk_put(unsigned char *p, uint64_t v, int bytes)
+{
+    for (int i = 0; i < bytes; i++) p[i] = (unsigned char)(v >> (8 * i));
+}
+
+static inline uint64_t sk_get(const unsigned char *p, int bytes)
+{
+    uint64_t v = 0;
+    for (int i = 0; i < bytes; i++) v |= (uint64_t)p[i] << (8 * i);
+    return v;
+}
+
+static inline uint64_t sk_double_bits(double d)
+{
+    uint64_t v;
+    memcpy(&v, &d, sizeof v);
+    return v;
+}
+
+static inline double sk_bits_double(uint64_t v)
+{
+    double d;
+    memcpy(&d, &v, sizeof d);
+    return d;
+}
+
+/* Where the two checksums stand. */
+enum { SK_CORPUS_CONTENT_HASH = 16 + 20 * 8, SK_CORPUS_HEADER_HASH = SK_CORPUS_CONTENT_HASH + SK_HASH_HEX - 1 };
+
+/* The header's bytes but for the last checksum. */
+void sk_corpus_header_pack(unsigned char out[SK_CORPUS_HEADER], const struct sk_corpus_header *h);
+void sk_corpus_header_unpack(struct sk_corpus_header *h, const unsigned char in[SK_CORPUS_HEADER]);
+/* Checksum over the header up to its own place, and the table. */
+void sk_corpus_header_hash(const unsigned char header[SK_CORPUS_HEADER], const unsigned char *table, size_t n,
+                           char hex[SK_HASH_HEX]);
+#endif

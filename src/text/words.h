@@ -1,0 +1,24 @@
+/* words.h - a table of words, private to this folder: word -> value, with
+ * the words' text kept in blocks. Open addressing; grows to keep a quarter
+ * free; words are never removed. */
+#ifndef SK_TEXT_WORDS_H
+#define SK_TEXT_WORDS_H
+#include <stddef.h>
+#include <stdint.h>
+
+struct sk_word { const char *text; uint32_t length, hash; int64_t value; };
+struct sk_words {
+    struct sk_word *w;               /* (n) in order of first appearance */
+    uint32_t n, cap;
+    uint32_t *slot;                  /* index + 1, 0: free */
+    uint32_t slots;                  /* power of two */
+    char *block;                     /* text memory */
+    size_t used, size;
+    char **blocks;
+    size_t n_blocks;
+};
+/* Finds a word, or adds it with value 0. The pointer holds until the next call. */
+struct sk_word *sk_words_put(struct sk_words *t, const char *text, size_t n);
+const struct sk_word *sk_words_find(const struct sk_words *t, const char *text, size_t n);  /* NULL: absent */
+void sk_words_free(struct sk_words *t);
+#endif

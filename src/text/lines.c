@@ -1,6 +1,7 @@
 #include "text/lines.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,7 +14,7 @@ enum { BUFFER = 1 << 18 };
 
 struct sk_lines {
     char *path;
-    int fd, gz, replace;
+    int fd, gz, replace, newline_only;
     int end, warned_crlf, warned_invalid;
     z_stream z;
     int z_open, z_between;           /* z_between: at the end of a gzip member */
@@ -103,14 +104,16 @@ struct sk_lines *sk_lines_open(const char *path, unsigned flags)
     int is_stdin = !strcmp(path, "-");
     l->path = sk_xstrdup(is_stdin ? "standard input" : path);
     l->replace = (flags & SK_LINES_REPLACE_INVALID) != 0;
+    l->newline_only = (flags & SK_LINES_NEWLINE_ONLY) != 0;
     l->fd = is_stdin ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
     if (l->fd < 0) {
         sk_fail_errno("%s", l->path);
         goto failed;
     }
     if (fstat(l->fd, &st) == 0 && S_ISREG(st.st_mode)) l->size = (uint64_t)st.st_size;
-    /* The first bytes say whether it is gzip. */
-    while (l->have < 2 && !l->end)
+    /* The first bytes say whether it is gzip; somebody who sends an empty
+     * line need not send more for that. */
+    while (!l->end && (l->have == 0 || (l->have == 1 && l->text[0] == 0x1f)))
         if (fill(l) < 0) goto failed;
     size_t n = strlen(path);
     int magic = l->have >= 2 && (unsigned char)l->text[0] == 0x1f && (unsigned char)l->text[1] == 0x8b;
@@ -130,9 +133,9 @@ struct sk_lines *sk_lines_open(const char *path, unsigned flags)
         while (l->have < 3 && !l->end)
             if (fill(l) < 0) goto failed;
     }
-    while (l->have < 3 && !l->end && !is_stdin)
+    while (l->have < 3 && !l->end && !memcmp(l->text, "\xef\xbb\xbf", l->have))
         if (fill(l) < 0) goto failed;
-    if (l->have >= 3 && !memcmp(l->text, "\xef\xbb\xbf", 3)) {
+    if (!l->newline_only && l->have >= 3 && !memcmp(l->text, "\xef\xbb\xbf", 3)) {
         sk_warn("%s: a byte order mark at the start is dropped", l->path);
         l->at = l->scanned = 3;
     }
@@ -235,7 +238,7 @@ int sk_lines_next(struct sk_lines *l, char **line, size_t *n)
         char *from = l->text + l->scanned, *newline = NULL, *limit = l->text + l->have;
         size_t left = (size_t)(limit - from);
         newline = left ? memchr(from, '\n', left) : NULL;
-        char *cr = left ? memchr(from, '\r', newline ? (size_t)(newline - from) : left) : NULL;
+        char *cr = left && !l->newline_only ? memchr(from, '\r', newline ? (size_t)(newline - from) : left) : NULL;
         if (cr && cr + 1 < limit) {
             end = cr;
             skip = cr[1] == '\n' ? 2 : 1;
@@ -253,7 +256,7 @@ int sk_lines_next(struct sk_lines *l, char **line, size_t *n)
         if (l->at == l->have) return 0;
         end = l->text + l->have;
         skip = 0;
-        if (end[-1] == '\r') {       /* the last byte of the file */
+        if (end[-1] == '\r' && !l->newline_only) {       /* the last byte of the file */
             end--;
             skip = 1;
         }
@@ -272,6 +275,17 @@ int sk_lines_next(struct sk_lines *l, char **line, size_t *n)
     }
     *end = 0;
     return check(l, line, n);
+}
+
+int sk_lines_ready(struct sk_lines *l)
+{
+    const char *from = l->text + l->at;
+    size_t left = l->have - l->at;
+    if (l->end || memchr(from, '\n', left) || (l->gz && l->z.avail_in)) return 1;
+    const char *cr = l->newline_only ? NULL : memchr(from, '\r', left);
+    if (cr && cr + 1 < from + left) return 1;
+    struct pollfd p = {.fd = l->fd, .events = POLLIN};
+    return poll(&p, 1, 0) != 0;      /* bytes, the end, or an error: read(2) does not wait */
 }
 
 uint64_t sk_lines_number(const struct sk_lines *l) { return l->number; }

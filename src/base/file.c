@@ -73,7 +73,7 @@ int sk_file_create(struct sk_file *f, const char *path)
     return 0;
 }
 
-static int flush(struct sk_file *f)
+int sk_file_flush(struct sk_file *f)
 {
     size_t n = f->buffered;
     f->buffered = 0;
@@ -83,7 +83,7 @@ static int flush(struct sk_file *f)
 int sk_file_write(struct sk_file *f, const void *bytes, size_t n)
 {
     f->written += n;
-    if (f->buffered + n > BUFFER && flush(f) < 0)
+    if (f->buffered + n > BUFFER && sk_file_flush(f) < 0)
         return -1;
     if (n >= BUFFER)
         return write_all(f->fd, bytes, n) < 0 ? sk_fail_errno("cannot write %s", f->path) : 0;
@@ -212,7 +212,7 @@ static void release(struct sk_file *f)
 
 int sk_file_commit(struct sk_file *f, enum sk_commit how)
 {
-    int result = flush(f);
+    int result = sk_file_flush(f);
     if (result == 0 && f->temp && sync_fd(f->fd) < 0)
         result = sk_fail_errno("cannot write %s", f->path);
     int fd = f->fd;

@@ -23,6 +23,9 @@ struct sk_file { char *path, *temp, *buffer; size_t buffered; int fd; uint64_t w
 /* 0 or -1 (sk_fail). */
 int sk_file_create(struct sk_file *f, const char *path);
 int sk_file_write(struct sk_file *f, const void *bytes, size_t n);
+/* Hands what is buffered to the system: before pwrite(2) on f->fd, or when
+ * somebody waits at the other end of a pipe. */
+int sk_file_flush(struct sk_file *f);
 /* 0; 1 if SK_PUBLISH found another file with equal content under the name
  * (agreement); -1 with SK_EXIT_TEMP if its content differs, or on errors.
  * The temporary is removed in every case. A file system without link(2)

@@ -115,6 +115,11 @@ int sk_tensors_finish(struct sk_tensors_writer *w, enum sk_commit how, char data
     sk_hash_end(w->hash, hex);
     if (data_hash) memcpy(data_hash, hex, SK_HASH_HEX);
     int r = -1;
+    if (sk_file_flush(&w->file)) {
+        sk_file_abandon(&w->file);
+        free(w);
+        return -1;
+    }
     ssize_t put;
     do put = pwrite(w->file.fd, hex, SK_HASH_HEX - 1, (off_t)w->hash_at);
     while (put < 0 && errno == EINTR);

@@ -1,10 +1,7 @@
 /* sk-translate - translates lines with a trained model. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/file.h"
@@ -73,33 +70,28 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Where translations go: a file that appears when it is complete, or a
- * descriptor (a device or pipe cannot be replaced by renaming). */
-struct output { struct sk_file file; int fd; };
+/* Where translations go: standard output, or a file that appears when it is
+ * complete (a pipe or device gets them at once). */
+struct output { struct sk_file file; int is_stdout; };
 
 static int output_open(struct output *out, const char *path)
 {
-    struct stat st;
-    out->fd = -1;
-    if (strcmp(path, "-") == 0)
-        out->fd = 1;
-    else if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        out->fd = open(path, O_WRONLY | O_CLOEXEC);
-        return out->fd < 0 ? sk_fail_errno("cannot write %s", path) : 0;
-    } else
-        return sk_file_create(&out->file, path);
-    return 0;
+    out->is_stdout = strcmp(path, "-") == 0;
+    return out->is_stdout ? 0 : sk_file_create(&out->file, path);
 }
 
 static int output_write(struct output *out, const struct sk_str *text)
 {
-    return out->fd >= 0 ? sk_write_all(out->fd, text->text, text->len)
-                        : sk_file_write(&out->file, text->text, text->len);
+    if (out->is_stdout)
+        return sk_write_all(STDOUT_FILENO, text->text, text->len);
+    if (sk_file_write(&out->file, text->text, text->len))
+        return -1;
+    return out->file.temp ? 0 : sk_file_flush(&out->file);
 }
 
 static int output_close(struct output *out, int failed)
 {
-    if (out->fd >= 0)
+    if (out->is_stdout)
         return failed;
     if (!failed)
         return sk_file_commit(&out->file, SK_REPLACE) < 0 ? -1 : 0;

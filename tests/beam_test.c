@@ -240,5 +240,5 @@ int main(void)
     company(1);
     company(5);
     order_and_limit();
-    done_testing();
+    return done_testing();
 }

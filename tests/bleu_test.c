@@ -151,5 +151,5 @@ int main(void)
     char text[128];
     sk_bleu_signature(SK_BLEU_13A, 1, text, sizeof text);
     ok(strncmp(text, "nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:sk-", 53) == 0, "signature: %s", text);
-    done_testing();
+    return done_testing();
 }

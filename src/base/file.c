@@ -93,6 +93,24 @@ int sk_file_write(struct sk_file *f, const void *bytes, size_t n)
     return 0;
 }
 
+int sk_file_patch(struct sk_file *f, const void *bytes, size_t n, uint64_t at)
+{
+    const char *p = bytes;
+    if (flush(f) < 0)
+        return -1;
+    while (n > 0) {
+        ssize_t put = pwrite(f->fd, p, n, (off_t)at);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return sk_fail_errno("cannot write %s", f->path);
+        p += put;
+        n -= (size_t)put;
+        at += (uint64_t)put;
+    }
+    return 0;
+}
+
 int sk_file_printf(struct sk_file *f, const char *fmt, ...)
 {
     va_list args;

@@ -23,6 +23,9 @@ struct sk_file { char *path, *temp, *buffer; size_t buffered; int fd; uint64_t w
 /* 0 or -1 (sk_fail). */
 int sk_file_create(struct sk_file *f, const char *path);
 int sk_file_write(struct sk_file *f, const void *bytes, size_t n);
+/* Overwrites what was written before at offset `at` (a header whose values are
+ * known only at the end). */
+int sk_file_patch(struct sk_file *f, const void *bytes, size_t n, uint64_t at);
 /* Hands what is buffered to the system: before pwrite(2) on f->fd, or when
  * somebody waits at the other end of a pipe. */
 int sk_file_flush(struct sk_file *f);

@@ -120,15 +120,10 @@ int sk_tensors_finish(struct sk_tensors_writer *w, enum sk_commit how, char data
         free(w);
         return -1;
     }
-    ssize_t put;
-    do put = pwrite(w->file.fd, hex, SK_HASH_HEX - 1, (off_t)w->hash_at);
-    while (put < 0 && errno == EINTR);
-    if (put == SK_HASH_HEX - 1) {
+    if (sk_file_patch(&w->file, hex, SK_HASH_HEX - 1, w->hash_at) == 0)
         r = sk_file_commit(&w->file, how);
-    } else {
-        sk_fail_errno("%s: cannot write", w->file.path);
+    else
         sk_file_abandon(&w->file);
-    }
     free(w);
     return r;
 }

@@ -191,11 +191,7 @@ static int finish(struct prepare *p, const char *source, const char *target, con
     sk_corpus_header_hash(header, (unsigned char *)p->table.text, p->table.len, hex);
     memcpy(header + SK_CORPUS_HEADER_HASH, hex, SK_HASH_HEX - 1);
     if (sk_file_write(&p->file, p->table.text, p->table.len)) return -1;
-    ssize_t put;
-    do put = pwrite(p->file.fd, header, sizeof header, 0);
-    while (put < 0 && errno == EINTR);
-    if (put != (ssize_t)sizeof header) return sk_fail_errno("%s: cannot write", p->file.path);
-    return 0;
+    return sk_file_patch(&p->file, header, sizeof header, 0);
 }
 
 int sk_corpus_prepare(const char *path, const char *source, const char *target,

@@ -1,5 +1,6 @@
 /* sk-train-shard: trains a translation model in one process. */
 #include "base/msg.h"
+#include "train/checkpoint.h"
 #include "train/options.h"
 #include "train/prepare.h"
 #include "train/signals.h"
@@ -18,6 +19,9 @@ int main(int argc, char **argv)
         result = sk_train(&options, &plan, &data);
     if (result < 0)
         result = sk_die();
+    int trained = data.train != NULL;
     sk_train_data_free(&data);
+    if (trained && sk_checkpoints_merge_scores(options.output) < 0)
+        sk_warn("%s; its scores are not taken over", sk_fail_message());
     return result;
 }

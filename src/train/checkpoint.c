@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/msg.h"
 #include "model/params_file.h"
+#include "modeldir/evaluation.h"
 #include "modeldir/paths.h"
 
 static char *path_of(const struct sk_checkpoints *c, const char *name)
@@ -124,7 +125,8 @@ static struct sk_tensors *open_state(const char *path, struct sk_train_state *s)
 
 /* --- what follows from a state ------------------------------------------------- */
 
-/* Values that others added to a line (BLEU) stay. */
+/* Values that others added to a line (BLEU) stay, also when the evaluation
+ * they came from is gone. */
 static void keep_foreign_values(struct sk_metrics *t, const struct sk_metrics *found)
 {
     for (int i = 0; i < found->n; i++) {
@@ -153,6 +155,8 @@ static int derive_metrics(const struct sk_checkpoints *c, const struct sk_train_
         sk_warn("%s; it is written anew", sk_fail_message());
     else
         keep_foreign_values(&table, &found);
+    if (sk_evaluation_merge(c->dir, &table) < 0)
+        sk_warn("%s; its scores are not taken over", sk_fail_message());
     text = sk_metrics_text(&table);
     before = sk_metrics_text(&found);
     if (strcmp(text, before) != 0)
@@ -241,6 +245,20 @@ static int drop_interrupted(const struct sk_checkpoints *c)
     int result = sk_file_remove(path);
     free(path);
     return result;
+}
+
+int sk_checkpoints_merge_scores(const char *dir)
+{
+    for (;;) {
+        struct sk_metrics t = {0};
+        int changed = sk_metrics_load(&t, dir) < 0 ? -1 : sk_evaluation_merge(dir, &t);
+        sk_metrics_free(&t);
+        if (changed <= 0)
+            return changed;
+        int merged = sk_evaluation_merge_now(dir, 0);
+        if (merged <= 0)
+            return merged;
+    }
 }
 
 /* --- writing ---------------------------------------------------------------------- */

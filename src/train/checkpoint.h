@@ -37,6 +37,9 @@ int sk_checkpoints_interrupt(struct sk_checkpoints *c, struct sk_train_state *s)
 /* Takes back the last checkpoint (s->has_before): the run stands where it
  * stood before that was decided. 0 or -1. */
 int sk_checkpoints_withdraw(struct sk_checkpoints *c, struct sk_train_state *s);
+/* After the lock was released: scores whose evaluators saw it held and left
+ * them to us. When nothing is left to merge or another holds the lock: 0. */
+int sk_checkpoints_merge_scores(const char *dir);
 /* Name of a parameter with a value that is not finite, else NULL. */
 const char *sk_checkpoints_nonfinite(const struct sk_checkpoints *c, const float *values /* (device) */);
 #endif

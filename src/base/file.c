@@ -96,7 +96,7 @@ int sk_file_write(struct sk_file *f, const void *bytes, size_t n)
 int sk_file_patch(struct sk_file *f, const void *bytes, size_t n, uint64_t at)
 {
     const char *p = bytes;
-    if (flush(f) < 0)
+    if (sk_file_flush(f) < 0)
         return -1;
     while (n > 0) {
         ssize_t put = pwrite(f->fd, p, n, (off_t)at);

@@ -61,7 +61,7 @@ static void golden(const char *path)
     json_error_t e;
     json_t *g = json_load_file(path, 0, &e);
     if (!g) {
-        skip(1, "%s: %s", path, e.text);
+        ok(0, "%s: %s", path, e.text);
         return;
     }
     struct sk_transformer c = {.vocab = {15, 15}, .layers = {2, 2}, .size = {8, 8}, .heads = {2, 2},
@@ -114,7 +114,7 @@ static void golden(const char *path)
         json_t *want = json_object_get(json_object_get(g, "cases"), cases[k].name);
         json_t *metrics = json_object_get(want, "metrics"), *grads = json_object_get(want, "grads");
         struct sk_loss loss;
-        float scale = cases[k].valid ? 1.0F / (float)b.target_rows : 1.0F / 3;
+        float scale = cases[k].valid ? 1.0F / (float)b.target_rows : 1;   /* batch: divided by the optimizer */
         sk_model_gradient(m, &b, 1, 1, cases[k].smoothing, scale, &loss);
         double ppl = exp(loss.nll / (double)loss.labels), expected = json_number_value(json_object_get(metrics, "perplexity"));
         ok(fabs(ppl - expected) < 1e-4 * expected, "%s: perplexity %.7f, golden %.7f", cases[k].name, ppl, expected);

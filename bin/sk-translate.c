@@ -150,9 +150,7 @@ static int do_lines(struct sk_translator *t, const struct options *o, struct sk_
                 cap = cap ? 2 * cap : 64;
                 chunk = sk_xrealloc(chunk, cap, sizeof *chunk);
             }
-            chunk[n] = sk_xstrndup(line, length);
-            for (char *nul = chunk[n]; (nul = memchr(nul, 0, length - (size_t)(nul - chunk[n]))) != NULL;)
-                *nul = 0x1A;         /* "substitute": a NUL byte would end the line here */
+            chunk[n] = sk_translate_line(line, length);
         }
         if (n > 0)
             result = do_chunk(t, o, chunk, n, out, p);

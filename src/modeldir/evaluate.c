@@ -31,7 +31,7 @@ static int load_text(struct text *t, const char *path)
             t->cap = t->cap ? 2 * t->cap : 1024;
             t->line = sk_xrealloc(t->line, t->cap, sizeof *t->line);
         }
-        t->line[t->n++] = sk_xstrndup(line, n);
+        t->line[t->n++] = sk_translate_line(line, n);
     }
     if (l)
         sk_lines_close(l);

@@ -150,6 +150,15 @@ static void join(const struct sk_translator *t, const struct sk_beam_result *res
                         : 0.0 - logprob / sk_length_penalty(&t->o.beam, symbols);
 }
 
+char *sk_translate_line(const char *line, size_t n)
+{
+    char *copy = sk_xmalloc(n + 1);
+    for (size_t i = 0; i < n; i++)
+        copy[i] = line[i] ? line[i] : 0x1A;
+    copy[n] = 0;
+    return copy;
+}
+
 void sk_translate(struct sk_translator *t, char *const *line, int64_t n, struct sk_translation *out)
 {
     t->words = t->pieces = 0;

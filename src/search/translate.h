@@ -32,6 +32,9 @@ struct sk_translator;
 struct sk_translator *sk_translator_new(struct sk_model *m, const struct sk_vocab *source,
                                         const struct sk_vocab *target, const struct sk_translate_options *o);
 void sk_translator_free(struct sk_translator *t);
+/* A line as sk_translate takes it, malloced: NUL bytes, which would end it
+ * early, become "substitute" (1a). */
+char *sk_translate_line(const char *line, size_t n);
 /* Lines are numbered from 1 over all calls (for the warnings). */
 void sk_translate(struct sk_translator *t, char *const *line, int64_t n, struct sk_translation *out);
 void sk_translation_free(struct sk_translation *t, int64_t n);

@@ -1,0 +1,159 @@
+#!/bin/sh
+# Exact resume: a run that is killed at any of its calls that change files,
+# or at any moment, and started again ends as if nothing had happened.
+# shellcheck disable=SC2030,SC2031,SC2119,SC2120
+. "$(dirname "$0")/tap.sh"
+[ -n "${SAN:-}" ] && skip_all "a preloaded library and sanitizers do not go together"
+export SK_KILL_UNDER="$T/m"
+
+awk -v dir="$T" 'BEGIN {
+    srand(11)
+    for (part = 0; part < 2; part++)
+        for (i = 0; i < (part ? 20 : 150); i++) {
+            n = 1 + int(rand() * 7); s = t = ""
+            for (j = 0; j < n; j++) { w = int(rand() * 15); s = s " s" w; t = " t" w t }
+            print s > (dir "/" (part ? "val" : "train") ".src")
+            print t > (dir "/" (part ? "val" : "train") ".trg")
+        }
+}'
+
+# The rate falls, checkpoints get worse, old ones are removed: everything a
+# state must carry is in use. The last checkpoint is off the interval.
+train() {
+    "$BIN/sk-train-shard" -s "$T/train.src" -t "$T/train.trg" -vs "$T/val.src" -vt "$T/val.trg" -o "$T/m" \
+        --num-layers 1 --transformer-model-size 16 --transformer-attention-heads 2 \
+        --transformer-feed-forward-num-hidden 32 --batch-size 100 --max-seq-len 12 --checkpoint-frequency 4 \
+        --initial-learning-rate 0.3 --learning-rate-warmup 3 --learning-rate-reduce-num-not-improved 1 \
+        --transformer-dropout-prepost 0.2 --gradient-clipping-type norm --metrics perplexity accuracy \
+        --keep-last-params 1 --max-updates 18 --threads 1 --use-cpu --quiet "$@"
+}
+# What must be the same: every file of parameters, the metrics without times,
+# the best link, and that nothing else lies about.
+result() {
+    (
+        cd "$T/m" || exit
+        cksum params.0*
+        sed -E 's/	(time-elapsed|used-[a-z-]*)=[^	]*//g' metrics
+        readlink params.best
+        find . ! -name 'state.0*' ! -name log ! -name . | LC_ALL=C sort
+        ls state.0*
+    )
+}
+
+exits 0 "an undisturbed run" train
+result >"$T/want"
+diag "$(readlink "$T/m/params.best") is best"
+like "$(sed 's/.*learning-rate=\([^	]*\).*/\1/' "$T/m/metrics" | tail -n 1)" '^0\.(21|147|1029)' "the rate was lowered"
+
+rm -rf "$T/m"
+exits 0 "counted" env SK_KILL_COUNT="$T/count" LD_PRELOAD="$PRELOAD/preload_kill.so" \
+    "$BIN/sk-train-shard" --version
+rm -rf "$T/m"
+(
+    export SK_KILL_COUNT="$T/count" LD_PRELOAD="$PRELOAD/preload_kill.so"
+    train
+)
+calls=$(cat "$T/count")
+ok "a run makes many such calls ($calls)" [ "$calls" -gt 40 ]
+
+# killed N : dies at its N-th call
+killed() {
+    (
+        export SK_KILL_AT="$1" LD_PRELOAD="$PRELOAD/preload_kill.so"
+        train
+    ) 2>"$T/err"
+}
+bad=
+n=1
+while [ "$n" -le "$calls" ]; do
+    rm -rf "$T/m"
+    status=0
+    killed "$n" || status=$?
+    if [ "$status" -ne 137 ]; then
+        bad="$bad $n(not killed: $status)"
+    elif ! train 2>"$T/err"; then
+        bad="$bad $n(restart: $(tail -n 1 "$T/err"))"
+    elif ! result | cmp -s - "$T/want"; then
+        bad="$bad $n(differs)"
+        result | diff - "$T/want" >"$T/diff"
+    fi
+    n=$((n + 1))
+done
+is "$bad" "" "killed at each of its $calls calls, and started again"
+[ -z "$bad" ] || diag "$(cat "$T/diff" 2>/dev/null)"
+
+# Twice in one life: the restart is killed as well.
+bad=
+n=1
+while [ "$n" -le "$calls" ]; do
+    rm -rf "$T/m"
+    killed "$n" || :
+    killed "$((n % 7 + 1))" || :
+    train 2>"$T/err" || bad="$bad $n(restart: $(tail -n 1 "$T/err"))"
+    result | cmp -s - "$T/want" || bad="$bad $n(differs)"
+    n=$((n + ${SK_LONG:+1}${SK_LONG:-9}))
+done
+is "$bad" "" "killed again while it starts again"
+
+# At any moment: SIGKILL after a random time, until it is done.
+tries=$([ -n "${SK_LONG:-}" ] && echo 300 || echo 25)
+bad=
+kills=0
+i=0
+while [ "$i" -lt "$tries" ]; do
+    rm -rf "$T/m"
+    for delay in 3 7 12 18 25 33 42 60 90 150 1000; do
+        train 2>"$T/err" &
+        pid=$!
+        sleep "$(awk -v i="$i" -v d="$delay" 'BEGIN { srand(i * 131 + d); printf "%.4f", d / 1000 * (0.5 + rand()) }')"
+        kill -KILL "$pid" 2>/dev/null && kills=$((kills + 1))
+        status=0
+        wait "$pid" 2>/dev/null || status=$?
+        [ "$status" -eq 0 ] && break
+    done
+    train 2>"$T/err" || bad="$bad $i(restart: $(tail -n 1 "$T/err"))"
+    result | cmp -s - "$T/want" || bad="$bad $i(differs)"
+    i=$((i + 1))
+done
+is "$bad" "" "SIGKILL at random moments ($kills of them)"
+
+# Signals save between checkpoints.
+for signal in TERM INT USR1; do
+    rm -rf "$T/m"
+    bad=
+    for delay in 0.02 0.03 0.04 0.05 0.07 0.1; do
+        ok=
+        train 2>"$T/err" &
+        pid=$!
+        sleep "$delay"
+        kill -"$signal" "$pid" 2>/dev/null
+        status=0
+        wait "$pid" || status=$?
+        case $status in 0 | 75) ok=1 ;; esac
+        # Before the handlers are there a signal just ends the process.
+        case $signal$status in TERM143 | INT130 | USR1138) ok=1 ;; esac
+        [ -n "$ok" ] || bad="$bad $delay(status $status)"
+    done
+    train 2>"$T/err" || bad="$bad restart"
+    result | cmp -s - "$T/want" || bad="$bad differs"
+    is "$bad" "" "SIG$signal, again and again"
+done
+
+# A disk that is full from the n-th call on: 74, then on as if nothing had been.
+bad=
+n=1
+while [ "$n" -le "$calls" ]; do
+    rm -rf "$T/m"
+    status=0
+    (
+        export SK_KILL_FAIL="$n:28" LD_PRELOAD="$PRELOAD/preload_kill.so"
+        train
+    ) 2>"$T/err" || status=$?
+    # Removing needs no space, and the log is no reason to stop.
+    case $status in 0 | 74) ;; *) bad="$bad $n(status $status: $(tail -n 1 "$T/err"))" ;; esac
+    train 2>"$T/err" || bad="$bad $n(restart: $(tail -n 1 "$T/err"))"
+    result | cmp -s - "$T/want" || bad="$bad $n(differs)"
+    n=$((n + ${SK_LONG:+1}${SK_LONG:-3}))
+done
+is "$bad" "" "no space left at a call: exit 74, nothing damaged"
+done_testing

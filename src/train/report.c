@@ -91,9 +91,9 @@ static void show_live(struct sk_report *r, const struct sk_train_state *s)
         left = r->max_updates - s->updates;
     char when[32];
     duration(rate > 0 ? (double)left / rate : 0, when);
-    sk_live("update %lld  epoch %lld  %.0f target tokens/s  perplexity %.2f  checkpoint %d in %s",
-            (long long)s->updates, (long long)s->epoch, per_second(t, t->target_tokens), train_perplexity(s),
-            s->now.checkpoint + 1, when);
+    /* Fits into 80 columns with a million updates. */
+    sk_live("update %lld  %.0f target tokens/s  perplexity %.2f  checkpoint in %s", (long long)s->updates,
+            per_second(t, t->target_tokens), train_perplexity(s), when);
 }
 
 void sk_report_progress(struct sk_report *r, const struct sk_train_state *s)

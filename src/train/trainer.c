@@ -439,6 +439,7 @@ static int interrupted(struct trainer *t)
     struct sk_train_state *s = &t->state;
     if (s->updates != s->now.updates && sk_checkpoints_interrupt(&t->checkpoints, s) < 0)
         return -1;
+    sk_report_progress(&t->report, s);
     sk_info("%s: stopped after update %lld, which '%s' holds; the same command goes on from there.",
             sk_signals_name(sk_signals_pending()), (long long)s->updates, t->o->output);
     return SK_EXIT_TEMP;
@@ -452,6 +453,7 @@ static int loop(struct trainer *t)
     if (s->updates == 0)
         sk_info("Training started.");
     sk_report_start(&t->report);
+    sk_report_progress(&t->report, s);
     for (;;) {
         int off_checkpoint = s->updates != s->now.updates;
         enum sk_stop reason = stop_reason(t);

@@ -24,6 +24,7 @@ void sk_batch_init(struct sk_batch *b, const struct sk_batch_limits *l)
     b->source_leaf = sk_xcalloc((size_t)b->leaves + 1, sizeof *b->source_leaf);
     b->target_leaf = sk_xcalloc((size_t)b->leaves + 1, sizeof *b->target_leaf);
     b->item = sk_xcalloc((size_t)b->cap_sentences, sizeof *b->item);
+    b->sorted = sk_xcalloc((size_t)b->cap_sentences, sizeof *b->sorted);
     b->words = sk_xcalloc((size_t)b->cap_source + (size_t)b->cap_target, sizeof *b->words);
 }
 
@@ -38,30 +39,47 @@ void sk_batch_free(struct sk_batch *b)
     free(b->source_leaf);
     free(b->target_leaf);
     free(b->item);
+    free(b->sorted);
     free(b->words);
     *b = (struct sk_batch){0};
 }
 
-static int by_length(const void *a, const void *b)
+static int by_length(const struct sk_batch_item *x, const struct sk_batch_item *y)
 {
-    const struct sk_batch_item *x = a, *y = b;
     int nx = x->ns + x->nt, ny = y->ns + y->nt;
     if (nx != ny) return nx > ny ? -1 : 1;
     return x->ordinal < y->ordinal ? -1 : x->ordinal > y->ordinal;
 }
 
-static int by_leaf(const void *a, const void *b)
+static int by_leaf(const struct sk_batch_item *x, const struct sk_batch_item *y)
 {
-    const struct sk_batch_item *x = a, *y = b;
     if (x->leaf != y->leaf) return x->leaf - y->leaf;
     return x->ordinal < y->ordinal ? -1 : x->ordinal > y->ordinal;
+}
+
+/* Merge sort from the bottom: qsort would allocate in each step. */
+static void sort(struct sk_batch *b, int n, int (*compare)(const struct sk_batch_item *, const struct sk_batch_item *))
+{
+    struct sk_batch_item *from = b->item, *to = b->sorted;
+    for (int width = 1; width < n; width *= 2) {
+        for (int start = 0; start < n; start += 2 * width) {
+            int middle = start + width < n ? start + width : n, end = middle + width < n ? middle + width : n;
+            for (int i = start, j = middle, k = start; k < end; k++)
+                to[k] = i < middle && (j == end || compare(&from[i], &from[j]) <= 0) ? from[i++] : from[j++];
+        }
+        struct sk_batch_item *swap = from;
+        from = to;
+        to = swap;
+    }
+    b->item = from;
+    b->sorted = to;
 }
 
 /* Deals the n items to leaves and lays out the streams. */
 static void pack(struct sk_batch *b, int n)
 {
     int64_t load[1024] = {0};
-    qsort(b->item, (size_t)n, sizeof *b->item, by_length);
+    sort(b, n, by_length);
     for (int i = 0; i < n; i++) {
         int leaf = 0;
         for (int l = 1; l < b->leaves; l++)
@@ -69,7 +87,7 @@ static void pack(struct sk_batch *b, int n)
         b->item[i].leaf = leaf;
         load[leaf] += b->item[i].ns + b->item[i].nt + 2;
     }
-    qsort(b->item, (size_t)n, sizeof *b->item, by_leaf);
+    sort(b, n, by_leaf);
     int s = 0, t = 0, leaf = 0;
     b->sentences = n;
     for (int i = 0; i < n; i++) {
@@ -111,10 +129,10 @@ static size_t take(struct sk_batch *b, int i, const struct sk_pair *p, size_t at
 int sk_batch_fill(struct sk_batch *b, const struct sk_batch_limits *l, struct sk_reader *r)
 {
     struct sk_pair p;
-    int n = 0, got;
+    int n = 0, got, max = l->max_sentences < b->cap_sentences ? most(l->max_sentences, 1) : b->cap_sentences;
     int64_t s = 0, t = 0;
     size_t words = 0;
-    while (n < b->cap_sentences && (got = sk_reader_peek(r, &p)) != 0) {
+    while (n < max && (got = sk_reader_peek(r, &p)) != 0) {
         if (got < 0) return -1;
         if (n && (s + p.ns + 1 > l->max_source || t + p.nt + 1 > l->max_target)) break;
         SK_ENSURE(s + p.ns + 1 <= b->cap_source && t + p.nt + 1 <= b->cap_target);

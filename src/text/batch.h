@@ -25,8 +25,8 @@ struct sk_batch {
     int32_t *target_leaf;          /* (V + 1) */
     /* capacities the memory was made for */
     int cap_sentences, cap_source, cap_target;
-    struct sk_batch_item *item;    /* (cap_sentences) while packing */
-    int32_t *words;
+    struct sk_batch_item *item, *sorted;   /* (cap_sentences) while packing */
+    int32_t *words;                /* (cap_source + cap_target) likewise */
 };
 struct sk_batch_limits {
     int max_sentences;   /* budget of an update; sentence batches: --batch-size */

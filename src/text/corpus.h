@@ -2,15 +2,22 @@
  * bounded memory, read by pread.
  *
  * FORMAT (little endian), file `corpus` in a data folder:
- *   magic "sk-corpus 1\n\0\0\0\0" (16 bytes), then a fixed header (counts,
- *   statistics, vocabulary sizes, checksums of both source texts' kept
- *   lines, offsets), the token section, the block table. Each pair: source
- *   ids then target ids (uint16 when both vocabularies are < 65536, else
- *   uint32), without EOS/BOS. Pairs are grouped in blocks of about 1 MB;
- *   the block table gives each block's file offset, first ordinal, number of
- *   pairs, and XXH3 checksum, checked when the block is read. Pair lengths
- *   stand at the head of each block. (Let the .c and this comment agree.)
- * Reading treats the file as hostile: every size is checked.
+ *   header  512 bytes: magic "sk-corpus 1\n\0\0\0\0" (16 bytes), 20 numbers of
+ *           64 bits (counts, statistics, vocabulary sizes, width of ids,
+ *           number of blocks, offset of the block table), the checksum of
+ *           all pairs, the checksum of everything before it and the block
+ *           table (32 hex digits each), zeros
+ *   blocks  of about 1 MB, one after the other: u32 pairs; for each pair u32
+ *           source words, u32 target words; then the ids, source before
+ *           target, pair by pair, without EOS/BOS: uint16 when neither
+ *           vocabulary has more than 65536 entries, else uint32
+ *   table   up to the end of the file; for each block 56 bytes: u64 offset,
+ *           u64 ordinal of its first pair, u32 pairs, u32 bytes, checksum of
+ *           the block (32 hex digits)
+ * Checksums are 128-bit XXH3 (base/hash.h). Header and table are checked when
+ * the file is opened, a block when it is read. Reading treats the file as
+ * hostile: every size is checked besides. Sentences over 2^20 words count as
+ * too long, whatever the limits say.
  */
 #ifndef SK_TEXT_CORPUS_H
 #define SK_TEXT_CORPUS_H
@@ -22,7 +29,7 @@ struct sk_corpus_stats {
     int64_t pairs;                 /* kept */
     int64_t source_tokens, target_tokens;      /* of kept pairs, with EOS / BOS */
     int64_t source_unknown, target_unknown;    /* tokens not in the vocabulary */
-    int64_t source_types, target_types;        /* distinct tokens in the text... */
+    int64_t source_types, target_types;        /* distinct tokens of kept pairs... */
     int64_t source_types_known, target_types_known;  /* ...and those in the vocabulary */
     int64_t blank, too_long;       /* pairs dropped */
     double length_ratio_mean, length_ratio_std;  /* (target+1)/(source+1), Welford, population std */
@@ -35,7 +42,7 @@ struct sk_corpus_options {
 };
 /* Makes the corpus file PATH (whole or not at all) from two texts. Unequal
  * line counts, a truncated gz, no usable pair: -1 with SK_EXIT_DATA, nothing
- * written. Logs dropped pairs, token counts and coverage (tokens and types,
+ * written (SK_EXIT_USAGE if both are `-`). Logs dropped pairs, token counts and coverage (tokens and types,
  * one decimal). */
 int sk_corpus_prepare(const char *path, const char *source, const char *target,
                       const struct sk_vocab *vs, const struct sk_vocab *vt,
@@ -51,7 +58,7 @@ void sk_corpus_close(struct sk_corpus *c);
 struct sk_pair { int64_t ordinal; int ns, nt; const int32_t *source, *target; };
 
 /* Order of one epoch: blocks are permuted by (seed, epoch), then pairs inside
- * each window of `window` consecutive permuted blocks. seed < 0: corpus order.
+ * each window of at most 64 consecutive permuted blocks. seed < 0: corpus order.
  * Position k runs from 0 to pairs-1; seeking is cheap (computed). Memory: one
  * window of blocks at most. */
 struct sk_reader;

@@ -1,13 +1,5 @@
 /* corpus_format.h - layout of the corpus file, private to this folder: see
- * corpus.h. All numbers are little endian.
- *
- * header   SK_CORPUS_HEADER bytes: magic, numbers, checksum of the content,
- *          then a checksum of everything before it and the block table
- * blocks   u32 pairs, then for each pair u32 ns, u32 nt; then the ids, source
- *          before target, pair by pair, each `width` bytes
- * table    an entry of SK_CORPUS_ENTRY bytes for each block: u64 offset, u64
- *          first ordinal, u32 pairs, u32 bytes, checksum of the block
- */
+ * corpus.h. */
 #ifndef SK_TEXT_CORPUS_FORMAT_H
 #define SK_TEXT_CORPUS_FORMAT_H
 #include <string.h>

@@ -1,4 +1,6 @@
-/* corpus_prepare.c - two texts become one corpus file. */
+/* corpus_prepare.c - two texts become one corpus file. Memory: one block, the
+ * block table, and what coverage needs: a byte for each entry of the
+ * vocabularies, at most 32 for each type that they lack. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -11,15 +13,21 @@
 #include "text/lines.h"
 #include "text/words.h"
 
+/* Types that the vocabulary lacks, by their hashes alone: 8 bytes each in a
+ * table that is a quarter to half full. */
+struct types { uint64_t *slot; size_t slots, n; };
+
 struct side {
     const struct sk_vocab *vocab;
     struct sk_lines *lines;
-    struct sk_words unknown;         /* types that the vocabulary lacks */
+    struct types unknown;
     unsigned char *seen;             /* types that it has, by id */
     int64_t types_known, tokens, unknown_tokens;
     int32_t *ids;                    /* of the present line */
-    int n, cap;
+    int n, cap, unknown_here;
 };
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ids are written as they stand in memory");
 
 struct prepare {
     struct side side[2];
@@ -66,12 +74,32 @@ static int flush_block(struct prepare *p)
     return 0;
 }
 
-/* Ids of a line. Types and coverage count every line; tokens those kept. */
+static void place(struct types *t, uint64_t hash)
+{
+    size_t at = hash & (t->slots - 1);
+    while (t->slot[at] && t->slot[at] != hash) at = (at + 1) & (t->slots - 1);
+    t->n += !t->slot[at];
+    t->slot[at] = hash;
+}
+
+static void note_type(struct types *t, uint64_t hash)
+{
+    if (t->n >= t->slots / 2) {
+        struct types old = *t;
+        *t = (struct types){.slots = old.slots ? 2 * old.slots : 1024};
+        t->slot = sk_xcalloc(t->slots, sizeof *t->slot);
+        for (size_t i = 0; i < old.slots; i++)
+            if (old.slot[i]) place(t, old.slot[i]);
+        free(old.slot);
+    }
+    place(t, hash | !hash);          /* 0 marks free slots */
+}
+
 static void read_ids(struct side *s, const char *line)
 {
     const char *p = line, *token;
     size_t n;
-    s->n = 0;
+    s->n = s->unknown_here = 0;
     while ((token = sk_token_next(&p, &n))) {
         if (s->n == s->cap) {
             s->cap = s->cap ? 2 * s->cap : 256;
@@ -79,16 +107,27 @@ static void read_ids(struct side *s, const char *line)
         }
         int32_t id = sk_vocab_id(s->vocab, token, n);
         s->ids[s->n++] = id;
-        if (id == SK_UNK) {
-            sk_words_put(&s->unknown, token, n);
-        } else if (!s->seen[id]) {
-            s->seen[id] = 1;
-            s->types_known++;
-        }
+        s->unknown_here += id == SK_UNK;
     }
 }
 
-static int keep_pair(struct prepare *p)
+/* Tokens and types of a line that is kept. */
+static void count_side(struct side *s, const char *line)
+{
+    const char *token;
+    size_t n;
+    s->tokens += s->n + 1;
+    s->unknown_tokens += s->unknown_here;
+    for (int i = 0; i < s->n; i++)
+        if (s->ids[i] != SK_UNK && !s->seen[s->ids[i]]) {
+            s->seen[s->ids[i]] = 1;
+            s->types_known++;
+        }
+    for (int i = 0; s->unknown_here && i < s->n && (token = sk_token_next(&line, &n)); i++)
+        if (s->ids[i] == SK_UNK) note_type(&s->unknown, sk_word_hash(token, n));
+}
+
+static int keep_pair(struct prepare *p, char *const line[2])
 {
     struct sk_corpus_stats *st = &p->h.stats;
     int n[2] = {p->side[0].n, p->side[1].n};
@@ -101,16 +140,18 @@ static int keep_pair(struct prepare *p)
     for (int k = 0; k < 2; k++) {
         struct side *s = &p->side[k];
         unsigned char raw[4];
+        size_t wide = (size_t)n[k] * sizeof *s->ids;
+        count_side(s, line[k]);
         sk_put(raw, (uint64_t)n[k], 4);
         sk_hash_add(p->hash, raw, 4);
-        add_number(&p->lengths, (uint64_t)n[k], 4);
-        s->tokens += n[k] + 1;
-        for (int i = 0; i < n[k]; i++) {
-            sk_put(raw, (uint64_t)s->ids[i], 4);
-            sk_hash_add(p->hash, raw, 4);
-            sk_str_add(&p->ids, raw, p->h.width);
-            s->unknown_tokens += s->ids[i] == SK_UNK;
-        }
+        sk_str_add(&p->lengths, raw, 4);
+        sk_hash_add(p->hash, s->ids, wide);
+        if (p->h.width == 2)
+            for (int i = 0; i < n[k]; i++) {
+                uint16_t narrow = (uint16_t)s->ids[i];
+                memcpy((char *)s->ids + 2 * i, &narrow, 2);
+            }
+        sk_str_add(&p->ids, s->ids, (size_t)n[k] * p->h.width);
     }
     p->pairs++;
     return p->lengths.len + p->ids.len >= SK_CORPUS_BLOCK ? flush_block(p) : 0;
@@ -129,14 +170,19 @@ static int read_texts(struct prepare *p, const struct sk_corpus_options *o)
         }
         if (!got[0] && !got[1]) return 0;
         if (!got[0] || !got[1]) {
-            const struct sk_lines *longer = p->side[got[1]].lines, *shorter = p->side[!got[1]].lines;
-            return sk_fail(SK_EXIT_DATA, "%s ends after %llu lines, but %s has more; parallel texts need equal numbers "
-                           "of lines", sk_lines_path(shorter), (unsigned long long)sk_lines_number(shorter),
-                           sk_lines_path(longer));
+            struct sk_lines *longer = p->side[got[1]].lines, *shorter = p->side[!got[1]].lines;
+            int more;
+            while ((more = sk_lines_next(longer, &line[0], &n)) > 0) {}
+            if (more < 0) return -1;
+            return sk_fail(SK_EXIT_DATA, "%s has %llu lines, but %s has %llu: they must correspond line by line",
+                           sk_lines_path(shorter), (unsigned long long)sk_lines_number(shorter),
+                           sk_lines_path(longer), (unsigned long long)sk_lines_number(longer));
         }
         if (!p->side[0].n || !p->side[1].n) p->h.stats.blank++;
-        else if (p->side[0].n > o->max_source || p->side[1].n > o->max_target) p->h.stats.too_long++;
-        else if (keep_pair(p)) return -1;
+        else if (p->side[0].n > o->max_source || p->side[1].n > o->max_target || p->side[0].n > SK_CORPUS_LONGEST ||
+                 p->side[1].n > SK_CORPUS_LONGEST)
+            p->h.stats.too_long++;
+        else if (keep_pair(p, line)) return -1;
         if (sk_lines_number(p->side[0].lines) % 65536 == 0 && sk_live_wanted()) {
             uint64_t done, total;
             sk_lines_progress(p->side[0].lines, &done, &total);
@@ -146,7 +192,12 @@ static int read_texts(struct prepare *p, const struct sk_corpus_options *o)
     }
 }
 
-static double percent(int64_t part, int64_t all) { return all ? 100.0 * (double)part / (double)all : 0; }
+/* Only what is complete is 100.0 %. */
+static double percent(int64_t part, int64_t all)
+{
+    double p = all ? 100.0 * (double)part / (double)all : 0;
+    return part < all && p > 99.9 ? 99.9 : p;
+}
 
 static void report(const struct sk_corpus_stats *s, const char *source, const char *target, int64_t max_source,
                    int64_t max_target)
@@ -182,8 +233,8 @@ static int finish(struct prepare *p, const char *source, const char *target, con
     s->target_unknown = p->side[1].unknown_tokens;
     s->source_types_known = p->side[0].types_known;
     s->target_types_known = p->side[1].types_known;
-    s->source_types = s->source_types_known + p->side[0].unknown.n;
-    s->target_types = s->target_types_known + p->side[1].unknown.n;
+    s->source_types = s->source_types_known + (int64_t)p->side[0].unknown.n;
+    s->target_types = s->target_types_known + (int64_t)p->side[1].unknown.n;
     sk_hash_end(p->hash, s->hash);
     p->hash = NULL;
     p->h.table_offset = p->file.written;
@@ -202,6 +253,8 @@ int sk_corpus_prepare(const char *path, const char *source, const char *target,
     static const unsigned char blank[SK_CORPUS_HEADER];
     const char *text[2] = {source, target};
     int r = -1;
+    if (!strcmp(source, "-") && !strcmp(target, "-"))
+        return sk_fail(SK_EXIT_USAGE, "only one of source and target can be standard input");
     p.side[0].vocab = vs;
     p.side[1].vocab = vt;
     p.hash = sk_hash_new();
@@ -226,7 +279,7 @@ int sk_corpus_prepare(const char *path, const char *source, const char *target,
 out:
     for (int k = 0; k < 2; k++) {
         sk_lines_close(p.side[k].lines);
-        sk_words_free(&p.side[k].unknown);
+        free(p.side[k].unknown.slot);
         free(p.side[k].seen);
         free(p.side[k].ids);
     }

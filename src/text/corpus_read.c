@@ -17,7 +17,6 @@ struct sk_corpus {
     int fd;
     struct sk_corpus_header h;
     struct block *block;
-    uint32_t most_bytes, most_pairs; /* of any block */
 };
 
 static int read_at(const struct sk_corpus *c, void *out, size_t n, uint64_t at)
@@ -72,8 +71,6 @@ static int read_table(struct sk_corpus *c, const unsigned char *header, uint64_t
             r = damaged(c, "its block table does not make sense");
         at += b->bytes;
         first += b->pairs;
-        if (b->bytes > c->most_bytes) c->most_bytes = b->bytes;
-        if (b->pairs > c->most_pairs) c->most_pairs = b->pairs;
     }
     if (!r && (at != h->table_offset || first != (uint64_t)h->stats.pairs))
         r = damaged(c, "its blocks do not add up");
@@ -90,12 +87,15 @@ static int read_header(struct sk_corpus *c, int source_vocab, int target_vocab)
     if (!S_ISREG(st.st_mode) || st.st_size < SK_CORPUS_HEADER) return sk_fail(SK_EXIT_DATA, "%s: no corpus file", c->path);
     if (read_at(c, header, sizeof header, 0)) return -1;
     if (memcmp(header, SK_CORPUS_MAGIC, 16)) return sk_fail(SK_EXIT_DATA, "%s: no corpus file of this version", c->path);
+    for (size_t i = SK_CORPUS_HEADER_HASH + SK_HASH_HEX - 1; i < sizeof header; i++)
+        if (header[i]) return damaged(c, "bytes behind its header are not zero");
     sk_corpus_header_unpack(h, header);
     if (read_table(c, header, (uint64_t)st.st_size)) return -1;
     const struct sk_corpus_stats *s = &h->stats;
     if ((h->width != 2 && h->width != 4) || s->pairs < 1 || s->max_source < 1 || s->max_target < 1 ||
         s->max_source > SK_CORPUS_LONGEST || s->max_target > SK_CORPUS_LONGEST || !(s->length_ratio_mean > 0) ||
-        !(s->length_ratio_std >= 0))
+        !(s->length_ratio_std >= 0) || !isfinite(s->length_ratio_mean) || !isfinite(s->length_ratio_std) ||
+        strspn(s->hash, "0123456789abcdef") != SK_HASH_HEX - 1)
         return damaged(c, "its header does not make sense");
     if (h->vocab[0] != (uint64_t)source_vocab || h->vocab[1] != (uint64_t)target_vocab)
         return sk_fail(SK_EXIT_DATA, "%s: made with vocabularies of %llu and %llu entries, not %d and %d", c->path,
@@ -127,7 +127,7 @@ void sk_corpus_close(struct sk_corpus *c)
 
 /* --- in order ------------------------------------------------------------- */
 
-enum { WINDOW = 64 };               /* blocks whose pairs are shuffled together */
+enum { WINDOW = 64 };               /* most blocks whose pairs are shuffled together */
 
 struct sk_reader {
     struct sk_corpus *c;
@@ -150,6 +150,14 @@ static uint64_t key_of(const struct sk_reader *r, uint32_t kind, int64_t window)
     struct sk_rng v = sk_philox((uint64_t)r->seed, (uint32_t)r->epoch, (uint32_t)((uint64_t)r->epoch >> 32), kind,
                                 (uint32_t)window);
     return (uint64_t)v.v[0] << 32 | v.v[1];
+}
+
+/* Number of the first block of a window. Windows are equally large: a last
+ * one of a few blocks would hardly be shuffled. */
+static int64_t window_start(const struct sk_reader *r, int64_t w)
+{
+    int64_t n = (int64_t)r->c->h.blocks, each = n / r->windows, rest = n % r->windows;
+    return w * each + (w < rest ? w : rest);
 }
 
 /* The i-th block of this epoch. */
@@ -192,7 +200,7 @@ int sk_reader_seek(struct sk_reader *r, int64_t epoch, int64_t k)
         r->window = -1;
         for (int64_t w = 0, at = 0; w <= r->windows; w++) {
             r->start[w] = at;
-            for (int64_t i = w * WINDOW; i < (w + 1) * WINDOW && i < (int64_t)r->c->h.blocks; i++)
+            for (int64_t i = window_start(r, w); w < r->windows && i < window_start(r, w + 1); i++)
                 at += r->c->block[block_at(r, i)].pairs;
         }
     }
@@ -234,9 +242,8 @@ static int load_block(struct sk_reader *r, const struct block *b, unsigned char 
 static int load_window(struct sk_reader *r, int64_t w)
 {
     size_t bytes = 0;
-    int64_t pairs = r->start[w + 1] - r->start[w], last = (w + 1) * WINDOW;
-    if (last > (int64_t)r->c->h.blocks) last = (int64_t)r->c->h.blocks;
-    for (int64_t i = w * WINDOW; i < last; i++) bytes += r->c->block[block_at(r, i)].bytes;
+    int64_t pairs = r->start[w + 1] - r->start[w], first = window_start(r, w), last = window_start(r, w + 1);
+    for (int64_t i = first; i < last; i++) bytes += r->c->block[block_at(r, i)].bytes;
     if (bytes > r->cap_bytes) {
         free(r->bytes);
         r->bytes = sk_xmalloc(bytes);
@@ -251,13 +258,18 @@ static int load_window(struct sk_reader *r, int64_t w)
     r->window = -1;
     size_t at = 0;
     int64_t pair = 0;
-    for (int64_t i = w * WINDOW; i < last; i++) {
+    for (int64_t i = first; i < last; i++) {
         const struct block *b = &r->c->block[block_at(r, i)];
         if (load_block(r, b, r->bytes + at, pair)) return -1;
         at += b->bytes;
         pair += b->pairs;
     }
     r->window = w;
+    /* The kernel may fetch the next window meanwhile. */
+    for (int64_t i = last; w + 1 < r->windows && i < window_start(r, w + 2); i++) {
+        const struct block *b = &r->c->block[block_at(r, i)];
+        posix_fadvise(r->c->fd, (off_t)b->offset, (off_t)b->bytes, POSIX_FADV_WILLNEED);
+    }
     return 0;
 }
 

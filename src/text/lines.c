@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/msg.h"
 
-enum { BUFFER = 1 << 18 };
+enum { BUFFER = 1 << 18, LONGEST = 1 << 28 };   /* bytes read at once; of a line */
 
 struct sk_lines {
     char *path;
@@ -20,9 +20,8 @@ struct sk_lines {
     int z_open, z_between;           /* z_between: at the end of a gzip member */
     unsigned char *packed;           /* gz: bytes of the file */
     char *text;                      /* bytes not yet given out: [at, have) */
-    size_t at, have, cap, scanned;
-    char cut;                        /* byte replaced by the line's terminator */
-    int has_cut;
+    size_t at, have, cap;
+    size_t newline;                  /* the first \n behind at, or how far there is none */
     struct sk_str fixed;             /* a line with replacements */
     uint64_t number, consumed, size;
 };
@@ -80,15 +79,17 @@ static int fill(struct sk_lines *l)
     if (l->at > 0) {
         memmove(l->text, l->text + l->at, l->have - l->at);
         l->have -= l->at;
-        l->scanned -= l->at;
+        l->newline -= l->at;
         l->at = 0;
     }
+    if (l->have > LONGEST)
+        return sk_fail(SK_EXIT_DATA, "%s:%llu: a line longer than %d MiB: is this text?", l->path,
+                       (unsigned long long)l->number + 1, LONGEST >> 20);
     if (l->cap - l->have < BUFFER + 1) {
         l->cap = l->cap * 2 + BUFFER + 1;
         l->text = sk_xrealloc(l->text, l->cap, 1);
     }
     size_t want = l->cap - l->have - 1;
-    if (want > 1 << 30) want = 1 << 30;
     ssize_t r = l->gz ? inflate_some(l, l->text + l->have, want) : read_some(l, l->text + l->have, want);
     if (r < 0) return l->gz ? -1 : fail_read(l);
     if (!l->gz) l->consumed += (uint64_t)r;
@@ -137,7 +138,7 @@ struct sk_lines *sk_lines_open(const char *path, unsigned flags)
         if (fill(l) < 0) goto failed;
     if (!l->newline_only && l->have >= 3 && !memcmp(l->text, "\xef\xbb\xbf", 3)) {
         sk_warn("%s: a byte order mark at the start is dropped", l->path);
-        l->at = l->scanned = 3;
+        l->at = 3;
     }
     return l;
 failed:
@@ -173,17 +174,22 @@ static size_t utf8_length(const unsigned char *s, size_t n)
     return need;
 }
 
-/* Bytes at the start that are valid; NUL counts as valid text. */
-static size_t valid_prefix(const char *text, size_t n)
+/* Bytes at the start that are valid text. NUL bytes come from UTF-16 and
+ * binary files, and would end a line early for all who read it as a string;
+ * for scoring they are text. */
+static size_t valid_prefix(const struct sk_lines *l, const char *text, size_t n)
 {
+    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
     size_t i = 0;
     while (i < n) {
         uint64_t eight;
-        while (n - i >= 8 && (memcpy(&eight, text + i, 8), !(eight & 0x8080808080808080u))) i += 8;
-        if (i >= n) break;
-        size_t k = utf8_length((const unsigned char *)text + i, n - i);
-        if (!k) return i;
-        i += k;
+        /* eight bytes of ASCII, none of them NUL */
+        while (n - i >= 8 && (memcpy(&eight, text + i, 8), !(((eight - ones) | eight) & high))) i += 8;
+        for (size_t stop = n - i > 8 ? i + 8 : n; i < stop;) {
+            size_t k = utf8_length((const unsigned char *)text + i, n - i);
+            if (!k || (!text[i] && !l->newline_only)) return i;
+            i += k;
+        }
     }
     return i;
 }
@@ -203,17 +209,20 @@ static size_t bad_length(const unsigned char *s, size_t n)
 
 static int check(struct sk_lines *l, char **line, size_t *n)
 {
-    size_t good = valid_prefix(*line, *n);
+    size_t good = valid_prefix(l, *line, *n);
     if (good == *n) return 1;
-    if (!l->replace)
-        return sk_fail(SK_EXIT_DATA, "%s:%llu: invalid UTF-8 at byte %zu of the line", l->path,
-                       (unsigned long long)l->number, good + 1);
+    if (!l->replace) {
+        const char *what = (*line)[good] ? "invalid UTF-8" : "a NUL byte (UTF-16, or no text)";
+        return sk_fail(SK_EXIT_DATA, "%s:%llu: %s at byte %zu of the line; convert the file to UTF-8%s", l->path,
+                       (unsigned long long)l->number, what, good + 1,
+                       l->newline_only ? "" : ", or give --replace-invalid");
+    }
     if (!l->warned_invalid++)
         sk_warn("%s:%llu: invalid UTF-8 is replaced by U+FFFD, here and from here on", l->path,
                 (unsigned long long)l->number);
     sk_str_clear(&l->fixed);
     for (size_t i = 0; i < *n;) {
-        size_t k = valid_prefix(*line + i, *n - i);
+        size_t k = valid_prefix(l, *line + i, *n - i);
         sk_str_add(&l->fixed, *line + i, k);
         i += k;
         if (i >= *n) break;
@@ -225,38 +234,44 @@ static int check(struct sk_lines *l, char **line, size_t *n)
     return 1;
 }
 
+/* Is there a newline behind at? Remembers how far it has looked. */
+static int find_newline(struct sk_lines *l)
+{
+    if (l->newline < l->at) l->newline = l->at;
+    if (l->newline < l->have && l->text[l->newline] == '\n') return 1;
+    const char *found = memchr(l->text + l->newline, '\n', l->have - l->newline);
+    l->newline = found ? (size_t)(found - l->text) : l->have;
+    return found != NULL;
+}
+
 int sk_lines_next(struct sk_lines *l, char **line, size_t *n)
 {
-    if (l->has_cut) {                /* the terminator we put over a byte that belongs to the next line */
-        l->text[l->at] = l->cut;
-        l->has_cut = 0;
-    }
+    size_t searched = 0;             /* behind at: no \r */
     char *end;
     size_t skip;
-    l->scanned = l->at;
     for (;;) {
-        char *from = l->text + l->scanned, *newline = NULL, *limit = l->text + l->have;
-        size_t left = (size_t)(limit - from);
-        newline = left ? memchr(from, '\n', left) : NULL;
-        char *cr = left && !l->newline_only ? memchr(from, '\r', newline ? (size_t)(newline - from) : left) : NULL;
-        if (cr && cr + 1 < limit) {
+        int newline = find_newline(l);
+        char *limit = l->text + l->newline, *from = l->text + l->at + searched;
+        char *cr = l->newline_only ? NULL : memchr(from, '\r', (size_t)(limit - from));
+        if (cr && cr + 1 < l->text + l->have) {
             end = cr;
             skip = cr[1] == '\n' ? 2 : 1;
             break;
         }
-        if (!cr && newline) {
-            end = newline;
+        if (newline) {
+            end = limit;
             skip = 1;
             break;
         }
-        l->scanned = (size_t)((cr ? cr : limit) - l->text);
+        /* A \r that is the last byte may have its \n in what follows. */
+        searched = (size_t)((cr ? cr : limit) - (l->text + l->at));
         int more = fill(l);
         if (more < 0) return -1;
         if (more) continue;
         if (l->at == l->have) return 0;
         end = l->text + l->have;
         skip = 0;
-        if (end[-1] == '\r' && !l->newline_only) {       /* the last byte of the file */
+        if (end[-1] == '\r' && !l->newline_only) {
             end--;
             skip = 1;
         }
@@ -269,10 +284,6 @@ int sk_lines_next(struct sk_lines *l, char **line, size_t *n)
     if (skip && *end == '\r' && !l->warned_crlf++)
         sk_warn("%s:%llu: lines end in carriage returns; they are taken as line ends", l->path,
                 (unsigned long long)l->number);
-    if (end == l->text + l->at) {    /* no line end to overwrite */
-        l->cut = *end;
-        l->has_cut = l->at < l->have;
-    }
     *end = 0;
     return check(l, line, n);
 }
@@ -281,7 +292,7 @@ int sk_lines_ready(struct sk_lines *l)
 {
     const char *from = l->text + l->at;
     size_t left = l->have - l->at;
-    if (l->end || memchr(from, '\n', left) || (l->gz && l->z.avail_in)) return 1;
+    if (l->end || memchr(from, '\n', left)) return 1;
     const char *cr = l->newline_only ? NULL : memchr(from, '\r', left);
     if (cr && cr + 1 < from + left) return 1;
     struct pollfd p = {.fd = l->fd, .events = POLLIN};
@@ -297,38 +308,42 @@ void sk_lines_progress(const struct sk_lines *l, uint64_t *done, uint64_t *total
     *total = l->size;
 }
 
-/* Bytes of the white space character at p (before end); 0: none. The
- * characters are those of Python's str.split(). */
-static size_t space_length(const unsigned char *p)
+/* What a byte can start: 0 a character of a word, 1 nothing else than white
+ * space, 2 white space outside ASCII, 3 the end. */
+static const unsigned char starts[256] = {
+    [0] = 3, [9] = 1, [10] = 1, [11] = 1, [12] = 1, [13] = 1, [28] = 1, [29] = 1, [30] = 1, [31] = 1, [32] = 1,
+    [0xc2] = 2, [0xe1] = 2, [0xe2] = 2, [0xe3] = 2};
+
+/* Bytes of the white space character at p, 0: none. The characters are those
+ * of Python's str.split(). The terminator keeps this from reading too far. */
+static size_t wide_space(const unsigned char *p)
 {
-    unsigned char c = p[0];
-    if (c <= 0x20) return (c >= 9 && c <= 13) || (c >= 28 && c <= 32);
-    if (c < 0xc2) return 0;
-    if (c == 0xc2) return p[1] == 0x85 || p[1] == 0xa0 ? 2 : 0;
-    if (c == 0xe1) return p[1] == 0x9a && p[2] == 0x80 ? 3 : 0;             /* U+1680 */
-    if (c == 0xe3) return p[1] == 0x80 && p[2] == 0x80 ? 3 : 0;             /* U+3000 */
-    if (c != 0xe2) return 0;
-    if (p[1] == 0x81) return p[2] == 0x9f ? 3 : 0;                          /* U+205F */
-    if (p[1] != 0x80) return 0;
-    return (p[2] >= 0x80 && p[2] <= 0x8a) || p[2] == 0xa8 || p[2] == 0xa9 || p[2] == 0xaf ? 3 : 0;
+    switch (p[0]) {
+    case 0xc2: return p[1] == 0x85 || p[1] == 0xa0 ? 2 : 0;
+    case 0xe1: return p[1] == 0x9a && p[2] == 0x80 ? 3 : 0;                 /* U+1680 */
+    case 0xe3: return p[1] == 0x80 && p[2] == 0x80 ? 3 : 0;                 /* U+3000 */
+    default:
+        if (p[1] == 0x81) return p[2] == 0x9f ? 3 : 0;                      /* U+205F */
+        if (p[1] != 0x80) return 0;
+        return (p[2] >= 0x80 && p[2] <= 0x8a) || p[2] == 0xa8 || p[2] == 0xa9 || p[2] == 0xaf ? 3 : 0;
+    }
 }
 
 const char *sk_token_next(const char **p, size_t *n)
 {
     const unsigned char *s = (const unsigned char *)*p;
-    size_t k;
-    while ((k = space_length(s)) > 0) s += k;
-    if (!*s) {
-        *p = (const char *)s;
-        return NULL;
+    for (size_t k;;) {
+        if (starts[*s] == 1) s++;
+        else if (starts[*s] == 2 && (k = wide_space(s)) > 0) s += k;
+        else break;
     }
     const unsigned char *start = s;
-    while (*s) {
-        if (*s > 0x20 && *s < 0xc2) s++;
-        else if (space_length(s)) break;
-        else s++;
+    for (;;) {
+        while (!starts[*s]) s++;
+        if (starts[*s] != 2 || wide_space(s)) break;
+        s++;
     }
     *p = (const char *)s;
     *n = (size_t)(s - start);
-    return (const char *)start;
+    return *n ? (const char *)start : NULL;
 }

@@ -4,7 +4,8 @@
  * A line ends at \n, \r\n or \r. A final line without an end counts. A UTF-8
  * BOM at the start is dropped and \r\n accepted, each with one warning per
  * file. Invalid UTF-8 is an error naming file, line and byte, or is replaced
- * by U+FFFD (with one warning). A truncated or corrupt gz is SK_EXIT_DATA.
+ * by U+FFFD (with one warning); so is a NUL byte, so that a line is always a
+ * string of *n bytes. A truncated or corrupt gz is SK_EXIT_DATA.
  */
 #ifndef SK_TEXT_LINES_H
 #define SK_TEXT_LINES_H
@@ -13,7 +14,7 @@
 struct sk_lines;
 enum {
     SK_LINES_REPLACE_INVALID = 1,
-    SK_LINES_NEWLINE_ONLY = 2        /* only \n ends a line; \r and a BOM are text, without warnings (scoring) */
+    SK_LINES_NEWLINE_ONLY = 2        /* only \n ends a line; \r, NUL and a BOM are text, without warnings (scoring) */
 };
 struct sk_lines *sk_lines_open(const char *path, unsigned flags);  /* NULL: sk_fail */
 /* 1: *line (terminated, valid until the next call) and *n are set; 0: end; -1: sk_fail. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
@@ -10,6 +11,8 @@
 #include "text/words.h"
 
 static const char *const special[SK_SPECIALS] = {"<pad>", "<unk>", "<s>", "</s>"};
+
+enum { SK_VOCAB_MOST = 1 << 30 };   /* ids are int32_t */
 
 /* words.w[id].value = id */
 struct sk_vocab { struct sk_words words; };
@@ -72,30 +75,42 @@ static void add(struct sk_vocab *v, const char *text)
     sk_words_put(&v->words, text, strlen(text))->value = id;
 }
 
+/* `<padN>` with its own id. Should the text have that very word, an
+ * apostrophe tells them apart. */
+static void add_padding(struct sk_vocab *v)
+{
+    char name[64];
+    size_t n = (size_t)snprintf(name, sizeof name, "<pad%u>", v->words.n);
+    while (sk_words_find(&v->words, name, n) && n + 1 < sizeof name) {
+        name[n++] = '\'';
+        name[n] = 0;
+    }
+    add(v, name);
+}
+
 struct sk_vocab *sk_vocab_build(const struct sk_vocab_counts *c, int num_words, int min_count, int pad_to)
 {
-    struct sk_vocab *v = sk_xcalloc(1, sizeof *v);
-    const struct sk_word **w = sk_xcalloc((size_t)c->words.n + 1, sizeof *w);
     uint32_t initial = 0, frequent = 0, kept, pads = 0;
+    const struct sk_word **w = sk_xcalloc((size_t)c->words.n + 1, sizeof *w);
     for (uint32_t i = 0; i < c->words.n; i++) {
         if (is_special(&c->words.w[i])) continue;
         initial++;
         if (c->words.w[i].value >= min_count) w[frequent++] = &c->words.w[i];
     }
-    if (frequent) qsort(w, frequent, sizeof *w, by_count);
     kept = num_words > 0 && frequent > (uint32_t)num_words ? (uint32_t)num_words : frequent;
+    if (!kept || kept > SK_VOCAB_MOST) {
+        free(w);
+        if (kept) sk_fail(SK_EXIT_DATA, "%u words are too many for a vocabulary: limit them by --num-words", kept);
+        else if (initial) sk_fail(SK_EXIT_DATA, "none of %u words occurs %d times (--word-min-count)", initial, min_count);
+        else sk_fail(SK_EXIT_DATA, "the text has no words to make a vocabulary of");
+        return NULL;
+    }
+    qsort(w, frequent, sizeof *w, by_count);
+    struct sk_vocab *v = sk_xcalloc(1, sizeof *v);
     for (int i = 0; i < SK_SPECIALS; i++) add(v, special[i]);
     for (uint32_t i = 0; i < kept; i++) add(v, w[i]->text);
     free(w);
-    if (pad_to > 0)
-        while (v->words.n % (uint32_t)pad_to) {
-            char name[32];
-            uint32_t before = v->words.n;
-            snprintf(name, sizeof name, "<pad%u>", v->words.n);
-            add(v, name);
-            if (v->words.n == before) SK_BUG("padding entry %s is also a word", name);
-            pads++;
-        }
+    for (; pad_to > 0 && v->words.n % (uint32_t)pad_to; pads++) add_padding(v);
     char limit[16] = "None", pad[16] = "None";
     if (num_words > 0) snprintf(limit, sizeof limit, "%d", num_words);
     if (pad_to > 0) snprintf(pad, sizeof pad, "%d", pad_to);
@@ -160,7 +175,8 @@ int sk_vocab_save(const struct sk_vocab *v, const char *path)
         sk_str_printf(&s, "\": %u", i);
     }
     sk_str_add(&s, "\n}", 2);
-    int r = sk_file_save(path, s.text, s.len, SK_REPLACE);
+    int r = strcmp(path, "-") ? sk_file_save(path, s.text, s.len, SK_REPLACE)
+                              : sk_write_all(STDOUT_FILENO, s.text, s.len);
     sk_str_free(&s);
     return r;
 }
@@ -185,16 +201,23 @@ static int fill(struct sk_vocab *v, const json_t *o, const char *path)
     for (size_t i = 0; i < SK_SPECIALS && !r; i++)
         if (i >= n || strcmp(word[i], special[i]))
             r = sk_fail(SK_EXIT_DATA, "%s: no vocabulary: id %zu is not %s", path, i, special[i]);
-    for (size_t i = 0; i < n && !r; i++) add(v, word[i]);
+    for (size_t i = 0; i < n && !r; i++) {
+        const char *p = word[i];
+        size_t length = 0;
+        if (!sk_token_next(&p, &length) || length != strlen(word[i]))
+            r = sk_fail(SK_EXIT_DATA, "%s: the entry with id %zu is empty or has white space in it", path, i);
+        else
+            add(v, word[i]);
+    }
     free(word);
     return r;
 }
 
 struct sk_vocab *sk_vocab_load(const char *path)
 {
-    enum { LIMIT = 1 << 30, MOST = 1 << 24 };
+    const size_t limit = (size_t)1 << 32;
     size_t n;
-    char *text = sk_file_load(path, LIMIT, &n);
+    char *text = sk_file_load(path, limit, &n);
     if (!text) return NULL;
     json_error_t e;
     json_t *o = json_loadb(text, n, JSON_REJECT_DUPLICATES, &e);
@@ -203,8 +226,8 @@ struct sk_vocab *sk_vocab_load(const char *path)
     int r;
     if (!json_is_object(o))
         r = sk_fail(SK_EXIT_DATA, "%s:%d: no vocabulary: %s", path, o ? 1 : e.line, o ? "not a JSON object" : e.text);
-    else if (json_object_size(o) > MOST)
-        r = sk_fail(SK_EXIT_DATA, "%s: more than %d entries", path, MOST);
+    else if (json_object_size(o) > SK_VOCAB_MOST + 65536)
+        r = sk_fail(SK_EXIT_DATA, "%s: more than %d entries", path, SK_VOCAB_MOST);
     else
         r = fill(v, o, path);
     json_decref(o);

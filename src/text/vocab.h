@@ -16,14 +16,15 @@ struct sk_vocab_counts *sk_vocab_counts_new(void);
 /* Counts all tokens of a file (shows progress); 0 or -1. May be called for several files. */
 int sk_vocab_count_file(struct sk_vocab_counts *c, const char *path, unsigned lines_flags);
 /* num_words 0: no limit (specials not counted); pad_to 0: none. Frees nothing.
+ * NULL with SK_EXIT_DATA if no word is left.
  * Logs `Vocabulary: types: a/b/c/d (initial/min_pruned/max_pruned/+special) [...]`. */
 struct sk_vocab *sk_vocab_build(const struct sk_vocab_counts *c, int num_words, int min_count, int pad_to);
 void sk_vocab_counts_free(struct sk_vocab_counts *c);
 
 struct sk_vocab *sk_vocab_load(const char *path);   /* hostile input; NULL: sk_fail */
-int sk_vocab_save(const struct sk_vocab *v, const char *path);  /* whole, by rename */
+int sk_vocab_save(const struct sk_vocab *v, const char *path);  /* whole, by rename; -: standard output */
 int32_t sk_vocab_size(const struct sk_vocab *v);
-int32_t sk_vocab_id(const struct sk_vocab *v, const char *word, size_t n);  /* SK_UNK if absent */
+int32_t sk_vocab_id(const struct sk_vocab *v, const char *word, size_t n);  /* SK_UNK if absent or a special symbol */
 const char *sk_vocab_word(const struct sk_vocab *v, int32_t id);
 int sk_vocab_equal(const struct sk_vocab *a, const struct sk_vocab *b);
 void sk_vocab_free(struct sk_vocab *v);

@@ -1,12 +1,17 @@
 /* words.h - a table of words, private to this folder: word -> value, with
- * the words' text kept in blocks. Open addressing; grows to keep a quarter
- * free; words are never removed. */
+ * the words' text kept in blocks. Open addressing, at most half full; words
+ * are never removed. */
 #ifndef SK_TEXT_WORDS_H
 #define SK_TEXT_WORDS_H
 #include <stddef.h>
 #include <stdint.h>
 
-struct sk_word { const char *text; uint32_t length, hash; int64_t value; };
+struct sk_word {
+    const char *text;                /* terminated */
+    uint64_t head;                   /* its first eight bytes, so that most comparisons need no more */
+    uint32_t length, hash;
+    int64_t value;
+};
 struct sk_words {
     struct sk_word *w;               /* (n) in order of first appearance */
     uint32_t n, cap;
@@ -21,4 +26,6 @@ struct sk_words {
 struct sk_word *sk_words_put(struct sk_words *t, const char *text, size_t n);
 const struct sk_word *sk_words_find(const struct sk_words *t, const char *text, size_t n);  /* NULL: absent */
 void sk_words_free(struct sk_words *t);
+/* 64 bits of a word, well mixed. */
+uint64_t sk_word_hash(const char *text, size_t n);
 #endif

@@ -1,0 +1,438 @@
+/* text_test.c - lines, tokens and vocabularies: against what Python and
+ * Sockeye 1.18 make of the same bytes (data/vocab.json), and hostile input. */
+#include <fcntl.h>
+#include <jansson.h>
+#include <zlib.h>
+#include "tap.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/msg.h"
+#include "text/lines.h"
+#include "text/vocab.h"
+
+static char path[512], log_path[512];
+
+static void put(const void *bytes, size_t n)
+{
+    FILE *f = fopen(path, "w");
+    if (!f || fwrite(bytes, 1, n, f) != n || fclose(f)) {
+        perror(path);
+        exit(1);
+    }
+}
+
+/* Warnings since the last call. */
+static int warnings(void)
+{
+    static long at;
+    char line[8192];
+    int n = 0;
+    FILE *f = fopen(log_path, "r");
+    if (!f) return -1;
+    fseek(f, at, SEEK_SET);
+    while (fgets(line, sizeof line, f)) n += strstr(line, ":WARNING:") != NULL;
+    at = ftell(f);
+    fclose(f);
+    return n;
+}
+
+/* The lines of the file, each with `|` behind it, or the message of the failure. */
+static const char *read_all(unsigned flags)
+{
+    static struct sk_str out;
+    struct sk_lines *l = sk_lines_open(path, flags);
+    char *line;
+    size_t n;
+    int got = -1;
+    sk_str_clear(&out);
+    sk_str_add(&out, "", 0);
+    while (l && (got = sk_lines_next(l, &line, &n)) > 0) {
+        if (line[n]) return "a line is not terminated";
+        sk_str_add(&out, line, n);
+        sk_str_add(&out, "|", 1);
+    }
+    sk_lines_close(l);
+    if (got < 0) return sk_fail_message();
+    return out.text ? out.text : "";
+}
+
+#define BYTES(s) s, sizeof s - 1
+
+static void line_ends(void)
+{
+    static const struct { const char *bytes; size_t n; const char *lines; int warnings; } want[] = {
+        {BYTES(""), "", 0}, {BYTES("\n"), "|", 0}, {BYTES("a\nb\n"), "a|b|", 0}, {BYTES("a\nb"), "a|b|", 0},
+        {BYTES("\n\na\n\n"), "||a||", 0}, {BYTES("a\r\nb\r\n"), "a|b|", 1}, {BYTES("a\rb\r"), "a|b|", 1},
+        {BYTES("a\r"), "a|", 1}, {BYTES("\r"), "|", 1}, {BYTES("a\r\r\nb"), "a||b|", 1},
+        {BYTES("a\n\rb"), "a||b|", 1}, {BYTES("\xef\xbb\xbf" "a\nb\n"), "a|b|", 1}, {BYTES("\xef\xbb\xbf"), "", 1},
+        {BYTES("a\xef\xbb\xbf\n"), "a\xef\xbb\xbf|", 0}, {BYTES("\xef\xbb\xbf" "a\r\nb\r\n"), "a|b|", 2},
+        {BYTES("a\vb\fc\x1c" "d\xc2\x85" "e\xe2\x80\xa8" "f\n"), "a\vb\fc\x1c" "d\xc2\x85" "e\xe2\x80\xa8" "f|", 0},
+    };
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        put(want[i].bytes, want[i].n);
+        is_str(read_all(0), want[i].lines, "line ends, case %zu", i);
+        is_int(warnings(), want[i].warnings, "its warnings");
+    }
+    put(BYTES("\xef\xbb\xbf" "a\r\nb\rc"));
+    is_str(read_all(SK_LINES_NEWLINE_ONLY), "\xef\xbb\xbf" "a\r|b\rc|", "for scoring only line feeds end lines");
+    is_int(warnings(), 0, "without warnings");
+}
+
+/* Lines of all lengths around the buffer's size, against a slow reader. */
+static void long_lines(void)
+{
+    uint32_t random = 1;
+    struct sk_str text = {0}, want = {0};
+    for (int length = 0, i = 0; i < 60; i++) {
+        random = random * 1664525u + 1013904223u;
+        length = i % 3 ? (int)(random >> 16) % 30000 : 262144 - 3 + i / 3 % 6;
+        for (int k = 0; k < length; k++) {
+            const char *c = (k + i) % 50 ? "x" : "\xc3\xa9";
+            sk_str_add(&text, c, strlen(c));
+            sk_str_add(&want, c, strlen(c));
+        }
+        sk_str_add(&text, i % 4 == 0 ? "\r\n" : i % 4 == 1 ? "\n" : "\r", i % 4 == 0 ? 2 : 1);
+        sk_str_add(&want, "|", 1);
+    }
+    put(text.text, text.len);
+    ok(!strcmp(read_all(0), want.text), "lines around the size of the buffer (%zu bytes)", text.len);
+    sk_str_clear(&text);
+    sk_str_clear(&want);
+    for (int i = 0; i < 300000; i++) {
+        sk_str_add(&text, i % 2 ? "\r\n" : "ab\r", i % 2 ? 2 : 3);
+        sk_str_add(&want, i % 2 ? "|" : "ab|", i % 2 ? 1 : 3);
+    }
+    put(text.text, text.len);
+    ok(!strcmp(read_all(0), want.text), "short lines that all end in carriage returns");
+    sk_str_free(&text);
+    sk_str_free(&want);
+    warnings();
+}
+
+#define R "\xef\xbf\xbd"
+static void invalid(void)
+{
+    /* as bytes.decode("utf-8", "replace") has it */
+    static const struct { const char *bytes; size_t n; const char *message, *replaced; } want[] = {
+        {BYTES("ok\nab\xff" "c\n"), ":2: invalid UTF-8 at byte 3 ", "ok|ab" R "c|"},
+        {BYTES("\x80\n"), ":1: invalid UTF-8 at byte 1 ", R "|"},
+        {BYTES("\xc0\x80"), ":1: invalid UTF-8 at byte 1 ", R R "|"},
+        {BYTES("a\xe2\x82\nb"), ":1: invalid UTF-8 at byte 2 ", "a" R "|b|"},
+        {BYTES("a\n\xe2\x82"), ":2: invalid UTF-8 at byte 1 ", "a|" R "|"},
+        {BYTES("\xed\xa0\x80"), ":1: invalid UTF-8 at byte 1 ", R R R "|"},
+        {BYTES("\xf0\x9f\x98"), ":1: invalid UTF-8 at byte 1 ", R "|"},
+        {BYTES("\xf0\x80\x80x"), ":1: invalid UTF-8 at byte 1 ", R R R "x|"},
+        {BYTES("12345678\xf4\x90\x80\x80" "9"), ":1: invalid UTF-8 at byte 9 ", "12345678" R R R R "9|"},
+        {BYTES("\xf5\xff"), ":1: invalid UTF-8 at byte 1 ", R R "|"},
+        {BYTES("\xef\xbb"), ":1: invalid UTF-8 at byte 1 ", R "|"},
+        {BYTES("\xff\xfe" "a\0\n\0"), ":1: invalid UTF-8 at byte 1 ", R R "a" R "|" R "|"},
+        {BYTES("a\0\n\0"), ":1: a NUL byte (UTF-16, or no text) at byte 2 ", "a" R "|" R "|"},
+        {BYTES("1234567890123456\0" "1"), ":1: a NUL byte (UTF-16, or no text) at byte 17 ", "1234567890123456" R "1|"},
+    };
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        put(want[i].bytes, want[i].n);
+        const char *got = read_all(0);
+        ok(strstr(got, want[i].message) && !strncmp(got, path, strlen(path)), "invalid text, case %zu: %s", i, got);
+        is_int(sk_fail_code(), SK_EXIT_DATA, "is bad data");
+        is_str(read_all(SK_LINES_REPLACE_INVALID), want[i].replaced, "replaced as Python does");
+        is_int(warnings(), 1, "with one warning");
+    }
+    put(BYTES("a\0b\n"));
+    struct sk_lines *l = sk_lines_open(path, SK_LINES_NEWLINE_ONLY);
+    char *line;
+    size_t n;
+    ok(sk_lines_next(l, &line, &n) == 1 && n == 3 && !memcmp(line, "a\0b", 4), "for scoring NUL is text");
+    sk_lines_close(l);
+    snprintf(path + strlen(path), 8, ".no");
+    read_all(0);
+    is_int(sk_fail_code(), SK_EXIT_NOINPUT, "a missing file");
+    path[strlen(path) - 3] = 0;
+    l = sk_lines_open("/", 0);
+    ok(!l && sk_fail_code() == SK_EXIT_NOINPUT, "a folder is no text");
+}
+
+/* gzip's bytes of a text, appended */
+static void pack(struct sk_str *s, const char *text, size_t n)
+{
+    z_stream z = {0};
+    size_t cap = n + n / 100 + 100;
+    unsigned char *out = sk_xmalloc(cap);
+    deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+    z.next_in = (Bytef *)(uintptr_t)text;
+    z.avail_in = (uInt)n;
+    z.next_out = out;
+    z.avail_out = (uInt)cap;
+    ok(deflate(&z, Z_FINISH) == Z_STREAM_END, "packed");
+    sk_str_add(s, out, cap - z.avail_out);
+    deflateEnd(&z);
+    free(out);
+}
+
+static void gzip(void)
+{
+    struct sk_str z = {0}, text = {0}, want = {0};
+    for (int i = 0; i < 40000; i++) {
+        char line[64];
+        int n = snprintf(line, sizeof line, "%d words and %x", i, i * 40503u);
+        sk_str_add(&text, line, (size_t)n);
+        sk_str_add(&want, line, (size_t)n);
+        sk_str_add(&text, "\n", 1);
+        sk_str_add(&want, "|", 1);
+    }
+    pack(&z, text.text, text.len);
+    put(z.text, z.len);
+    ok(!strcmp(read_all(0), want.text), "gzip is known by its first bytes");
+    int wrong = 0;
+    for (size_t cut = 2; cut < z.len; cut += cut < 40 || cut + 40 > z.len ? 1 : 9973) {
+        put(z.text, cut);
+        const char *got = read_all(0);
+        wrong += !strstr(got, "gzip") || sk_fail_code() != SK_EXIT_DATA;
+    }
+    is_int(wrong, 0, "cut short anywhere it is bad data");
+    for (size_t at = 0; at < z.len; at += at < 10 || at + 10 > z.len ? 1 : 9973) {
+        z.text[at] ^= 0x10;
+        put(z.text, z.len);
+        /* flags, time and system of the header do not matter to zlib */
+        if (at >= 10) wrong += strcmp(read_all(0), want.text) == 0 || sk_fail_code() != SK_EXIT_DATA;
+        else read_all(0);
+        z.text[at] ^= 0x10;
+    }
+    is_int(wrong, 0, "and with a wrong bit");
+    size_t one = z.len;
+    pack(&z, "two\n", 4);
+    sk_str_add(&z, "\0\0\0\0\0", 5);
+    put(z.text, z.len);
+    sk_str_add(&want, "two|", 4);
+    ok(!strcmp(read_all(0), want.text), "two members and padding");
+    put(z.text, one + 5);
+    ok(strstr(read_all(0), "cut short"), "a second member that is cut short");
+    sk_str_add(&z, "rubbish", 7);
+    put(z.text, z.len);
+    ok(strstr(read_all(0), "corrupt"), "rubbish behind gzip");
+    snprintf(path + strlen(path), 8, ".gz");
+    put("text\n", 5);
+    ok(strstr(read_all(0), "not a gzip file") && sk_fail_code() == SK_EXIT_DATA, "text named .gz");
+    put("", 0);
+    ok(strstr(read_all(0), "not a gzip file"), "nothing named .gz");
+    path[strlen(path) - 3] = 0;
+    sk_str_free(&z);
+    sk_str_free(&text);
+    sk_str_free(&want);
+}
+
+static void pipes(void)
+{
+    int fd[2];
+    char name[64], *line;
+    size_t n;
+    if (pipe(fd)) return;
+    snprintf(name, sizeof name, "/dev/fd/%d", fd[0]);
+    ok(write(fd[1], "one\ntw", 6) == 6, "a line and a half");
+    struct sk_lines *l = sk_lines_open(name, 0);
+    is_int(sk_lines_ready(l), 1, "a line is there");
+    ok(sk_lines_next(l, &line, &n) == 1 && !strcmp(line, "one"), "it is read");
+    is_int(sk_lines_ready(l), 0, "the next one is not there");
+    ok(write(fd[1], "o\n\r\n", 4) == 4, "the rest");
+    is_int(sk_lines_ready(l), 1, "now it is");
+    ok(sk_lines_next(l, &line, &n) == 1 && !strcmp(line, "two"), "it is read");
+    ok(sk_lines_next(l, &line, &n) == 1 && n == 0, "an empty one");
+    is_int(sk_lines_number(l), 3, "three lines");
+    close(fd[1]);
+    is_int(sk_lines_ready(l), 1, "nor does the end wait");
+    is_int(sk_lines_next(l, &line, &n), 0, "the end");
+    is_int(sk_lines_next(l, &line, &n), 0, "and again");
+    sk_lines_close(l);
+    close(fd[0]);
+}
+
+static size_t encode(char *s, uint32_t c)
+{
+    if (c < 0x80) return s[0] = (char)c, 1;
+    if (c < 0x800) return s[0] = (char)(0xc0 | c >> 6), s[1] = (char)(0x80 | (c & 63)), 2;
+    if (c < 0x10000)
+        return s[0] = (char)(0xe0 | c >> 12), s[1] = (char)(0x80 | (c >> 6 & 63)), s[2] = (char)(0x80 | (c & 63)), 3;
+    s[0] = (char)(0xf0 | c >> 18);
+    s[1] = (char)(0x80 | (c >> 12 & 63));
+    s[2] = (char)(0x80 | (c >> 6 & 63));
+    s[3] = (char)(0x80 | (c & 63));
+    return 4;
+}
+
+static void tokens(void)
+{
+    int wrong = 0, spaces = 0;
+    for (uint32_t c = 1; c < 0x110000; c++) {
+        if (c >= 0xd800 && c < 0xe000) continue;
+        char text[16];
+        size_t n = encode(text + 1, c);
+        text[0] = 'x';
+        memcpy(text + 1 + n, "y", 2);
+        const char *p = text, *a, *b;
+        size_t na = 0, nb = 0;
+        a = sk_token_next(&p, &na);
+        b = sk_token_next(&p, &nb);
+        int space = (c >= 9 && c <= 13) || (c >= 28 && c <= 32) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+            (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+        spaces += space;
+        if (space) wrong += !(a == text && na == 1 && b == text + 1 + n && nb == 1 && !sk_token_next(&p, &na));
+        else wrong += !(a == text && na == n + 2 && !b);
+    }
+    is_int(spaces, 29, "Python has 29 white space characters");
+    is_int(wrong, 0, "each code point separates words, or does not, as in Python");
+    const char *p = " \t\xe3\x80\x80 ";
+    size_t n;
+    ok(!sk_token_next(&p, &n) && !*p, "a blank line has no word");
+    p = "";
+    ok(!sk_token_next(&p, &n), "nor has an empty one");
+}
+
+/* --- vocabularies ------------------------------------------------------------ */
+
+static struct sk_vocab *vocab_of(const char *text, int num_words, int min_count, int pad_to)
+{
+    struct sk_vocab_counts *c = sk_vocab_counts_new();
+    put(text, strlen(text));
+    ok(sk_vocab_count_file(c, path, 0) == 0, "counted");
+    struct sk_vocab *v = sk_vocab_build(c, num_words, min_count, pad_to);
+    sk_vocab_counts_free(c);
+    return v;
+}
+
+static void golden(void)
+{
+    json_t *all = json_load_file("tests/data/vocab.json", 0, NULL), *c, *line;
+    size_t i, k, n;
+    ok(json_array_size(all) >= 9, "the golden vocabularies are there");
+    json_array_foreach(all, i, c) {
+        struct sk_str text = {0};
+        const json_t *args = json_object_get(c, "args");
+        json_array_foreach(json_object_get(c, "lines"), k, line)
+            sk_str_printf(&text, "%s\n", json_string_value(line));
+        int min = (int)json_integer_value(json_object_get(args, "min_count"));
+        struct sk_vocab *v = vocab_of(text.text, (int)json_integer_value(json_object_get(args, "num_words")),
+                                      min ? min : 1, (int)json_integer_value(json_object_get(args, "pad_to_multiple_of")));
+        ok(sk_vocab_save(v, path) == 0, "saved");
+        char *got = sk_file_load(path, 1 << 20, &n);
+        is_str(got, json_string_value(json_object_get(c, "json_file")), "golden vocabulary %zu, byte for byte", i);
+        struct sk_vocab *again = sk_vocab_load(path);
+        ok(again && sk_vocab_equal(v, again), "it reads back");
+        json_array_foreach(json_object_get(c, "ordered_tokens"), k, line)
+            if (strcmp(sk_vocab_word(again, (int32_t)k), json_string_value(line)))
+                ok(0, "entry %zu is %s", k, json_string_value(line));
+        free(got);
+        sk_str_free(&text);
+        sk_vocab_free(v);
+        sk_vocab_free(again);
+    }
+    json_decref(all);
+    static const int sizes[][3] = {{2, 8, 8}, {4, 8, 8}, {8, 8, 16}, {10, 16, 16}, {13, 16, 32}};
+    for (i = 0; i < 5; i++) {
+        struct sk_vocab *v = vocab_of("a b c d e f g h i j k l m n o p q", sizes[i][0], 1, sizes[i][1]);
+        is_int(sk_vocab_size(v), sizes[i][2], "%d words padded to a multiple of %d", sizes[i][0], sizes[i][1]);
+        sk_vocab_free(v);
+    }
+}
+
+static void words(void)
+{
+    struct sk_str s = {0};
+    for (int i = 0; i < 60000; i++) sk_str_printf(&s, "%s%d%s\n", i % 3 ? "w" : "a-rather-long-word-", i, i % 7 ? "" : " again");
+    struct sk_vocab *v = vocab_of(s.text, 0, 1, 0);
+    int wrong = sk_vocab_id(v, "again", 5) != SK_SPECIALS;
+    for (int i = 0; i < 60000; i++) {
+        char w[64];
+        int n = snprintf(w, sizeof w, "%s%d", i % 3 ? "w" : "a-rather-long-word-", i);
+        int32_t id = sk_vocab_id(v, w, (size_t)n);
+        wrong += id <= SK_SPECIALS || strcmp(sk_vocab_word(v, id), w);
+    }
+    is_int(wrong, 0, "60001 words are found");
+    is_int(sk_vocab_size(v), 60001 + SK_SPECIALS, "each has an entry");
+    sk_str_free(&s);
+    sk_vocab_free(v);
+    /* words of all lengths, alike in front or behind */
+    char x[41];
+    memset(x, 'x', 40);
+    x[40] = 0;
+    for (int i = 1; i <= 40; i++) sk_str_printf(&s, "%.*s %.*sy y%.*s ", i, x, i, x, i, x);
+    v = vocab_of(s.text, 0, 1, 0);
+    is_int(sk_vocab_size(v), 120 + SK_SPECIALS, "words of 1 to 41 bytes are told apart");
+    sk_str_free(&s);
+    sk_vocab_free(v);
+    v = vocab_of("<unk> a </s> <pad> \"q\\ \x01\x7f/ <s>", 0, 1, 0);
+    is_int(sk_vocab_size(v), 7, "special symbols in text are not counted");
+    is_int(sk_vocab_id(v, "</s>", 4), SK_UNK, "and are unknown words");
+    is_int(sk_vocab_id(v, "a", 1), 4, "words have their ids");
+    is_int(sk_vocab_id(v, "aa", 2) + sk_vocab_id(v, "", 0), 2 * SK_UNK, "others are unknown");
+    size_t n;
+    ok(sk_vocab_save(v, path) == 0, "saved");
+    char *got = sk_file_load(path, 1 << 20, &n);
+    is_str(got, "{\n    \"<pad>\": 0,\n    \"<unk>\": 1,\n    \"<s>\": 2,\n    \"</s>\": 3,\n    \"a\": 4,\n"
+           "    \"\\\"q\\\\\": 5,\n    \"\\u0001\x7f/\": 6\n}", "escapes are those of Python's json");
+    free(got);
+    sk_vocab_free(v);
+    v = vocab_of("<pad7> a b", 0, 1, 8);
+    is_int(sk_vocab_size(v), 8, "a word that looks like a padding entry");
+    ok(sk_vocab_save(v, path) == 0, "saved");
+    struct sk_vocab *again = sk_vocab_load(path);
+    ok(again && sk_vocab_equal(v, again), "does no harm");
+    sk_vocab_free(v);
+    sk_vocab_free(again);
+    ok(!vocab_of("", 0, 1, 0) && sk_fail_code() == SK_EXIT_DATA, "no vocabulary without text");
+    ok(!vocab_of(" \n<s>\n", 0, 1, 8) && sk_fail_code() == SK_EXIT_DATA, "nor without words");
+    ok(!vocab_of("a b b", 0, 3, 0) && strstr(sk_fail_message(), "word-min-count"), "nor if all are rare");
+}
+
+#define FOUR "\"<pad>\": 0, \"<unk>\": 1, \"<s>\": 2, \"</s>\": 3"
+static void hostile(void)
+{
+    static const char *const bad[] = {
+        "", " ", "{", "[]", "{}", "null", "\"a\"", "{" FOUR, "{" FOUR "} x", "[" FOUR "]", "{" FOUR ", \"a\": 5}",
+        "{" FOUR ", \"a\": 3}", "{" FOUR ", \"a\": 4, \"a\": 5}", "{" FOUR ", \"a\": 4, \"b\": 4}",
+        "{" FOUR ", \"a\": 4.0}", "{" FOUR ", \"a\": \"4\"}", "{" FOUR ", \"a\": true}", "{" FOUR ", \"a\": -1}",
+        "{" FOUR ", \"a\": 4294967300}", "{" FOUR ", \"a\": 99999999999999999999}", "{" FOUR ", \"a\": [4]}",
+        "{" FOUR ", \"a b\": 4}", "{" FOUR ", \"\": 4}", "{" FOUR ", \"a\\n\": 4}", "{" FOUR ", \"a\\u0000b\": 4}",
+        "{" FOUR ", \"\\u3000\": 4}", "{" FOUR ", \"\\ud800\": 4}", "{" FOUR ", \"\xff\": 4}",
+        "{\"<pad>\": 1, \"<unk>\": 0, \"<s>\": 2, \"</s>\": 3}", "{\"<pad>\": 0, \"<unk>\": 1, \"<s>\": 2, \"a\": 3}",
+        "{\"<pad>\": 0, \"<unk>\": 1, \"<s>\": 2}"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        put(bad[i], strlen(bad[i]));
+        struct sk_vocab *v = sk_vocab_load(path);
+        ok(!v && sk_fail_code() == SK_EXIT_DATA && strstr(sk_fail_message(), path), "no vocabulary: %s", bad[i]);
+        sk_vocab_free(v);
+    }
+    static const char good[] = "{ \"\\u00e9\\ud834\\udd1e\": 4, " FOUR "}";
+    put(BYTES(good));
+    struct sk_vocab *v = sk_vocab_load(path);
+    ok(v && sk_vocab_id(v, "\xc3\xa9\xf0\x9d\x84\x9e", 6) == 4, "any order and escapes are accepted");
+    sk_vocab_free(v);
+    int read = 0;
+    for (size_t n = 0; n < sizeof good - 1; n++) {
+        put(good, n);
+        v = sk_vocab_load(path);
+        read += v != NULL;
+        sk_vocab_free(v);
+    }
+    is_int(read, 0, "a file cut short is no vocabulary");
+    v = sk_vocab_load("/nowhere/vocab.json");
+    ok(!v && sk_fail_code() == SK_EXIT_NOINPUT, "nor a missing one");
+}
+
+int main(void)
+{
+    const char *folder = temp_folder();
+    snprintf(path, sizeof path, "%s/text", folder);
+    snprintf(log_path, sizeof log_path, "%s/log", folder);
+    sk_msg_program("text_test");
+    sk_quiet(1);
+    if (sk_log_open(log_path)) return sk_die();
+    line_ends();
+    long_lines();
+    invalid();
+    gzip();
+    pipes();
+    tokens();
+    golden();
+    words();
+    hostile();
+    return done_testing();
+}

@@ -5,6 +5,7 @@
 #   make check-long      the same with large counts
 #   make SAN=address,undefined [check]   an instrumented build of its own
 #   make quickstart | bench | install | clean
+#   V=1                  show the commands
 #
 # CC, CFLAGS, LDFLAGS, PREFIX and DESTDIR may be set as usual.
 
@@ -15,6 +16,9 @@ CFLAGS ?= -g
 PREFIX ?= /usr/local
 SAN ?=
 BACKENDS := cpu
+
+V ?=
+Q := $(if $(V),,@)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 DIALECT := -std=c11 -D_GNU_SOURCE -ffp-contract=off -Isrc -DSK_BACKENDS='"$(BACKENDS)"'
@@ -79,31 +83,39 @@ HEADERS := zlib.h=zlib1g-dev jansson.h=libjansson-dev uuid/uuid.h=uuid-dev xxhas
 
 $(B)/%.v3.o: %.c $(B)/flags | .build/headers
 	@mkdir -p $(@D)
-	$(COMPILE) $(ISA_FLAGS.v3) -MMD -MP -c -o $@ $<
+	$(if $(V),,@echo '  CC  $@')
+	$(Q)$(COMPILE) $(ISA_FLAGS.v3) -MMD -MP -c -o $@ $<
 $(B)/%.v4.o: %.c $(B)/flags | .build/headers
 	@mkdir -p $(@D)
-	$(COMPILE) $(ISA_FLAGS.v4) -MMD -MP -c -o $@ $<
+	$(if $(V),,@echo '  CC  $@')
+	$(Q)$(COMPILE) $(ISA_FLAGS.v4) -MMD -MP -c -o $@ $<
 $(B)/%.o: %.c $(B)/flags | .build/headers
 	@mkdir -p $(@D)
-	$(COMPILE) -MMD -MP -c -o $@ $<
+	$(if $(V),,@echo '  CC  $@')
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 $(B)/main/%.o: %.c $(B)/flags | .build/headers
 	@mkdir -p $(@D)
-	$(COMPILE) -MMD -MP -c -o $@ $<
+	$(if $(V),,@echo '  CC  $@')
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 
 $(B)/libsk.a: $(OBJ) $(B)/objects
 	@rm -f $@
-	$(AR) rcs $@ $(OBJ)
+	$(if $(V),,@echo '  AR  $@')
+	$(Q)$(AR) rcs $@ $(OBJ)
 
 $(BIN)/sk-%: $(B)/main/bin/sk-%.o $(B)/libsk.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(LIBS)
+	$(if $(V),,@echo '  LD  $@')
+	$(Q)$(CC) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(LIBS)
 $(B)/tests/%_test: $(B)/tests/%_test.o $(B)/libsk.a
-	$(CC) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(LIBS)
+	$(if $(V),,@echo '  LD  $@')
+	$(Q)$(CC) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(LIBS)
 
 # Never instrumented: they are loaded into any build of the programs.
 .build/tests/preload_%.so: tests/preload_%.c | .build/headers
 	@mkdir -p $(@D)
-	$(CC) $(DIALECT) -O2 $(WARNINGS) -Werror $(CFLAGS) -fPIC -shared -o $@ $< -ldl
+	$(if $(V),,@echo '  CC  $@')
+	$(Q)$(CC) $(DIALECT) -O2 $(WARNINGS) -Werror $(CFLAGS) -fPIC -shared -o $@ $< -ldl
 
 # A preloaded library comes before the sanitizers' own, and programs that end
 # need not free what the system takes back; C tests do.

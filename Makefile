@@ -144,8 +144,10 @@ check:
 check-long:
 	SK_LONG=1 $(MAKE) check
 
-quickstart: all
-	contrib/quickstart
+quickstart:
+	@contrib/setup --check quickstart || contrib/setup quickstart
+	@$(MAKE) --no-print-directory $(JOBS) all
+	@contrib/quickstart
 
 bench: all
 	@if [ -x tests/bench/run ]; then tests/bench/run; else echo "make: there is no tests/bench/run" >&2; exit 1; fi

@@ -39,7 +39,7 @@ COMPILE = $(CC) $(DIALECT) -O2 $(WARNINGS) $(CFLAGS) -fsanitize=$(SAN) -fno-sani
 LINK_SAN := -fsanitize=$(SAN)
 endif
 
-SRC := $(sort $(shell find src lockd -name '*.c'))
+SRC := $(sort $(shell find src -name '*.c'))
 ISA := $(filter %_isa.c,$(SRC))
 OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out %_isa.c,$(SRC))) \
 	$(patsubst %.c,$(B)/%.v3.o,$(ISA)) $(patsubst %.c,$(B)/%.v4.o,$(ISA))

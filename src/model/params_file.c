@@ -6,19 +6,10 @@
 #include "base/mem.h"
 #include "base/msg.h"
 
-static void shape_text(char text[100], int ndim, const int64_t *shape)
-{
-    size_t at = 0;
-    text[0] = 0;
-    for (int i = 0; i < ndim; i++)
-        at += (size_t)snprintf(text + at, 100 - at, "%s%lld", i ? " x " : "", (long long)shape[i]);
-    if (!ndim) snprintf(text, 100, "a single number");
-}
-
-int sk_params_read(const struct sk_params *t, struct sk_tensors *f, float *data, unsigned flags)
+int sk_params_check(const struct sk_params *t, const struct sk_tensors *f, unsigned flags)
 {
     const char *path = sk_tensors_path(f);
-    int missing = 0, known = 0;
+    int missing = 0;
     for (int i = 0; i < t->n; i++) {
         const struct sk_param *p = &t->p[i];
         const struct sk_tensor *x = sk_tensors_find(f, p->name);
@@ -30,12 +21,24 @@ int sk_params_read(const struct sk_params *t, struct sk_tensors *f, float *data,
             return sk_fail(SK_EXIT_DATA, "%s: parameter %s is missing; the model wants %d parameters, the file has %d",
                            path, p->name, t->n, sk_tensors_count(f));
         if (x->ndim != p->ndim || memcmp(x->shape, p->shape, (size_t)p->ndim * sizeof *p->shape)) {
-            char have[100], want[100];
-            shape_text(have, x->ndim, x->shape);
-            shape_text(want, p->ndim, p->shape);
+            char have[SK_SHAPE_TEXT], want[SK_SHAPE_TEXT];
+            sk_tensor_shape(x->ndim, x->shape, have);
+            sk_tensor_shape(p->ndim, p->shape, want);
             return sk_fail(SK_EXIT_DATA, "%s: parameter %s is %s, the model wants %s", path, p->name, have, want);
         }
-        known++;
+    }
+    return missing;
+}
+
+int sk_params_read(const struct sk_params *t, struct sk_tensors *f, float *data, unsigned flags)
+{
+    const char *path = sk_tensors_path(f);
+    int missing = sk_params_check(t, f, flags), known = t->n - missing;
+    if (missing < 0) return -1;
+    for (int i = 0; i < t->n; i++) {
+        const struct sk_param *p = &t->p[i];
+        const struct sk_tensor *x = sk_tensors_find(f, p->name);
+        if (!x) continue;
         float *at = data + p->offset;
         if (sk_tensors_read(f, x, 0, x->size, at)) return -1;
         for (size_t k = 0; k < x->size; k++)

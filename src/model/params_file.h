@@ -10,11 +10,14 @@
 
 enum { SK_PARAMS_ALLOW_MISSING = 1 };  /* parameters absent from the file keep their values */
 
-/* Fills data (flat, in table order) from an open file: names and shapes are
- * checked, values must be finite. Missing or wrongly shaped parameters:
- * -1 with SK_EXIT_DATA naming file, parameter, both shapes. Names the table
- * does not know are ignored with one warning. Returns the number of
- * parameters that were not in the file (0 unless allowed), or -1. */
+/* Compares names and shapes of an open file with the table. Missing or wrongly
+ * shaped parameters: -1 with SK_EXIT_DATA naming file, parameter, both shapes.
+ * Returns the number of parameters that are not in the file (0 unless
+ * allowed), or -1. */
+int sk_params_check(const struct sk_params *t, const struct sk_tensors *f, unsigned flags);
+/* Fills data (flat, in table order) from an open file: checked as above,
+ * values must be finite. Names the table does not know are ignored with one
+ * warning. Returns as sk_params_check. */
 int sk_params_read(const struct sk_params *t, struct sk_tensors *f, float *data, unsigned flags);
 /* Opens, verifies the checksum, reads, closes. hash (may be NULL) gets the
  * checksum of the data ("" if the file has none). */

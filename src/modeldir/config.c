@@ -6,44 +6,77 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
+#include "modeldir/metrics.h"
 #include "modeldir/paths.h"
 
+static const char *const architectures[] = {"transformer", NULL};
 static const char *const activations[] = {"relu", "gelu", "swish1", NULL};
 static const char *const positions[] = {"none", "fixed", "learned", NULL};
 static const char *const tyings[] = {"none", "trg_softmax", "src_trg", "src_trg_softmax", NULL};
 
-/* Floats as the shortest decimal that reads back the same float. */
-static json_t *real(double v)
+/* --- writing: line by line, since jansson spells 0.1 as 0.10000000000000001 -- */
+
+static void put_text(struct sk_str *s, const char *key, const char *value)
 {
-    json_t *j = json_real(v);
-    SK_ENSURE(j);
-    return j;
+    sk_str_printf(s, "    \"%s\": \"%s\",\n", key, value);
 }
 
-static json_t *ints(const int v[2]) { return json_pack("[i,i]", v[0], v[1]); }
-static json_t *texts(const char a[8], const char b[8]) { return json_pack("[s,s]", a, b); }
+static void put_texts(struct sk_str *s, const char *key, const char v[2][8])
+{
+    sk_str_printf(s, "    \"%s\": [\"%s\", \"%s\"],\n", key, v[0], v[1]);
+}
+
+static void put_ints(struct sk_str *s, const char *key, const int v[2])
+{
+    sk_str_printf(s, "    \"%s\": [%d, %d],\n", key, v[0], v[1]);
+}
+
+static void put_number(struct sk_str *s, const char *key, double v)
+{
+    char text[32];
+    sk_metrics_number(v, text);
+    sk_str_printf(s, "    \"%s\": %s,\n", key, text);
+}
+
+/* The decimal number of fewest digits that is read back as this float. */
+static double decimal(float v)
+{
+    char text[32];
+    for (int digits = 1; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)v);
+        if ((float)strtod(text, NULL) == v) break;
+    }
+    return strtod(text, NULL);
+}
 
 char *sk_config_text(const struct sk_config *c)
 {
     const struct sk_transformer *m = &c->model;
-    json_t *o = json_pack(
-        "{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:[o,o], s:o, s:o, s:o}",
-        "format", SK_CONFIG_VERSION, "architecture", "transformer", "vocab_size", ints(m->vocab), "num_layers",
-        ints(m->layers), "model_size", ints(m->size), "attention_heads", ints(m->heads), "feed_forward_num_hidden",
-        ints(m->feed_forward), "max_positions", ints(m->max_len), "preprocess", texts(m->pre[0], m->pre[1]),
-        "postprocess", texts(m->post[0], m->post[1]), "activation_type", activations[m->activation],
-        "positional_embedding_type", positions[m->positions], "weight_tying_type", tyings[m->tying],
-        "dropout_attention", real((double)m->dropout_attention), "dropout_act", real((double)m->dropout_act),
-        "dropout_prepost", real((double)m->dropout_prepost), "embed_dropout", real((double)m->dropout_embed[0]),
-        real((double)m->dropout_embed[1]), "max_seq_len", ints(c->max_seq_len), "length_ratio_mean",
-        real(c->length_ratio_mean), "length_ratio_std", real(c->length_ratio_std));
-    SK_ENSURE(o);
-    char *text = json_dumps(o, JSON_SORT_KEYS | JSON_INDENT(4) | JSON_REAL_PRECISION(17));
-    json_decref(o);
-    SK_ENSURE(text);
-    char *line = sk_xprintf("%s\n", text);
-    free(text);
-    return line;
+    struct sk_str s = {0};
+    char embed[2][32];
+    for (int i = 0; i < 2; i++) sk_metrics_number(decimal(m->dropout_embed[i]), embed[i]);
+    sk_str_printf(&s, "{\n");
+    put_text(&s, "activation_type", activations[m->activation]);
+    put_text(&s, "architecture", architectures[0]);
+    put_ints(&s, "attention_heads", m->heads);
+    put_number(&s, "dropout_act", decimal(m->dropout_act));
+    put_number(&s, "dropout_attention", decimal(m->dropout_attention));
+    put_number(&s, "dropout_prepost", decimal(m->dropout_prepost));
+    sk_str_printf(&s, "    \"embed_dropout\": [%s, %s],\n", embed[0], embed[1]);
+    put_ints(&s, "feed_forward_num_hidden", m->feed_forward);
+    sk_str_printf(&s, "    \"format\": %d,\n", SK_CONFIG_VERSION);
+    put_number(&s, "length_ratio_mean", c->length_ratio_mean);
+    put_number(&s, "length_ratio_std", c->length_ratio_std);
+    put_ints(&s, "max_positions", m->max_len);
+    put_ints(&s, "max_seq_len", c->max_seq_len);
+    put_ints(&s, "model_size", m->size);
+    put_ints(&s, "num_layers", m->layers);
+    put_text(&s, "positional_embedding_type", positions[m->positions]);
+    put_texts(&s, "postprocess", m->post);
+    put_texts(&s, "preprocess", m->pre);
+    put_ints(&s, "vocab_size", m->vocab);
+    sk_str_printf(&s, "    \"weight_tying_type\": \"%s\"\n}\n", tyings[m->tying]);
+    return s.text;
 }
 
 int sk_config_save(const struct sk_config *c, const char *dir)
@@ -116,7 +149,6 @@ static int read_config(struct sk_config *c, const char *path, const char *text, 
     }
     struct reader r = {.path = path, .o = o};
     struct sk_transformer *m = &c->model;
-    static const char *const architectures[] = {"transformer", NULL};
     *c = (struct sk_config){.length_ratio_mean = 0};
     if (whole(&r, "format", json_object_get(o, "format")) != SK_CONFIG_VERSION)
         bad(&r, "format", "is one that this version does not read");
@@ -144,9 +176,12 @@ static int read_config(struct sk_config *c, const char *path, const char *text, 
     json_decref(o);
     if (r.failed) return -1;
     if (sk_transformer_check(m)) return sk_fail(SK_EXIT_DATA, "%s: %s", path, sk_fail_message());
-    if (c->max_seq_len[0] < 1 || c->max_seq_len[1] < 1 || c->max_seq_len[0] >= m->max_len[0] + 1 ||
-        c->length_ratio_mean < 0 || c->length_ratio_std < 0)
-        return sk_fail(SK_EXIT_DATA, "%s: lengths or length ratios are out of range", path);
+    for (int i = 0; i < 2; i++)
+        if (c->max_seq_len[i] < 1 || c->max_seq_len[i] >= m->max_len[i])
+            return sk_fail(SK_EXIT_DATA, "%s: \"max_seq_len\" %d does not fit \"max_positions\" %d (one more, at least)",
+                           path, c->max_seq_len[i], m->max_len[i]);
+    if (c->length_ratio_mean < 0 || c->length_ratio_std < 0)
+        return sk_fail(SK_EXIT_DATA, "%s: length ratios are negative", path);
     return 0;
 }
 

@@ -9,6 +9,8 @@
 #include "base/msg.h"
 #include "modeldir/paths.h"
 
+enum { LIMIT = 1 << 28, NAMES = 1000 };
+
 void sk_metrics_number(double value, char text[32])
 {
     if (isnan(value)) {
@@ -25,20 +27,30 @@ void sk_metrics_number(double value, char text[32])
     }
 }
 
+/* Index of the first line whose checkpoint is not lower. */
+static int place(const struct sk_metrics *t, int checkpoint)
+{
+    int low = 0, high = t->n;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (t->line[middle].checkpoint < checkpoint) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
 struct sk_metrics_line *sk_metrics_at(const struct sk_metrics *t, int checkpoint)
 {
-    for (int i = 0; i < t->n; i++)
-        if (t->line[i].checkpoint == checkpoint) return &t->line[i];
-    return NULL;
+    int at = place(t, checkpoint);
+    return at < t->n && t->line[at].checkpoint == checkpoint ? &t->line[at] : NULL;
 }
 
 static struct sk_metrics_line *line_for(struct sk_metrics *t, int checkpoint)
 {
     struct sk_metrics_line *l = sk_metrics_at(t, checkpoint);
     if (l) return l;
-    int at = t->n;
+    int at = place(t, checkpoint);
     t->line = sk_xrealloc(t->line, (size_t)t->n + 1, sizeof *t->line);
-    while (at > 0 && t->line[at - 1].checkpoint > checkpoint) at--;
     memmove(t->line + at + 1, t->line + at, (size_t)(t->n - at) * sizeof *t->line);
     t->n++;
     t->line[at] = (struct sk_metrics_line){.checkpoint = checkpoint};
@@ -97,9 +109,11 @@ static int parse_line(struct sk_metrics *t, char *line, const char *where, int n
     if (!isdigit((unsigned char)field[0]) || *end || checkpoint <= before || checkpoint > 999999999)
         return sk_fail(SK_EXIT_DATA, "%s:%d: '%.40s' is not the number of a checkpoint after %d", where, number, field,
                        before);
-    line_for(t, (int)checkpoint);
+    struct sk_metrics_line *l = line_for(t, (int)checkpoint);
     while ((field = strsep(&rest, "\t"))) {
         char *value = strchr(field, '=');
+        if (l->n == NAMES)
+            return sk_fail(SK_EXIT_DATA, "%s:%d: more than %d values are no line of metrics", where, number, NAMES);
         if (!value || value == field)
             return sk_fail(SK_EXIT_DATA, "%s:%d: '%.80s' is not of the form name=value", where, number, field);
         *value++ = 0;
@@ -131,8 +145,10 @@ int sk_metrics_load(struct sk_metrics *t, const char *dir)
     *t = (struct sk_metrics){0};
     int r = sk_file_exists(path);
     if (r > 0) {
-        char *text = sk_file_load(path, 1 << 28, NULL);
-        r = text ? sk_metrics_parse(t, text, path) : -1;
+        size_t n;
+        char *text = sk_file_load(path, LIMIT, &n);
+        if (text && strlen(text) != n) r = sk_fail(SK_EXIT_DATA, "%s: not a text file: it holds a zero byte", path);
+        else r = text ? sk_metrics_parse(t, text, path) : -1;
         free(text);
     }
     free(path);

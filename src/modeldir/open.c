@@ -46,6 +46,20 @@ static struct sk_vocab *load_vocab(const char *dir, const char *name, int size)
     return v;
 }
 
+/* config.json may claim any sizes: before memory of these sizes is taken, the
+ * parameters must have them too. */
+static int check_sizes(const struct sk_config *c, const char *path)
+{
+    struct sk_params table = {0};
+    struct sk_tensors *f = sk_tensors_open(path);
+    if (!f) return -1;
+    sk_transformer_params(&c->model, &table);
+    int r = sk_params_check(&table, f, 0);
+    sk_params_free(&table);
+    sk_tensors_close(f);
+    return r;
+}
+
 int sk_trained_open(struct sk_trained *t, const char *dir, const char *which,
                     const struct sk_ops *ops, struct sk_device *dev)
 {
@@ -55,7 +69,7 @@ int sk_trained_open(struct sk_trained *t, const char *dir, const char *which,
     t->source = load_vocab(dir, SK_MD_VOCAB_SOURCE, t->config.model.vocab[0]);
     t->target = t->source ? load_vocab(dir, SK_MD_VOCAB_TARGET, t->config.model.vocab[1]) : NULL;
     t->params = t->target ? params_path(dir, which) : NULL;
-    if (!t->params) goto failed;
+    if (!t->params || check_sizes(&t->config, t->params)) goto failed;
     t->model = sk_model_new(&t->config.model, ops, dev, NULL);
     const struct sk_params *table = sk_model_params(t->model);
     host = sk_xaligned(table->total * sizeof *host);

@@ -48,14 +48,21 @@ int sk_md_list(const char *dir, const char *kind, int **numbers)
     *numbers = NULL;
     DIR *d = opendir(dir);
     if (!d) return sk_fail_errno("%s", dir);
-    for (struct dirent *e; (e = readdir(d));) {
+    struct dirent *e;
+    while (errno = 0, (e = readdir(d))) {
         int number = number_of(e->d_name, kind);
         if (number < 0) continue;
         *numbers = sk_xrealloc(*numbers, (size_t)n + 1, sizeof **numbers);
         (*numbers)[n++] = number;
     }
+    if (errno) {
+        sk_fail_errno("cannot read folder %s", dir);
+        free(*numbers);
+        *numbers = NULL;
+        n = -1;
+    }
     closedir(d);
-    if (n) qsort(*numbers, (size_t)n, sizeof **numbers, ascending);
+    if (n > 0) qsort(*numbers, (size_t)n, sizeof **numbers, ascending);
     return n;
 }
 

@@ -1,97 +1,143 @@
-/* sk-average: averages the parameters of checkpoints. */
-#include <dirent.h>
+/* sk-average - the mean of checkpoints' parameters. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
 #include "base/opt.h"
 #include "modeldir/average.h"
 #include "modeldir/paths.h"
 
-struct values {
+struct options {
     const char *output, *strategy, *metric;
     int n, quiet;
 };
-#define AT(field) offsetof(struct values, field)
+#define FIELD(f) offsetof(struct options, f)
 
-static const struct sk_opt options[] = {
-    {.name = "output", .letter = 'o', .type = SK_OPT_STRING, .offset = AT(output), .value = "FILE",
-     .help = "The averaged parameters (safetensors).", .flags = SK_OPT_REQUIRED},
-    {.name = "num-checkpoints", .letter = 'n', .type = SK_OPT_INT, .offset = AT(n), .initial = "4", .min = 1,
-     .max = 100000, .value = "N", .help = "How many checkpoints of a model directory."},
-    {.name = "strategy", .type = SK_OPT_CHOICE, .offset = AT(strategy), .initial = "best",
-     .choices = "best|last|lifespan", .help = "best: the N best; last: the N up to the best; lifespan: the N that "
-     "stayed the best for longest."},
-    {.name = "metric", .type = SK_OPT_STRING, .offset = AT(metric), .initial = "perplexity", .value = "NAME",
-     .help = "Validation metric that decides what is best: perplexity, accuracy, bleu, or any NAME-val of the "
-     "metrics."},
-    {.name = "quiet", .letter = 'q', .type = SK_OPT_FLAG, .offset = AT(quiet), .help = "Only errors on stderr."},
-    {.name = NULL}
-};
+static const struct sk_opt table[] = {
+    {.name = "output", .letter = 'o', .type = SK_OPT_STRING, .offset = FIELD(output), .value = "FILE",
+     .help = "Parameters to write; may be one of the files read.", .flags = SK_OPT_REQUIRED},
+    {.name = "num-checkpoints", .letter = 'n', .type = SK_OPT_INT, .offset = FIELD(n), .initial = "4", .min = 1,
+     .max = 100000, .value = "N", .help = "Most checkpoints of MODEL_DIR to average."},
+    {.name = "strategy", .type = SK_OPT_CHOICE, .offset = FIELD(strategy), .initial = "best",
+     .choices = "best|last|lifespan", .help = "Checkpoints of MODEL_DIR to average: the best ones, the last ones up "
+     "to the best, those that stayed the best one longest."},
+    {.name = "metric", .type = SK_OPT_CHOICE, .offset = FIELD(metric), .initial = "perplexity",
+     .choices = "perplexity|accuracy|length-ratio-mse|bleu|chrf|rouge1",
+     .help = "Validation metric that says which checkpoints are better."},
+    {.name = "quiet", .letter = 'q', .type = SK_OPT_FLAG, .offset = FIELD(quiet), .help = "Only errors on stderr."},
+    {0}};
 
 static const struct sk_program program = {
-    .synopsis = "MODEL_DIR -o FILE [-n N] [--strategy S] | FILE FILE... -o FILE",
-    .summary = "Averages parameters: of the checkpoints of a model directory, or of given files.",
-    .options = options,
-    .epilogue = "Translate with the result by sk-translate -m MODEL_DIR -c FILE.",
-    .min_operands = 1,
-    .max_operands = -1,
-};
+    .synopsis = "MODEL_DIR -o FILE [-n N] [--strategy S] [--metric M] | FILE... -o FILE",
+    .summary = "Averages the parameters of checkpoints of a model directory, or of the files named.",
+    .options = table,
+    .epilogue = "Exit codes: 0 done, 1 no checkpoint to average, 64 usage, 65 bad content, such as files of different "
+                "models, 66 no such file, 74 I/O error.",
+    .min_operands = 1, .max_operands = -1};
 
-static enum sk_strategy strategy(const char *name)
+static int is_dir(const char *path)
 {
-    return !strcmp(name, "best") ? SK_AVERAGE_BEST : !strcmp(name, "last") ? SK_AVERAGE_LAST : SK_AVERAGE_LIFESPAN;
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static int average_directory(const struct values *v, const char *dir)
+/* The training's own files are never replaced: a resume would find them
+ * damaged. A link (params.best) means the file it points to. */
+static void protect(const char *dir, const char *output)
 {
-    struct sk_point *points;
-    struct sk_str found = {0};
-    int n = sk_average_points(dir, v->metric, &points);
-    if (n < 0) return -1;
-    if (n == 0) {
-        free(points);
-        return sk_fail(SK_EXIT_NO, "%s has no checkpoint with parameters and a value of %s-val in its metrics", dir,
-                       v->metric);
+    char real_dir[PATH_MAX], real[PATH_MAX];
+    if (!realpath(dir, real_dir) || !realpath(output, real)) return;
+    char *slash = strrchr(real, '/');
+    size_t n = strlen("params.");
+    *slash = '\0';
+    if (!strcmp(real, real_dir) && !strncmp(slash + 1, "params.", n) &&
+        slash[1 + n + strspn(slash + 1 + n, "0123456789")] == '\0' && slash[1 + n])
+        sk_opt_misuse("--output %s is checkpoint %s of %s: give another name", output, slash + 1, dir);
+}
+
+static int nothing_found(const struct options *o, const char *dir, int lines, int gone)
+{
+    if (!lines)
+        return sk_fail(SK_EXIT_NO, "%s/" SK_MD_METRICS " has no checkpoint yet: is it a model directory that has been "
+                       "trained?", dir);
+    if (gone)
+        return sk_fail(SK_EXIT_NO, "%s: none of the %d checkpoints in " SK_MD_METRICS " has its parameters still; see "
+                       "--keep-last-params of sk-train-shard", dir, gone);
+    return sk_fail(SK_EXIT_NO, "%s/" SK_MD_METRICS ": no checkpoint has a value of %s; sk-bleu-eval adds scores of "
+                   "translations, --metrics of sk-train-shard says what training computes", dir, o->metric);
+}
+
+/* The checkpoints to average: how many, or -1. */
+static int choose(const struct options *o, const char *dir, struct sk_point *chosen)
+{
+    struct sk_metrics t;
+    struct sk_point *points = NULL;
+    int *there = NULL, n_there, n = -1, without = 0, gone = 0;
+    if (sk_metrics_load(&t, dir)) return -1;
+    if ((n_there = sk_md_list(dir, "params", &there)) >= 0)
+        n = sk_average_points(&t, o->metric, there, n_there, &points, &without, &gone);
+    if (n == 0) n = nothing_found(o, dir, t.n, gone);
+    if (n > 0 && without)
+        sk_warn("%s/" SK_MD_METRICS ": %d checkpoints have no value of %s and are left out", dir, without, o->metric);
+    if (n > 0 && gone) sk_warn("%s: parameters of %d checkpoints have been removed; they are left out", dir, gone);
+    if (n > 0) {
+        enum sk_strategy s = !strcmp(o->strategy, "best") ? SK_STRATEGY_BEST
+                           : !strcmp(o->strategy, "last") ? SK_STRATEGY_LAST : SK_STRATEGY_LIFESPAN;
+        n = sk_average_choose(s, sk_metric_maximize(o->metric), points, n, o->n, chosen);
     }
-    int *chosen = sk_xcalloc((size_t)n, sizeof *chosen);
-    int count = sk_average_choose(points, n, strategy(v->strategy), sk_metric_maximize(v->metric), v->n, chosen);
-    const char **files = sk_xcalloc((size_t)count, sizeof *files);
-    char **owned = sk_xcalloc((size_t)count, sizeof *owned);
-    for (int i = 0; i < count; i++) {
-        double value = 0;
-        for (int k = 0; k < n; k++)
-            if (points[k].checkpoint == chosen[i]) value = points[k].value;
-        sk_str_printf(&found, "%s(%g, %d)", i ? ", " : "", value, chosen[i]);
-        files[i] = owned[i] = sk_md_checkpoint(dir, "params", chosen[i]);
-    }
-    sk_info("Found: %s", found.text);
-    if (count < v->n) sk_warn("%d checkpoints are averaged, not %d: there are no more", count, v->n);
-    int r = sk_average_files(files, count, v->output);
-    for (int i = 0; i < count; i++) free(owned[i]);
-    free(owned);
-    free(files);
-    free(chosen);
     free(points);
-    sk_str_free(&found);
+    free(there);
+    sk_metrics_free(&t);
+    return n;
+}
+
+static void say_found(const struct sk_point *p, int n, int wanted)
+{
+    struct sk_str s = {0};
+    for (int i = 0; i < n; i++) {
+        char value[32];
+        sk_metrics_number(p[i].value, value);
+        sk_str_printf(&s, "%s(%s, %d)", i ? ", " : "", value, p[i].checkpoint);
+    }
+    sk_info("Found: %s", s.text);
+    if (n < wanted) sk_info("These are fewer than the %d wanted", wanted);
+    sk_str_free(&s);
+}
+
+static int average_checkpoints(const struct options *o, const char *dir)
+{
+    struct sk_point *chosen = sk_xcalloc((size_t)o->n, sizeof *chosen);
+    protect(dir, o->output);
+    int n = choose(o, dir, chosen), r = n < 0 ? -1 : 0;
+    char **paths = sk_xcalloc((size_t)o->n, sizeof *paths);
+    for (int i = 0; i < n; i++) paths[i] = sk_md_checkpoint(dir, "params", chosen[i].checkpoint);
+    if (!r) {
+        say_found(chosen, n, o->n);
+        r = sk_average_files((const char *const *)paths, n, o->output);
+    }
+    if (!r) sk_info("Mean of %d checkpoints written to '%s'", n, o->output);
+    for (int i = 0; i < n; i++) free(paths[i]);
+    free(paths);
+    free(chosen);
     return r;
 }
 
 int main(int argc, char **argv)
 {
-    static struct values v;
-    int first = sk_opt_parse(&program, &v, argc, argv), n = argc - first, r;
-    if (first < argc && !strcmp(argv[first], "--")) n = argc - ++first;
-    sk_quiet(v.quiet);
-    DIR *d = opendir(argv[first]);
-    if (d) {
-        closedir(d);
-        if (n > 1) sk_opt_misuse("%s is a folder: give one model directory, or files", argv[first]);
-        r = average_directory(&v, argv[first]);
+    struct options o;
+    sk_msg_program(argv[0]);
+    int first = sk_opt_parse(&program, &o, argc, argv), n = argc - first, r;
+    sk_quiet(o.quiet);
+    for (int i = first; i < argc && n > 1; i++)
+        if (is_dir(argv[i])) sk_opt_misuse("%s is a folder: give one MODEL_DIR alone, or files of parameters", argv[i]);
+    if (is_dir(argv[first])) {
+        r = average_checkpoints(&o, argv[first]);
     } else {
-        r = sk_average_files((const char *const *)(argv + first), n, v.output);
+        r = sk_average_files((const char *const *)argv + first, n, o.output);
+        if (!r) sk_info("Mean of %d files written to '%s'", n, o.output);
     }
-    if (r) return sk_die();
-    sk_info("Averaged parameters written to '%s'", v.output);
-    return 0;
+    return r ? sk_die() : SK_EXIT_OK;
 }

@@ -25,6 +25,10 @@ struct sk_tensor {
 };
 struct sk_meta { const char *key, *value; };
 
+/* A shape for messages: "3 x 4". */
+enum { SK_SHAPE_TEXT = 100 };
+void sk_tensor_shape(int ndim, const int64_t *shape, char text[SK_SHAPE_TEXT]);
+
 /* Writes a whole file. data_hash (may be NULL) gets the checksum. 0, 1
  * (published before with the same content), -1. */
 int sk_tensors_save(const char *path, const struct sk_tensor *t, int n,
@@ -33,7 +37,8 @@ int sk_tensors_save(const char *path, const struct sk_tensor *t, int n,
 
 /* Streaming writer for output larger than memory: tensors' data are given in
  * the order of the listing (t[].data ignored). The checksum of metadata is
- * known only at the end, so the header is written with a place for it. */
+ * known only at the end, so the header is written with a place for it: the
+ * output must be a file, not a pipe. */
 struct sk_tensors_writer;
 struct sk_tensors_writer *sk_tensors_create(const char *path, const struct sk_tensor *t, int n,
                                             const struct sk_meta *meta, int n_meta);

@@ -1,7 +1,5 @@
 /* tensors_write.c - tensor files, written: see tensors.h. */
 #include "model/tensors.h"
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +12,14 @@ struct sk_tensors_writer {
     size_t hash_at;                  /* where the checksum stands in the file */
     uint64_t left;                   /* floats to come */
 };
+
+void sk_tensor_shape(int ndim, const int64_t *shape, char text[SK_SHAPE_TEXT])
+{
+    size_t at = 0;
+    if (!ndim) snprintf(text, SK_SHAPE_TEXT, "a single number");
+    for (int i = 0; i < ndim; i++)
+        at += (size_t)snprintf(text + at, SK_SHAPE_TEXT - at, "%s%lld", i ? " x " : "", (long long)shape[i]);
+}
 
 static void add_json_string(struct sk_str *s, const char *text)
 {
@@ -86,11 +92,12 @@ struct sk_tensors_writer *sk_tensors_create(const char *path, const struct sk_te
     for (int i = 0; i < 8; i++) length[i] = (unsigned char)(size >> (8 * i));
     w->hash_at = hash_at + 8;
     for (int i = 0; i < n; i++) w->left += t[i].size;
-    int failed = sk_file_create(&w->file, path);
-    if (!failed && (sk_file_write(&w->file, length, 8) || sk_file_write(&w->file, s.text, s.len))) {
-        sk_file_abandon(&w->file);
-        failed = 1;
-    }
+    int created = sk_file_create(&w->file, path) == 0, failed = !created;
+    if (created && lseek(w->file.fd, 0, SEEK_CUR) < 0)
+        failed = sk_fail(SK_EXIT_USAGE, "%s is a pipe: a tensor file needs a place where its header can be completed "
+                         "at the end; name a file", path);
+    if (!failed) failed = sk_file_write(&w->file, length, 8) || sk_file_write(&w->file, s.text, s.len);
+    if (created && failed) sk_file_abandon(&w->file);
     sk_str_free(&s);
     if (failed) {
         free(w);
@@ -114,16 +121,9 @@ int sk_tensors_finish(struct sk_tensors_writer *w, enum sk_commit how, char data
     SK_ENSURE(w->left == 0);
     sk_hash_end(w->hash, hex);
     if (data_hash) memcpy(data_hash, hex, SK_HASH_HEX);
-    int r = -1;
-    if (sk_file_flush(&w->file)) {
-        sk_file_abandon(&w->file);
-        free(w);
-        return -1;
-    }
-    if (sk_file_patch(&w->file, hex, SK_HASH_HEX - 1, w->hash_at) == 0)
-        r = sk_file_commit(&w->file, how);
-    else
-        sk_file_abandon(&w->file);
+    int r = sk_file_patch(&w->file, hex, SK_HASH_HEX - 1, w->hash_at);
+    if (r == 0) r = sk_file_commit(&w->file, how);
+    else sk_file_abandon(&w->file);
     free(w);
     return r;
 }

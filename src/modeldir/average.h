@@ -1,28 +1,36 @@
-/* average.h - which checkpoints to average, and the average of tensor files.
+/* average.h - which checkpoints to average, and the mean of tensor files.
  *
- * Strategies of Sockeye 1.18 (average.py). Values compare as the pair
- * (value, checkpoint): of equal values the lower checkpoint is first when
- * smaller is better, the higher one when larger is.
- *   best      the n best
- *   last      the n consecutive ones that end with the best
- *   lifespan  those that stayed the best for longest: (checkpoints until a
- *             better one, value), descending
+ * The strategies are Sockeye 1.18's, ties included. Points stand in order of
+ * checkpoints; "better" compares (value, checkpoint): of equal values the
+ * higher checkpoint is the better one when maximising, the lower one when
+ * minimising.
+ *   best      the n best points
+ *   last      the n points that end with the best one (fewer near the start)
+ *   lifespan  the n points that stayed best for the most later points
  */
 #ifndef SK_MODELDIR_AVERAGE_H
 #define SK_MODELDIR_AVERAGE_H
 #include "modeldir/metrics.h"
 
-enum sk_strategy { SK_AVERAGE_BEST, SK_AVERAGE_LAST, SK_AVERAGE_LIFESPAN };
+enum sk_strategy { SK_STRATEGY_BEST, SK_STRATEGY_LAST, SK_STRATEGY_LIFESPAN };
 struct sk_point { double value; int checkpoint; };
 
-/* At most size checkpoints of the n points (ascending by checkpoint) to
- * chosen, in order of choice; returns how many. */
-int sk_average_choose(const struct sk_point *points, int n, enum sk_strategy strategy, int maximize,
-                      int size, int *chosen);
-/* Points of METRIC-val in the metrics of a directory, of checkpoints whose
- * parameters are still there; *points is malloced. Returns how many, or -1. */
-int sk_average_points(const char *dir, const char *metric, struct sk_point **points);
-/* Mean of the tensors of n files, summed in double in the order given, to
- * path; memory does not grow with files. Names and shapes must agree. 0, -1. */
-int sk_average_files(const char *const *inputs, int n, const char *path);
+/* Chooses up to n of n_points points, the most wanted first (`last`: in order
+ * of checkpoints). chosen has room for n. Returns how many. A pure function;
+ * values are numbers. */
+int sk_average_choose(enum sk_strategy strategy, int maximize, const struct sk_point *points, int n_points,
+                      int n, struct sk_point *chosen);
+/* The checkpoints of a table that have a finite value of the metric (Sockeye's
+ * name, "perplexity": the column "perplexity-val", else "perplexity") and are
+ * among the n_there numbers `there` (ascending). Those left out are counted in
+ * without (a value) and gone (their parameters). *points is malloced. Returns
+ * how many. */
+int sk_average_points(const struct sk_metrics *t, const char *metric, const int *there, int n_there,
+                      struct sk_point **points, int *without, int *gone);
+/* Writes the mean of n tensor files (each value is summed in double, in the
+ * order given, and rounded once; the mean of one file or of equal ones is that
+ * file's values). Memory is constant. All files have the same names and
+ * shapes, finite values and the checksum in their headers, or -1 with
+ * SK_EXIT_DATA; nothing is written then. The output may be one of the inputs. */
+int sk_average_files(const char *const *paths, int n, const char *output);
 #endif

@@ -192,4 +192,29 @@ made >"$T/after"
 same "$T/before" "$T/after" "and makes nothing again"
 ok "the commands it kept do the same" sh -c 'PATH="$1:$PATH"; export PATH; sh -e "$2/commands"' - "$BIN" "$T/q/xx"
 
+# Ctrl-C while it trains: the signal goes to all processes of the terminal.
+cat >"$T/interrupt.py" <<'EOF'
+import os, signal, subprocess, sys, time
+p = subprocess.Popen(['contrib/quickstart', sys.argv[1]], start_new_session=True, stdout=subprocess.DEVNULL,
+                     stderr=open(sys.argv[2], 'w'), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+while p.poll() is None and not os.path.exists(sys.argv[1] + '/xx/model/progress'):
+    time.sleep(0.05)
+os.killpg(p.pid, signal.SIGINT)
+status = p.wait()
+for _ in range(100):
+    try:
+        os.killpg(p.pid, 0)
+        time.sleep(0.1)
+    except ProcessLookupError:
+        print(status)
+        break
+else:
+    print('processes are left')
+EOF
+rm -rf "$T/q/xx/model"
+is "$(QUICKSTART_LANG=xx QUICKSTART_UPDATES=100000 QUICKSTART_PIECES=300 python3 "$T/interrupt.py" "$T/q" "$T/err")" 75 \
+    "Ctrl-C ends it, and all it started"
+like "$(cat "$T/err")" "quickstart: stopped; the same command goes on" "it says how to go on"
+exits 0 "it goes on" quickstart 10
+
 done_testing

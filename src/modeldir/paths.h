@@ -11,6 +11,7 @@
 #define SK_MODELDIR_PATHS_H
 
 #define SK_MD_CONFIG "config.json"
+#define SK_MD_INITIAL "params.00000"     /* parameters before the first update, if kept */
 #define SK_MD_ARGS "args"
 #define SK_MD_VOCAB_SOURCE "vocab.src.0.json"
 #define SK_MD_VOCAB_TARGET "vocab.trg.0.json"
@@ -32,8 +33,8 @@ char *sk_md_checkpoint(const char *dir, const char *kind, int number);
 char *sk_md_checkpoint_name(const char *kind, int number);
 /* DIR/eval/NNNNN.SUFFIX */
 char *sk_md_eval(const char *dir, int number, const char *suffix);
-/* Numbers of the checkpoints of a kind in the folder, ascending (listed by
- * opendir). *numbers is malloced. Returns how many, or -1. */
+/* Numbers (from 1) of the checkpoints of a kind in the folder, ascending (listed
+ * by opendir). *numbers is malloced. Returns how many, or -1. */
 int sk_md_list(const char *dir, const char *kind, int **numbers);
 /* Number the link params.best points at; 0: there is none; -1: sk_fail. */
 int sk_md_best(const char *dir);

@@ -23,7 +23,10 @@ struct trainer {
     struct sk_device *dev;
     struct sk_model *model;
     const struct sk_params *table;
-    float *params, *gradients, *m, *v;   /* (device) flat */
+    /* (device) flat; NULL: not needed. sum: of an update's batches but the last */
+    float *params, *gradients, *m, *v, *sum;
+    struct sk_param_range *range;    /* what the optimizer does with which parameters */
+    int ranges;
     struct sk_batch_limits limits;
     struct sk_batch batch;
     struct sk_reader *reader, *validation;
@@ -81,22 +84,34 @@ static int open_device(struct trainer *t)
     return 0;
 }
 
+static float *new_moment(const struct trainer *t, int wanted)
+{
+    return wanted ? t->ops->alloc(t->dev, t->table->total * sizeof(float)) : NULL;
+}
+
 static void open_model(struct trainer *t)
 {
+    const struct sk_optimizer *o = &t->p->optimizer;
     t->model = sk_model_new(&t->d->config.model, t->ops, t->dev, &t->limits);
     t->table = sk_model_params(t->model);
     t->params = sk_model_data(t->model);
     t->gradients = sk_model_gradients(t->model);
-    t->m = t->ops->alloc(t->dev, t->table->total * sizeof(float));
-    t->v = t->ops->alloc(t->dev, t->table->total * sizeof(float));
-    for (int i = 0; i < t->table->n; i++) {
-        const struct sk_param *p = &t->table->p[i];
-        if (p->ndim == 1)
-            sk_info("Model parameters: %s: (%lld,)", p->name, (long long)p->shape[0]);
-        else
-            sk_info("Model parameters: %s: (%lld, %lld)", p->name, (long long)p->shape[0], (long long)p->shape[1]);
+    t->m = new_moment(t, sk_optimizer_uses_m(o));
+    t->v = new_moment(t, sk_optimizer_uses_v(o));
+    t->sum = new_moment(t, t->o->update_interval > 1);
+}
+
+/* Which parameters learn, and how; says so. */
+static int open_ranges(struct trainer *t)
+{
+    unsigned char *fixed = sk_xcalloc((size_t)t->table->n, 1);
+    int64_t n = sk_train_fixed(t->o, t->table, fixed);
+    if (n >= 0) {
+        sk_report_params(t->table, n);
+        t->ranges = sk_optimizer_ranges(t->table, fixed, t->p->optimizer.weight_decay > 0, &t->range);
     }
-    sk_info("Total # of parameters: %zu", t->table->count);
+    free(fixed);
+    return n < 0 ? -1 : 0;
 }
 
 /* Parameters of update 0. */
@@ -128,11 +143,15 @@ static int open_trainer(struct trainer *t)
     if (batch_limits(t) < 0 || open_device(t) < 0)
         return -1;
     open_model(t);
+    if (open_ranges(t) < 0)
+        return -1;
     sk_batch_init(&t->batch, &t->limits);
     t->reader = sk_reader_new(t->d->train, t->o->seed);
     t->validation = sk_reader_new(t->d->validation, -1);
     t->checkpoints = (struct sk_checkpoints){
-        .dir = t->o->output, .keep_last = t->o->keep_last_params, .table = t->table, .ops = t->ops, .dev = t->dev,
+        .dir = t->o->output, .keep_last = t->o->keep_last_params, .cache = t->o->cache_last_best,
+        .cache_strategy = t->p->cache_strategy, .cache_metric = t->o->cache_metric,
+        .keep_best_state = t->p->states_reset == SK_STATES_BEST, .table = t->table, .ops = t->ops, .dev = t->dev,
         .params = t->params, .m = t->m, .v = t->v, .host = sk_xaligned(t->table->total * sizeof(float))};
     t->report = (struct sk_report){.dir = t->o->output, .accuracy = t->p->accuracy,
                                    .interval = t->o->checkpoint_frequency, .max_updates = t->o->max_updates};
@@ -158,10 +177,13 @@ static void close_trainer(struct trainer *t)
         sk_reader_free(t->validation);
     if (t->model) {
         sk_batch_free(&t->batch);
-        t->ops->free(t->dev, t->m);
-        t->ops->free(t->dev, t->v);
+        float *const flat[] = {t->m, t->v, t->sum};
+        for (int i = 0; i < 3; i++)
+            if (flat[i])
+                t->ops->free(t->dev, flat[i]);
         sk_model_free(t->model);
     }
+    free(t->range);
     free(t->checkpoints.host);
     sk_train_state_free(&t->state);
     if (t->dev)
@@ -207,43 +229,126 @@ static int not_finite(const struct trainer *t, int64_t update)
                    name ? what : "the loss", name ? name : "of the batch", t->o->output, t->state.now.checkpoint);
 }
 
-static void apply_adam(struct trainer *t, int64_t u, double norm)
+/* What an update is made of, besides the gradient. */
+struct tally { struct sk_loss loss; int64_t samples; };
+
+/* The gradient of the update's batches, summed up as if they were one; *rescale
+ * makes it the mean that --loss-normalization-type wants. 0 or -1. */
+static int gradient(struct trainer *t, uint32_t u, struct tally *total, double *rescale)
+{
+    int n = t->o->update_interval, valid = t->o->loss_normalization[0] == 'v';
+    size_t bytes = t->table->total * sizeof(float);
+    *total = (struct tally){.samples = 0};
+    for (int i = 0; i < n; i++) {
+        struct sk_loss loss;
+        if (next_batch(t) < 0)
+            return -1;
+        /* How many labels several batches have is known after the last. */
+        float scale = 1.0f / (float)(valid && n == 1 ? t->batch.target_rows : t->o->batch_size);
+        sk_model_gradient(t->model, &t->batch, (uint64_t)t->o->seed, u, (float)t->o->label_smoothing, scale, &loss);
+        if (i + 1 == n && n > 1)
+            t->ops->add(t->dev, t->gradients, t->sum, t->table->total);
+        else if (n > 1 && i == 0)
+            t->ops->copy(t->dev, t->sum, t->gradients, bytes);
+        else if (n > 1)
+            t->ops->add(t->dev, t->sum, t->gradients, t->table->total);
+        total->loss.nll += loss.nll;
+        total->loss.correct += loss.correct;
+        total->loss.labels += loss.labels;
+        total->samples += t->batch.sentences;
+        sk_report_batch(&t->report, &t->batch);
+    }
+    *rescale = n == 1 ? 1.0 : valid ? (double)t->o->batch_size / (double)total->loss.labels : 1.0 / n;
+    return 0;
+}
+
+/* Norm of the gradient of what is trained. */
+static double gradient_norm(struct trainer *t, double rescale)
+{
+    for (int i = 0; i < t->ranges; i++)
+        if (t->range[i].fixed)
+            t->ops->zero(t->dev, t->gradients + t->range[i].offset, t->range[i].n * sizeof(float));
+    return rescale * sqrt(t->ops->sum_squares(t->dev, t->gradients, t->table->total));
+}
+
+static float *at(float *flat, const struct sk_param_range *r)
+{
+    return flat ? flat + r->offset : NULL;
+}
+
+static void optimize(struct trainer *t, double rate, double norm, double rescale)
 {
     const struct sk_train_plan *p = t->p;
-    double lr = sk_schedule_rate(&p->schedule, &t->state.now.schedule, u);
-    double lr_t = lr * sqrt(1 - pow(p->beta2, (double)u)) / (1 - pow(p->beta1, (double)u));
-    float rescale = p->clip == SK_CLIP_NORM && norm > p->clip_threshold ? (float)(p->clip_threshold / norm) : 1.0f;
-    float clip = p->clip == SK_CLIP_ABS ? (float)p->clip_threshold : 0.0f;
-    t->ops->adam(t->dev, t->params, t->m, t->v, t->gradients, t->table->total, rescale, clip, 0.0f, (float)lr_t,
-                 (float)p->beta1, (float)p->beta2, (float)p->epsilon);
-    t->state.learning_rate = lr;
+    struct sk_optimizer_step s = sk_optimizer_constants(&p->optimizer, t->state.steps + 1, rate);
+    if (p->clip == SK_CLIP_NORM && norm > p->clip_threshold)
+        rescale *= p->clip_threshold / norm;
+    s.rescale = (float)rescale;
+    s.clip = p->clip == SK_CLIP_ABS ? (float)p->clip_threshold : 0.0f;
+    for (int i = 0; i < t->ranges; i++) {
+        const struct sk_param_range *r = &t->range[i];
+        s.decay = r->decays ? (float)p->optimizer.weight_decay : 0.0f;
+        if (!r->fixed)
+            t->ops->optimize(t->dev, t->params + r->offset, at(t->m, r), at(t->v, r), t->gradients + r->offset, r->n,
+                             &s);
+    }
+}
+
+/* Before the first update after a checkpoint that lowered the learning rate. */
+static int go_back(struct trainer *t)
+{
+    struct sk_train_state *s = &t->state;
+    int best = s->now.stopping.best_checkpoint;
+    float *const moments[] = {t->m, t->v};
+    if (best > 0 && t->p->param_reset) {
+        if (sk_checkpoints_load_params(&t->checkpoints, best) < 0)
+            return -1;
+        sk_model_load_weights(t->model);
+        sk_info("Parameters are those of checkpoint %d again", best);
+    }
+    if (best > 0 && t->p->states_reset == SK_STATES_BEST) {
+        if (sk_checkpoints_load_moments(&t->checkpoints, best, &s->steps) < 0)
+            return -1;
+        sk_info("The optimizer's state is that of checkpoint %d again", best);
+    }
+    if (t->p->states_reset == SK_STATES_INITIAL) {
+        for (int i = 0; i < 2; i++)
+            if (moments[i])
+                t->ops->zero(t->dev, moments[i], t->table->total * sizeof(float));
+        s->steps = 0;
+        sk_info("The optimizer's state is begun anew");
+    }
+    return 0;
 }
 
 static int update(struct trainer *t)
 {
     struct sk_train_state *s = &t->state;
-    struct sk_loss loss;
+    struct tally total;
+    double rescale;
     int64_t u = s->updates + 1;
-    if (next_batch(t) < 0)
+    if (s->now.lowered && s->now.updates == s->updates && go_back(t) < 0)
         return -1;
-    float scale = 1.0f / (float)(t->o->loss_normalization[0] == 'v' ? t->batch.target_rows : t->o->batch_size);
-    sk_model_gradient(t->model, &t->batch, (uint64_t)t->o->seed, (uint32_t)u, (float)t->o->label_smoothing, scale,
-                      &loss);
-    double norm = sqrt(t->ops->sum_squares(t->dev, t->gradients, t->table->total));
-    if (!isfinite(norm) || !isfinite(loss.nll))
+    if (gradient(t, (uint32_t)u, &total, &rescale) < 0)
+        return -1;
+    double norm = gradient_norm(t, rescale), rate = sk_schedule_rate(&t->p->schedule, &s->now.schedule, u);
+    if (!isfinite(norm) || !isfinite(total.loss.nll))
         return not_finite(t, u);
-    apply_adam(t, u, norm);
+    optimize(t, rate, norm, rescale);
     sk_model_load_weights(t->model);
     s->updates = u;
-    s->samples += t->batch.sentences;
+    s->steps++;
+    s->samples += total.samples;
+    s->learning_rate = rate;
     s->gradient_norm = norm;
-    s->now.nll += loss.nll;
-    s->now.correct += loss.correct;
-    s->now.labels += loss.labels;
+    s->now.nll += total.loss.nll;
+    s->now.correct += total.loss.correct;
+    s->now.labels += total.loss.labels;
     s->seconds = t->seconds_before + sk_clock() - t->started;
     if (note_position(t) < 0)
         return -1;
-    sk_report_update(&t->report, s, &t->batch);
+    sk_debug("Update [%lld]\tloss=%.6f\tgradient-norm=%.6g\tlearning-rate=%.6g\tlabels=%lld", (long long)u,
+             total.loss.nll / (double)total.loss.labels, norm, rate, (long long)total.loss.labels);
+    sk_report_update(&t->report, s);
     return 0;
 }
 
@@ -340,7 +445,8 @@ static void decide(struct trainer *t, const struct sk_loss *val)
     int improved = sk_stopping_checkpoint(&s->now.stopping, n, value, maximize, perplexity,
                                           t->d->config.model.vocab[1]);
     say_decision(t, value, improved, before.stopping.best, before.stopping.best_checkpoint > 0);
-    if (sk_schedule_checkpoint(&t->p->schedule, &s->now.schedule, s->updates, improved))
+    s->now.lowered = sk_schedule_checkpoint(&t->p->schedule, &s->now.schedule, s->updates, improved);
+    if (s->now.lowered)
         sk_info("Learning rate lowered from %.6g to %.6g", before.schedule.rate, s->now.schedule.rate);
     fill_metrics(t, &before, perplexity, accuracy);
     s->now.nll = 0;
@@ -374,6 +480,7 @@ static void say_reason(const struct trainer *t, enum sk_stop reason)
     const struct sk_limits *l = &t->p->limits;
     switch (reason) {
     case SK_STOP_UPDATES: sk_info("Maximum # of updates (%lld) reached.", (long long)l->max_updates); break;
+    case SK_STOP_CHECKPOINTS: sk_info("Maximum # of checkpoints (%lld) reached.", (long long)l->max_checkpoints); break;
     case SK_STOP_SAMPLES: sk_info("Maximum # of samples (%lld) reached.", (long long)l->max_samples); break;
     case SK_STOP_EPOCHS: sk_info("Maximum # of epochs (%lld) reached.", (long long)l->max_epochs); break;
     case SK_STOP_SECONDS: sk_info("Maximum # of seconds (%.0f) reached.", l->max_seconds); break;
@@ -387,7 +494,8 @@ static void say_reason(const struct trainer *t, enum sk_stop reason)
 
 static int finish(struct trainer *t, enum sk_stop reason)
 {
-    static const char *const names[] = {"", "updates", "samples", "epochs", "seconds", "converged", "diverged"};
+    static const char *const names[] = {"", "updates", "checkpoints", "samples", "epochs", "seconds", "converged",
+                                        "diverged"};
     const struct sk_train_state *s = &t->state;
     const struct sk_stopping *best = &s->now.stopping;
     char *path = sk_path_join(t->o->output, SK_MD_FINISHED);
@@ -449,6 +557,8 @@ static int loop(struct trainer *t)
 {
     const struct sk_train_state *s = &t->state;
     if (stop_reason(t) == SK_STOP_NO && extend(t) < 0)
+        return -1;
+    if (s->updates == 0 && t->o->keep_initializations && sk_checkpoints_keep_initial(&t->checkpoints) < 0)
         return -1;
     if (s->updates == 0)
         sk_info("Training started.");

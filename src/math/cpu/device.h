@@ -104,7 +104,7 @@ void sk_cpu_attention_step(struct sk_device *dev, float *context, const float *q
                            const float *k, const float *v, int ldk, int H, int D, int R,
                            const int32_t *const *kv_index, const int32_t *n_keys);
 double sk_cpu_sum_squares(struct sk_device *dev, const float *g, size_t n);
-void sk_cpu_adam(struct sk_device *dev, float *w, float *m, float *v, const float *g, size_t n,
-                 float rescale, float clip, float decay, float lr_t, float b1, float b2, float eps);
+void sk_cpu_optimize(struct sk_device *dev, float *w, float *m, float *v, const float *g, size_t n,
+                     const struct sk_optimizer_step *step);
 int64_t sk_cpu_find_nonfinite(struct sk_device *dev, const float *x, size_t n);
 #endif

@@ -35,6 +35,6 @@ const struct sk_ops sk_ops_cpu = {
     .output_loss = sk_cpu_output_loss,
     .output_logprob = sk_cpu_output_logprob,
     .sum_squares = sk_cpu_sum_squares,
-    .adam = sk_cpu_adam,
+    .optimize = sk_cpu_optimize,
     .find_nonfinite = sk_cpu_find_nonfinite,
 };

@@ -74,6 +74,15 @@ struct sk_optimizer_step {
  * wants it for y = x W^T and dx = dy W; refreshed after each update. */
 struct sk_weight;
 
+/* What bounds the batches that a model is trained with; for ops->workspace. */
+struct sk_work {
+    int source_rows, target_rows, sentences, longest;   /* longest: of either side */
+    int leaves;
+    int V, D, H;                         /* output layer (V, D); most heads */
+    const int (*weight)[2];              /* (N, K) of all weights */
+    int weights;
+};
+
 struct sk_ops {
     const char *name;                    /* "cpu", "cuda" */
 
@@ -94,6 +103,13 @@ struct sk_ops {
     struct sk_weight *(*weight_new)(struct sk_device *dev, int N, int K, int backward);
     void (*weight_load)(struct sk_device *dev, struct sk_weight *w, const float *data /* (N, K) device */);
     void (*weight_free)(struct sk_device *dev, struct sk_weight *w);
+
+    /* --- memory, before it is taken ------------------------------------ */
+    /* Bytes that alloc and weight_new make of a request. */
+    size_t (*alloc_size)(const struct sk_device *dev, size_t bytes);
+    size_t (*weight_size)(const struct sk_device *dev, int N, int K, int backward);
+    /* About the bytes that the ops keep for themselves while a model trains. */
+    size_t (*workspace)(const struct sk_device *dev, const struct sk_work *work);
 
     /* --- products ----------------------------------------------------- */
     /* y (T, N) = x (T, K) W^T [+ bias (N)] */

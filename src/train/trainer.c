@@ -11,66 +11,13 @@
 #include "base/pool.h"
 #include "model/params_file.h"
 #include "modeldir/paths.h"
-#include "train/checkpoint.h"
-#include "train/report.h"
+#include "train/loop.h"
+#include "train/memory.h"
 #include "train/signals.h"
-
-struct trainer {
-    const struct sk_train_options *o;
-    const struct sk_train_plan *p;
-    const struct sk_train_data *d;
-    const struct sk_ops *ops;
-    struct sk_device *dev;
-    struct sk_model *model;
-    const struct sk_params *table;
-    /* (device) flat; NULL: not needed. sum: of an update's batches but the last */
-    float *params, *gradients, *m, *v, *sum;
-    struct sk_param_range *range;    /* what the optimizer does with which parameters */
-    int ranges;
-    struct sk_batch_limits limits;
-    struct sk_batch batch;
-    struct sk_reader *reader, *validation;
-    struct sk_train_state state;
-    struct sk_checkpoints checkpoints;
-    struct sk_report report;
-    double started, seconds_before;  /* clock at the start; state.seconds then */
-};
 
 /* --- set-up ------------------------------------------------------------------- */
 
-static int larger(int a, int b)
-{
-    return a > b ? a : b;
-}
-
-/* Budgets of an update. Longest sentences are those of both corpora: memory
- * for one batch serves training and validation. */
-static int batch_limits(struct trainer *t)
-{
-    const struct sk_corpus_stats *train = sk_corpus_stats(t->d->train), *val = sk_corpus_stats(t->d->validation);
-    struct sk_batch_limits *l = &t->limits;
-    int64_t size = t->o->batch_size;
-    *l = (struct sk_batch_limits){.leaves = t->o->virtual_shards};
-    l->longest_source = larger(train->max_source, val->max_source) + 1;
-    l->longest_target = larger(train->max_target, val->max_target) + 1;
-    if (!t->p->sentence_batches) {
-        /* The target side decides; the source budget only bounds memory. */
-        l->max_target = (int)size;
-        l->max_source = larger(2 * (int)size, t->o->max_seq_len[0] + 1);
-        l->max_sentences = (int)size / 2 + 1;
-        return 0;
-    }
-    int64_t longest = larger(l->longest_source, l->longest_target);
-    if (size * longest > INT32_MAX)
-        return sk_fail(SK_EXIT_USAGE, "--batch-size %lld sentences of up to %lld tokens are too many for one update",
-                       (long long)size, (long long)longest);
-    l->max_sentences = (int)size;
-    l->max_source = (int)size * l->longest_source;
-    l->max_target = (int)size * l->longest_target;
-    return 0;
-}
-
-static int open_device(struct trainer *t)
+static int open_device(struct sk_trainer *t)
 {
     const char *why = NULL;
     char text[256];
@@ -84,12 +31,12 @@ static int open_device(struct trainer *t)
     return 0;
 }
 
-static float *new_moment(const struct trainer *t, int wanted)
+static float *new_moment(const struct sk_trainer *t, int wanted)
 {
     return wanted ? t->ops->alloc(t->dev, t->table->total * sizeof(float)) : NULL;
 }
 
-static void open_model(struct trainer *t)
+static void open_model(struct sk_trainer *t)
 {
     const struct sk_optimizer *o = &t->p->optimizer;
     t->model = sk_model_new(&t->d->config.model, t->ops, t->dev, &t->limits);
@@ -102,7 +49,7 @@ static void open_model(struct trainer *t)
 }
 
 /* Which parameters learn, and how; says so. */
-static int open_ranges(struct trainer *t)
+static int open_ranges(struct sk_trainer *t)
 {
     unsigned char *fixed = sk_xcalloc((size_t)t->table->n, 1);
     int64_t n = sk_train_fixed(t->o, t->table, fixed);
@@ -115,7 +62,7 @@ static int open_ranges(struct trainer *t)
 }
 
 /* Parameters of update 0. */
-static int start_params(struct trainer *t)
+static int start_params(struct sk_trainer *t)
 {
     struct sk_init_options init = t->p->init;
     float *host = t->checkpoints.host;
@@ -137,11 +84,13 @@ static int start_params(struct trainer *t)
     return 0;
 }
 
-static int open_trainer(struct trainer *t)
+static int open_trainer(struct sk_trainer *t)
 {
     const struct sk_corpus_stats *train = sk_corpus_stats(t->d->train), *val = sk_corpus_stats(t->d->validation);
-    if (batch_limits(t) < 0 || open_device(t) < 0)
+    if (sk_train_limits(&t->limits, t->o, t->p, t->d) < 0 || open_device(t) < 0)
         return -1;
+    sk_info("Memory: training takes about %.0f MB",
+            (double)sk_memory_predict(t->o, t->p, t->d, &t->limits, t->ops, t->dev) / 1e6);
     open_model(t);
     if (open_ranges(t) < 0)
         return -1;
@@ -169,7 +118,7 @@ static int open_trainer(struct trainer *t)
     return sk_reader_seek(t->reader, t->state.epoch, t->state.position);
 }
 
-static void close_trainer(struct trainer *t)
+static void close_trainer(struct sk_trainer *t)
 {
     if (t->reader)
         sk_reader_free(t->reader);
@@ -190,172 +139,10 @@ static void close_trainer(struct trainer *t)
         t->ops->close(t->dev);
 }
 
-/* --- one update ------------------------------------------------------------------ */
-
-/* Fills t->batch, over the end of an epoch if need be. */
-static int next_batch(struct trainer *t)
-{
-    int got = sk_batch_fill(&t->batch, &t->limits, t->reader);
-    if (got == 0 && sk_reader_seek(t->reader, t->state.epoch + 1, 0) == 0)
-        got = sk_batch_fill(&t->batch, &t->limits, t->reader);
-    if (got == 0)
-        SK_BUG("a corpus of %lld pairs gave no batch", (long long)sk_corpus_stats(t->d->train)->pairs);
-    return got < 0 ? -1 : 0;
-}
-
-/* The epoch in the state, as in Sockeye, is that of the next batch. */
-static int note_position(struct trainer *t)
-{
-    struct sk_pair next;
-    int more = sk_reader_peek(t->reader, &next);
-    sk_reader_tell(t->reader, &t->state.epoch, &t->state.position);
-    if (more == 0) {
-        t->state.epoch++;
-        t->state.position = 0;
-        return sk_reader_seek(t->reader, t->state.epoch, 0);
-    }
-    return more < 0 ? -1 : 0;
-}
-
-static int not_finite(const struct trainer *t, int64_t update)
-{
-    const char *what = "parameter", *name = sk_checkpoints_nonfinite(&t->checkpoints, t->params);
-    if (!name) {
-        what = "gradient of";
-        name = sk_checkpoints_nonfinite(&t->checkpoints, t->gradients);
-    }
-    return sk_fail(SK_EXIT_NO, "training has diverged: at update %lld %s %s is not finite. %s keeps checkpoint %d; try "
-                   "a lower --initial-learning-rate or --gradient-clipping-type norm", (long long)update,
-                   name ? what : "the loss", name ? name : "of the batch", t->o->output, t->state.now.checkpoint);
-}
-
-/* What an update is made of, besides the gradient. */
-struct tally { struct sk_loss loss; int64_t samples; };
-
-/* The gradient of the update's batches, summed up as if they were one; *rescale
- * makes it the mean that --loss-normalization-type wants. 0 or -1. */
-static int gradient(struct trainer *t, uint32_t u, struct tally *total, double *rescale)
-{
-    int n = t->o->update_interval, valid = t->o->loss_normalization[0] == 'v';
-    size_t bytes = t->table->total * sizeof(float);
-    *total = (struct tally){.samples = 0};
-    for (int i = 0; i < n; i++) {
-        struct sk_loss loss;
-        if (next_batch(t) < 0)
-            return -1;
-        /* How many labels several batches have is known after the last. */
-        float scale = 1.0f / (float)(valid && n == 1 ? t->batch.target_rows : t->o->batch_size);
-        sk_model_gradient(t->model, &t->batch, (uint64_t)t->o->seed, u, (float)t->o->label_smoothing, scale, &loss);
-        if (i + 1 == n && n > 1)
-            t->ops->add(t->dev, t->gradients, t->sum, t->table->total);
-        else if (n > 1 && i == 0)
-            t->ops->copy(t->dev, t->sum, t->gradients, bytes);
-        else if (n > 1)
-            t->ops->add(t->dev, t->sum, t->gradients, t->table->total);
-        total->loss.nll += loss.nll;
-        total->loss.correct += loss.correct;
-        total->loss.labels += loss.labels;
-        total->samples += t->batch.sentences;
-        sk_report_batch(&t->report, &t->batch);
-    }
-    *rescale = n == 1 ? 1.0 : valid ? (double)t->o->batch_size / (double)total->loss.labels : 1.0 / n;
-    return 0;
-}
-
-/* Norm of the gradient of what is trained. */
-static double gradient_norm(struct trainer *t, double rescale)
-{
-    for (int i = 0; i < t->ranges; i++)
-        if (t->range[i].fixed)
-            t->ops->zero(t->dev, t->gradients + t->range[i].offset, t->range[i].n * sizeof(float));
-    return rescale * sqrt(t->ops->sum_squares(t->dev, t->gradients, t->table->total));
-}
-
-static float *at(float *flat, const struct sk_param_range *r)
-{
-    return flat ? flat + r->offset : NULL;
-}
-
-static void optimize(struct trainer *t, double rate, double norm, double rescale)
-{
-    const struct sk_train_plan *p = t->p;
-    struct sk_optimizer_step s = sk_optimizer_constants(&p->optimizer, t->state.steps + 1, rate);
-    if (p->clip == SK_CLIP_NORM && norm > p->clip_threshold)
-        rescale *= p->clip_threshold / norm;
-    s.rescale = (float)rescale;
-    s.clip = p->clip == SK_CLIP_ABS ? (float)p->clip_threshold : 0.0f;
-    for (int i = 0; i < t->ranges; i++) {
-        const struct sk_param_range *r = &t->range[i];
-        s.decay = r->decays ? (float)p->optimizer.weight_decay : 0.0f;
-        if (!r->fixed)
-            t->ops->optimize(t->dev, t->params + r->offset, at(t->m, r), at(t->v, r), t->gradients + r->offset, r->n,
-                             &s);
-    }
-}
-
-/* Before the first update after a checkpoint that lowered the learning rate. */
-static int go_back(struct trainer *t)
-{
-    struct sk_train_state *s = &t->state;
-    int best = s->now.stopping.best_checkpoint;
-    float *const moments[] = {t->m, t->v};
-    if (best > 0 && t->p->param_reset) {
-        if (sk_checkpoints_load_params(&t->checkpoints, best) < 0)
-            return -1;
-        sk_model_load_weights(t->model);
-        sk_info("Parameters are those of checkpoint %d again", best);
-    }
-    if (best > 0 && t->p->states_reset == SK_STATES_BEST) {
-        if (sk_checkpoints_load_moments(&t->checkpoints, best, &s->steps) < 0)
-            return -1;
-        sk_info("The optimizer's state is that of checkpoint %d again", best);
-    }
-    if (t->p->states_reset == SK_STATES_INITIAL) {
-        for (int i = 0; i < 2; i++)
-            if (moments[i])
-                t->ops->zero(t->dev, moments[i], t->table->total * sizeof(float));
-        s->steps = 0;
-        sk_info("The optimizer's state is begun anew");
-    }
-    return 0;
-}
-
-static int update(struct trainer *t)
-{
-    struct sk_train_state *s = &t->state;
-    struct tally total;
-    double rescale;
-    int64_t u = s->updates + 1;
-    if (s->now.lowered && s->now.updates == s->updates && go_back(t) < 0)
-        return -1;
-    if (gradient(t, (uint32_t)u, &total, &rescale) < 0)
-        return -1;
-    double norm = gradient_norm(t, rescale), rate = sk_schedule_rate(&t->p->schedule, &s->now.schedule, u);
-    if (!isfinite(norm) || !isfinite(total.loss.nll))
-        return not_finite(t, u);
-    optimize(t, rate, norm, rescale);
-    sk_model_load_weights(t->model);
-    s->updates = u;
-    s->steps++;
-    s->samples += total.samples;
-    s->learning_rate = rate;
-    s->gradient_norm = norm;
-    s->now.nll += total.loss.nll;
-    s->now.correct += total.loss.correct;
-    s->now.labels += total.loss.labels;
-    s->seconds = t->seconds_before + sk_clock() - t->started;
-    if (note_position(t) < 0)
-        return -1;
-    sk_debug("Update [%lld]\tloss=%.6f\tgradient-norm=%.6g\tlearning-rate=%.6g\tlabels=%lld", (long long)u,
-             total.loss.nll / (double)total.loss.labels, norm, rate, (long long)total.loss.labels);
-    sk_report_update(&t->report, s);
-    return 0;
-}
-
 /* --- checkpoints -------------------------------------------------------------------- */
 
 /* Each validation pair once, in corpus order. 1: done, 0: a signal came, -1. */
-static int validate(struct trainer *t, struct sk_loss *total)
+static int validate(struct sk_trainer *t, struct sk_loss *total)
 {
     int got;
     memset(total, 0, sizeof *total);
@@ -373,7 +160,7 @@ static int validate(struct trainer *t, struct sk_loss *total)
     return got < 0 ? -1 : 1;
 }
 
-static struct sk_standing standing(const struct trainer *t)
+static struct sk_standing standing(const struct sk_trainer *t)
 {
     const struct sk_train_state *s = &t->state;
     /* What a checkpoint between two regular ones decides does not end a run:
@@ -382,13 +169,13 @@ static struct sk_standing standing(const struct trainer *t)
                                 .at_checkpoint = s->now.updates == s->updates && s->updates > 0 && !s->has_before};
 }
 
-static enum sk_stop stop_reason(const struct trainer *t)
+static enum sk_stop stop_reason(const struct sk_trainer *t)
 {
     struct sk_standing where = standing(t);
     return sk_stopping_reason(&t->state.now.stopping, &t->p->limits, &where);
 }
 
-static void fill_metrics(struct trainer *t, const struct sk_decided *trained, double perplexity, double accuracy)
+static void fill_metrics(struct sk_trainer *t, const struct sk_decided *trained, double perplexity, double accuracy)
 {
     struct sk_train_state *s = &t->state;
     struct sk_metrics *m = &s->metrics;
@@ -410,7 +197,7 @@ static void fill_metrics(struct trainer *t, const struct sk_decided *trained, do
     sk_metrics_set(m, n, "used-gpu-memory", "0");
 }
 
-static void say_decision(const struct trainer *t, double value, int improved, double best_before, int had_best)
+static void say_decision(const struct sk_trainer *t, double value, int improved, double best_before, int had_best)
 {
     const struct sk_stopping *s = &t->state.now.stopping;
     if (improved)
@@ -426,7 +213,7 @@ static void say_decision(const struct trainer *t, double value, int improved, do
 }
 
 /* What follows from the validation result. */
-static void decide(struct trainer *t, const struct sk_loss *val)
+static void decide(struct sk_trainer *t, const struct sk_loss *val)
 {
     struct sk_train_state *s = &t->state;
     double perplexity = exp(val->nll / (double)val->labels);
@@ -454,13 +241,13 @@ static void decide(struct trainer *t, const struct sk_loss *val)
 }
 
 /* 1: committed, 0: a signal came first, -1. */
-static int checkpoint(struct trainer *t)
+static int checkpoint(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
     struct sk_loss val;
     sk_report_training(&t->report, s, s->now.checkpoint + 1);
     if (sk_checkpoints_nonfinite(&t->checkpoints, t->params))
-        return not_finite(t, s->updates);
+        return sk_trainer_not_finite(t, s->updates);
     int done = validate(t, &val);
     if (done <= 0)
         return done;
@@ -475,7 +262,7 @@ static int checkpoint(struct trainer *t)
 
 /* --- the end ---------------------------------------------------------------------------- */
 
-static void say_reason(const struct trainer *t, enum sk_stop reason)
+static void say_reason(const struct sk_trainer *t, enum sk_stop reason)
 {
     const struct sk_limits *l = &t->p->limits;
     switch (reason) {
@@ -492,7 +279,7 @@ static void say_reason(const struct trainer *t, enum sk_stop reason)
     }
 }
 
-static int finish(struct trainer *t, enum sk_stop reason)
+static int finish(struct sk_trainer *t, enum sk_stop reason)
 {
     static const char *const names[] = {"", "updates", "checkpoints", "samples", "epochs", "seconds", "converged",
                                         "diverged"};
@@ -523,7 +310,7 @@ static int finish(struct trainer *t, enum sk_stop reason)
 
 /* A run that had ended goes on: `finished` and a last checkpoint between two
  * regular ones are taken back. */
-static int extend(struct trainer *t)
+static int extend(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
     char *path = sk_path_join(t->o->output, SK_MD_FINISHED);
@@ -542,7 +329,7 @@ static int extend(struct trainer *t)
     return 0;
 }
 
-static int interrupted(struct trainer *t)
+static int interrupted(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
     if (s->updates != s->now.updates && sk_checkpoints_interrupt(&t->checkpoints, s) < 0)
@@ -553,7 +340,7 @@ static int interrupted(struct trainer *t)
     return SK_EXIT_TEMP;
 }
 
-static int loop(struct trainer *t)
+static int loop(struct sk_trainer *t)
 {
     const struct sk_train_state *s = &t->state;
     if (stop_reason(t) == SK_STOP_NO && extend(t) < 0)
@@ -574,19 +361,28 @@ static int loop(struct trainer *t)
         if (off_checkpoint && (reason || s->updates % t->o->checkpoint_frequency == 0)) {
             if (checkpoint(t) < 0)
                 return -1;
-        } else if (update(t) < 0) {
+        } else if (sk_trainer_update(t) < 0) {
             return -1;
         }
     }
 }
 
+static void say_memory(void)
+{
+    size_t now, most;
+    sk_memory_resident(&now, &most);
+    if (most)
+        sk_info("Memory: at most %.1f MB were taken", (double)most / 1e6);
+}
+
 int sk_train(const struct sk_train_options *o, const struct sk_train_plan *p, const struct sk_train_data *d)
 {
-    struct trainer t = {.o = o, .p = p, .d = d};
+    struct sk_trainer t = {.o = o, .p = p, .d = d};
     int result = open_trainer(&t);
     sk_signals_defer();
     if (result == 0)
         result = loop(&t);
+    say_memory();
     close_trainer(&t);
     return result;
 }

@@ -53,6 +53,11 @@ void sk_cpu_free(struct sk_device *dev, void *p);
 void sk_cpu_copy(struct sk_device *dev, void *dst, const void *src, size_t bytes);   /* and upload, download */
 void sk_cpu_zero(struct sk_device *dev, void *dst, size_t bytes);
 
+/* --- workspace.c ------------------------------------------------------------ */
+size_t sk_cpu_alloc_size(const struct sk_device *dev, size_t bytes);
+size_t sk_cpu_weight_size(const struct sk_device *dev, int N, int K, int backward);
+size_t sk_cpu_workspace(const struct sk_device *dev, const struct sk_work *work);
+
 /* --- products: linear.c, gradient.c, output.c ------------------------------- */
 struct sk_weight *sk_cpu_weight_new(struct sk_device *dev, int N, int K, int backward);
 void sk_cpu_weight_load(struct sk_device *dev, struct sk_weight *w, const float *data);

@@ -1,10 +1,11 @@
 #!/bin/sh
 # Every option that a program's --help lists is exercised by some test of that
-# program, and stands in its manual page if that lists options.
+# program.
 . "$(dirname "$0")/tap.sh"
 
-for program in "$BIN"/sk-*; do
-    name=$(basename "$program")
+for source in bin/sk-*.c; do
+    name=$(basename "$source" .c)
+    program=$BIN/$name
     "$program" --help >"$T/help" 2>"$T/err" || fail "$name --help" "$(cat "$T/err")"
     # "  -x, --name VALUE" at the start of a line, aliases in the text aside
     sed -nE 's/^(  -.,|     ) --([a-z0-9-]+).*/\2/p' "$T/help" | grep -vxE 'help|version' >"$T/names"

@@ -37,6 +37,31 @@ chosen() {
         while read -r chosen_n; do printf 'params.%05d\n' "$chosen_n"; done
 }
 
+# --- vocabularies ----------------------------------------------------------------
+words() { grep -c '": [0-9]*' "$1"; }
+exits 0 "--num-words" train "$T/v" --max-updates 1 --num-words 10:12
+is "$(words "$T/v/vocab.src.0.json") $(words "$T/v/vocab.trg.0.json")" "14 16" "so many and four special ones"
+sed '1s/$/ once/' "$T/train.trg" >"$T/rare.trg"
+exits 0 "--word-min-count" train "$T/v.2" --max-updates 1 -t "$T/rare.trg" --word-min-count 1:2
+is "$(grep -c once "$T/v.2/vocab.trg.0.json") $(words "$T/v.2/vocab.src.0.json")" "0 24" "rare words are left out"
+exits 0 "--pad-vocab-to-multiple-of" train "$T/v.3" --max-updates 1 --pad-vocab-to-multiple-of 16
+is "$(words "$T/v.3/vocab.src.0.json")" 32 "fills up"
+printf '%s \377\n' s1 >"$T/bad.src"
+tail -n +2 "$T/train.src" >>"$T/bad.src"
+exits 65 "invalid UTF-8" train "$T/w" -s "$T/bad.src" --max-updates 1
+exits 0 "--replace-invalid" train "$T/v.4" -s "$T/bad.src" --max-updates 1 --replace-invalid
+like "$(cat "$T/v.4/vocab.src.0.json")" "$(printf '\357\277\275|ufffd')" "U+FFFD instead"
+
+# --- the start --------------------------------------------------------------------
+exits 0 "the parameters of the start" train "$T/start" --max-updates 1 --keep-initializations --num-embed 16 \
+    --encoder transformer --decoder transformer --loss cross-entropy
+for start in '--weight-init-xavier-factor-type in' '--weight-init-xavier-rand-type gaussian' '--weight-init uniform' \
+    '--embed-weight-init normal' '--weight-init-scale 2'; do
+    # shellcheck disable=SC2086
+    exits 0 "$start" train "$T/start.${start##* }" --max-updates 1 --keep-initializations $start
+done
+is "$(for f in "$T"/start*/params.00000; do cksum <"$f"; done | sort -u | wc -l)" 6 "each begins in its own way"
+
 # --- optimizers ----------------------------------------------------------------
 exits 0 "adam" train "$T/adam" --max-updates 20
 for optimizer in 'sgd 0.3' 'nag 0.1 --momentum 0.8' 'nadam 0.01' 'rmsprop 0.005' 'adagrad 0.05' 'adadelta 1'; do
@@ -296,6 +321,11 @@ refuse 'needs --params' --allow-missing-params
 refuse 'leave nothing to learn' --fixed-param-strategy all_except_output_proj \
     --fixed-param-names target_output_bias target_output_weight
 refuse "'eve' is not one of" --optimizer eve
+refuse "'rnn' is not one of" --encoder rnn
+refuse "'rnn' is not one of" --decoder rnn
+refuse "'hinge' is not one of" --loss hinge
+refuse '--num-embed 8 must equal --transformer-model-size 16' --num-embed 8
+refuse 'this version trains with one process' --shard 1
 is "$(ls -d "$T/w" 2>/dev/null)" "" "nothing was written"
 exits 0 "resets without plateau-reduce" train "$T/warn" --max-updates 1 --learning-rate-scheduler-type none \
     --learning-rate-decay-param-reset

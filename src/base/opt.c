@@ -382,8 +382,10 @@ static void read_words(const struct sk_program *p, void *values, int argc, char 
 {
     w->operands = w->options = 0;
     for (int i = 1; i < argc;) {
-        if (strcmp(argv[i], "--") == 0) {
-            w->option[w->options++] = argv[i++];
+        int ends = strcmp(argv[i], "--") == 0, stops = w->operands > 0 && p->stop_at_operand;
+        if (ends || stops) {
+            if (ends && !stops)
+                w->option[w->options++] = argv[i++];
             while (i < argc)
                 w->operand[w->operands++] = argv[i++];
         } else if (argv[i][0] == '-' && argv[i][1]) {

@@ -3,6 +3,7 @@
  *
  *   config.json  args  vocab.src.0.json  vocab.trg.0.json
  *   validation.src  validation.trg  data/  log  metrics
+ *   params.00000 (before the first update, if kept)
  *   params.NNNNN  state.NNNNN  interrupted  params.best
  *   eval/NNNNN.out  eval/NNNNN.json  eval/NNNNN.claim
  *   progress  lock  finished
@@ -11,7 +12,7 @@
 #define SK_MODELDIR_PATHS_H
 
 #define SK_MD_CONFIG "config.json"
-#define SK_MD_INITIAL "params.00000"     /* parameters before the first update, if kept */
+#define SK_MD_INITIAL "params.00000"
 #define SK_MD_ARGS "args"
 #define SK_MD_VOCAB_SOURCE "vocab.src.0.json"
 #define SK_MD_VOCAB_TARGET "vocab.trg.0.json"

@@ -170,7 +170,7 @@ static int translate(const struct options *o, const struct sk_trained *m, struct
         .progress = show, .ctx = &p};
     sk_translate_limits(&options, &m->config.model, m->config.max_seq_len[0], o->max_input_len,
                         m->config.length_ratio_mean, m->config.length_ratio_std, o->num_stds);
-    struct sk_translator *t = sk_translator_new(m->model, m->source, m->target, &options);
+    struct sk_translator *t = sk_translator_new(&m->model, 1, m->source, m->target, &options);
     int result = do_lines(t, o, in, out, &p);
     sk_translator_free(t);
     double seconds = now() - p.start;

@@ -192,10 +192,11 @@ struct sk_ops {
                             const float *values, int W, int H, int D, int G, const int32_t *first,
                             const int32_t *slot, const int32_t *n);
     /* Attention to the words before: row r of qkv (R, 3D) has cells index[r][0..n[r])
-     * (host), rows of `cells` (.., 2D) that hold a key and a value each. Its own
-     * key and value are stored in the last of them first; no other row has it. */
-    void (*attention_self)(struct sk_device *dev, float *context /* (R, D) */, const float *qkv, float *cells, int H,
-                           int D, int R, const int32_t *const *index, const int32_t *n);
+     * (host). A cell is 2D floats, a key and a value; cell c is number c % rows of
+     * cells[c / rows]. The row's own key and value are stored in the last of its
+     * cells first; no other row has that. */
+    void (*attention_self)(struct sk_device *dev, float *context /* (R, D) */, const float *qkv, float *const *cells,
+                           int rows, int H, int D, int R, const int32_t *const *index, const int32_t *n);
     /* The best words of each row of x (R, D) W^T + bias. */
     void (*output_top)(struct sk_device *dev, const struct sk_top *top, const float *x, const struct sk_weight *w,
                        const float *bias, int V, int R);

@@ -3,8 +3,8 @@
  *
  * Nothing is copied when a beam is reordered: a hypothesis is a list of
  * cells, each a key and a value, and continues its parent's list. Cell
- * (position p, slot s, row k of its sentence) is (p * slots + s) * beam + k:
- * so those in use stand together at the front, whatever max_steps is.
+ * (position p, slot s, row k of its sentence) is (p * slots + s) * beam + k;
+ * they come in blocks of POSITIONS positions.
  *
  * Memory grows to the longest source and translation that come, since the
  * longest possible ones are rare.
@@ -15,14 +15,17 @@
 #include "base/mem.h"
 #include "base/msg.h"
 
+enum { POSITIONS = 8 };
+
 struct sk_decoder {
     struct sk_model *m;
     int slots, source_rows, beam, rows, max_steps;       /* rows: slots * beam */
     int width;                       /* rows of a slot's place among the source keys */
-    int steps;                       /* positions there are cells for */
+    int blocks, max_blocks;          /* of cells: there are, and may be */
     int64_t *zeros;                  /* ordinals: no dropout here */
     int32_t *iota;
-    float **key, **value;            /* per block: cells, or keys and values of the sources */
+    float ***cells;                  /* per layer with self-attention: (max_blocks) */
+    float **key, **value;            /* per layer: of the sources */
     float *k, *v;                    /* (source_rows, D) keys and values before they get their places */
     float *slab[2];
     float *logp;                     /* (rows, V), of ensembles */
@@ -55,6 +58,10 @@ struct sk_decoder *sk_decoder_new(struct sk_model *m, int slots, int source_rows
     m->embed[1].x = ops->alloc(m->net.dev, R * D * sizeof(float));
     d->k = ops->alloc(m->net.dev, Ts * D * sizeof(float));
     d->v = ops->alloc(m->net.dev, Ts * D * sizeof(float));
+    d->max_blocks = (max_steps + POSITIONS - 1) / POSITIONS;
+    d->cells = sk_xcalloc((size_t)m->blocks[1], sizeof *d->cells);
+    for (int i = 0; i < m->blocks[1]; i++)
+        if (m->block[1][i].kind == SK_SELF) d->cells[i] = sk_xcalloc((size_t)d->max_blocks, sizeof **d->cells);
     d->key = sk_xcalloc((size_t)m->blocks[1], sizeof *d->key);
     d->value = sk_xcalloc((size_t)m->blocks[1], sizeof *d->value);
     d->length = sk_xcalloc(S, sizeof *d->length);
@@ -74,6 +81,8 @@ void sk_decoder_free(struct sk_decoder *d)
     for (int i = 0; i < m->blocks[1]; i++) {
         if (d->key[i]) ops->free(m->net.dev, d->key[i]);
         if (d->value[i]) ops->free(m->net.dev, d->value[i]);
+        for (int k = 0; d->cells[i] && k < d->blocks; k++) ops->free(m->net.dev, d->cells[i][k]);
+        free(d->cells[i]);
     }
     for (int i = 0; i < 2; i++) {
         ops->free(m->net.dev, d->slab[i]);
@@ -86,6 +95,7 @@ void sk_decoder_free(struct sk_decoder *d)
     if (d->logp) ops->free(m->net.dev, d->logp);
     free(d->zeros);
     free(d->iota);
+    free(d->cells);
     free(d->key);
     free(d->value);
     free(d->length);
@@ -99,27 +109,29 @@ void sk_decoder_free(struct sk_decoder *d)
 
 /* --- memory as it is needed ------------------------------------------------- */
 
-/* A larger buffer: n places of `from` floats (none if 0) move to places of `to`. */
-static void regrow(const struct sk_net *net, float **p, int n, size_t from, size_t to)
+/* A buffer of `slots` places of `to` floats instead of `from` (0: there is none). */
+static void regrow(const struct sk_decoder *d, float **p, size_t from, size_t to)
 {
-    float *more = net->ops->alloc(net->dev, (size_t)n * to * sizeof *more);
-    for (int i = 0; *p && i < n; i++)
-        net->ops->copy(net->dev, more + (size_t)i * to, *p + (size_t)i * from, from * sizeof *more);
-    if (*p) net->ops->free(net->dev, *p);
+    const struct sk_net *n = &d->m->net;
+    float *more = n->ops->alloc(n->dev, (size_t)d->slots * to * sizeof *more);
+    for (int i = 0; *p && i < d->slots; i++)
+        n->ops->copy(n->dev, more + (size_t)i * to, *p + (size_t)i * from, from * sizeof *more);
+    if (*p) n->ops->free(n->dev, *p);
     *p = more;
 }
 
 /* Room for sources of `longest` rows. */
 static void widen(struct sk_decoder *d, int longest)
 {
-    struct sk_model *m = d->m;
+    const struct sk_model *m = d->m;
     int width = (longest + 15) / 16 * 16;
     if (width <= d->width) return;
     size_t D = (size_t)m->c.size[1], from = (size_t)d->width * D, to = (size_t)width * D;
     for (int i = 0; i < m->blocks[1]; i++)
         if (m->block[1][i].kind == SK_CROSS) {
-            regrow(&m->net, &d->key[i], d->slots, from, to);
-            regrow(&m->net, &d->value[i], d->slots, from, to);
+            /* Keys of a sentence stand at the front of its place, whatever its width. */
+            regrow(d, &d->key[i], from, to);
+            regrow(d, &d->value[i], from, to);
         }
     d->width = width;
 }
@@ -127,16 +139,11 @@ static void widen(struct sk_decoder *d, int longest)
 /* Cells for positions up to `position`. */
 static void lengthen(struct sk_decoder *d, int position)
 {
-    struct sk_model *m = d->m;
-    if (position < d->steps) return;
-    int steps = d->steps ? 2 * d->steps : 16;
-    while (steps <= position) steps *= 2;
-    if (steps > d->max_steps) steps = d->max_steps;
-    size_t row = (size_t)d->rows * 2 * (size_t)m->c.size[1];
-    for (int i = 0; i < m->blocks[1]; i++)
-        if (m->block[1][i].kind == SK_SELF)
-            regrow(&m->net, &d->key[i], 1, (size_t)d->steps * row, (size_t)steps * row);
-    d->steps = steps;
+    const struct sk_model *m = d->m;
+    size_t floats = POSITIONS * (size_t)d->rows * 2 * (size_t)m->c.size[1];
+    for (; position >= d->blocks * POSITIONS; d->blocks++)
+        for (int i = 0; i < m->blocks[1]; i++)
+            if (d->cells[i]) d->cells[i][d->blocks] = m->net.ops->alloc(m->net.dev, floats * sizeof(float));
 }
 
 /* --- encoding ------------------------------------------------------------------ */
@@ -208,7 +215,8 @@ void sk_decoder_step(struct sk_decoder *d, const struct sk_decoder_rows *in)
         } else {
             sk_linear_forward(n, b->wide, y, &b->in, R);
             if (b->kind == SK_SELF)
-                ops->attention_self(n->dev, b->mid, b->wide, d->key[i], b->H, b->D, R, d->index, d->keys);
+                ops->attention_self(n->dev, b->mid, b->wide, d->cells[i], POSITIONS * d->rows, b->H, b->D, R, d->index,
+                                    d->keys);
             else
                 ops->attention_cross(n->dev, b->mid, b->wide, d->key[i], d->value[i], d->width, b->H, b->D,
                                      in->groups, in->first, in->slot, d->group_keys);

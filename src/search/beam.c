@@ -63,7 +63,7 @@ struct sk_beam *sk_beam_new(struct sk_model *const *models, int n, const struct 
     SK_ENSURE(n > 0 && n <= SK_ENSEMBLE_MAX && !(o->stop_first && o->nbest > 1));
     b->o = *o;
     b->batch = batch;
-    b->slots = batch + batch / 4;    /* some wait, so that not each is encoded by itself */
+    b->slots = batch + batch / 8;    /* some wait, so that not each is encoded by itself */
     b->longest = longest_source;
     b->source_rows = longest_source > SOURCE_ROWS ? longest_source : SOURCE_ROWS;
     if (b->source_rows > b->slots * longest_source) b->source_rows = b->slots * longest_source;

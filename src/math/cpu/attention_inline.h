@@ -61,13 +61,13 @@ SK_INLINE void softmax(float *p, int n)
 }
 
 /* out (d) = sum over keys of p[j] times row j. */
-SK_INLINE void mix(float *out, const float *p, const float *rows, int ld, const int32_t *index, int d, int n)
+SK_INLINE void mix(float *out, const float *p, const float *rows, int ld, int d, int n)
 {
     int e = 0;
     for (; e + 64 <= d; e += 64) {
         sk_v16 a[4] = {sk_zero16(), sk_zero16(), sk_zero16(), sk_zero16()};
         for (int j = 0; j < n; j++) {
-            const float *row = rows + (size_t)(index ? index[j] : j) * (size_t)ld + e;
+            const float *row = rows + (size_t)j * (size_t)ld + e;
             sk_v16 x = sk_set16(p[j]);
             for (int i = 0; i < 4; i++) a[i] = sk_fma16(x, sk_load16(row + 16 * i), a[i]);
         }
@@ -77,7 +77,7 @@ SK_INLINE void mix(float *out, const float *p, const float *rows, int ld, const 
         int part = d - e < 16 ? d - e : 16;
         sk_v16 a = sk_zero16();
         for (int j = 0; j < n; j++)
-            a = sk_fma16(sk_set16(p[j]), get(rows + (size_t)(index ? index[j] : j) * (size_t)ld + e, part), a);
+            a = sk_fma16(sk_set16(p[j]), get(rows + (size_t)j * (size_t)ld + e, part), a);
         put(out + e, part, a);
     }
 }

@@ -48,7 +48,7 @@ void SK_ISA_NAME(sk_attend)(const struct sk_attention *a, float *scratch)
             memcpy(p, s, (size_t)n * sizeof *p);
             if (a->drop.p > 0)
                 for (int j = 0; j < n; j++) s[j] *= factor[h * a->nk + j];
-            mix(a->context + (size_t)i * (size_t)D + h * d, s, a->v + h * d, a->ldk, NULL, d, n);
+            mix(a->context + (size_t)i * (size_t)D + h * d, s, a->v + h * d, a->ldk, d, n);
         }
     }
 }
@@ -83,7 +83,7 @@ void SK_ISA_NAME(sk_attend_gradient)(const struct sk_attention *a, float *scratc
                 if (x != 0) spread(a->dv + (size_t)j * (size_t)a->ldk + h * d, x, dc, d);
                 ds[j] = p[j] * (ds[j] - mean) * scale;
             }
-            mix(a->dq + (size_t)i * (size_t)a->ldq + h * d, ds, a->k + h * d, a->ldk, NULL, d, n);
+            mix(a->dq + (size_t)i * (size_t)a->ldq + h * d, ds, a->k + h * d, a->ldk, d, n);
             for (int j = 0; j < n; j++) spread(a->dk + (size_t)j * (size_t)a->ldk + h * d, ds[j], q, d);
         }
     }

@@ -72,9 +72,9 @@ void sk_cpu_attention_cross(struct sk_device *dev, float *context, const float *
 
 struct self_job {
     struct sk_device *dev;
-    float *context, *cells;
+    float *context, *const *cells;
     const float *qkv;
-    int H, D, R;
+    int rows, H, D, R;
     const int32_t *const *index;
     const int32_t *n;
 };
@@ -86,17 +86,24 @@ static void self_part(void *ctx, int part, int thread)
     size_t D = (size_t)j->D;
     for (int r = part * SELF_ROWS; r < least(j->R, (part + 1) * SELF_ROWS); r++) {
         const float *q = j->qkv + (size_t)r * 3 * D;
-        int n = j->n[r];
-        float *s = sk_cpu_scratch(j->dev, thread, (size_t)sk_round_up(n, 16) * sizeof *s);
-        memcpy(j->cells + (size_t)j->index[r][n - 1] * 2 * D, q + D, 2 * D * sizeof *q);
-        SK_ISA_PICK(j->dev, sk_attend_self)(j->context + (size_t)r * D, q, j->cells, j->H, j->D, j->index[r], n, s);
+        int n = j->n[r], width = sk_round_up(n, 16);
+        const float **cell = sk_cpu_scratch(j->dev, thread, (size_t)width * (sizeof *cell + sizeof(float)));
+        float *own = NULL;
+        for (int i = 0; i < n; i++) {
+            int c = j->index[r][i];
+            cell[i] = own = j->cells[c / j->rows] + (size_t)(c % j->rows) * 2 * D;
+        }
+        memcpy(own, q + D, 2 * D * sizeof *q);
+        for (int i = n; i < width; i++)      /* read, but not used */
+            cell[i] = own;
+        SK_ISA_PICK(j->dev, sk_attend_self)(j->context + (size_t)r * D, q, cell, j->H, j->D, n, (float *)(cell + width));
     }
 }
 
-void sk_cpu_attention_self(struct sk_device *dev, float *context, const float *qkv, float *cells, int H, int D, int R,
-                           const int32_t *const *index, const int32_t *n)
+void sk_cpu_attention_self(struct sk_device *dev, float *context, const float *qkv, float *const *cells,
+                           int rows, int H, int D, int R, const int32_t *const *index, const int32_t *n)
 {
-    struct self_job j = {dev, context, cells, qkv, H, D, R, index, n};
+    struct self_job j = {dev, context, cells, qkv, rows, H, D, R, index, n};
     sk_pool_run(dev->pool, parts_of(R, SELF_ROWS), self_part, &j);
 }
 

@@ -12,10 +12,10 @@ enum { SK_QUERIES = 6 };                 /* queries side by side, at most */
 SK_ISA_DECLARE(void, sk_attend_cross, (float *context, const float *q, int m, const float *columns,
                                        const float *values, int H, int D, int n, float *s));
 
-/* One query over the n cells (key | value, 2 D floats) picked by index.
- * s: scratch, n rounded up to 16 floats. */
-SK_ISA_DECLARE(void, sk_attend_self, (float *context, const float *q, const float *cells, int H, int D,
-                                      const int32_t *index, int n, float *s));
+/* One query over n cells (key | value, D floats each); cell: n pointers and
+ * more up to the next multiple of 16. s: scratch of as many floats. */
+SK_ISA_DECLARE(void, sk_attend_self, (float *context, const float *q, const float *const *cell, int H, int D, int n,
+                                      float *s));
 
 /* The best words of row r of what is asked for; x (V): its logits, or its log
  * probabilities if normal. What stands in x afterwards is not defined. */

@@ -170,24 +170,45 @@ void SK_ISA_NAME(sk_attend_cross)(float *context, const float *q, int m, const f
 
 /* --- attention to the words before ------------------------------------------------ */
 
-void SK_ISA_NAME(sk_attend_self)(float *context, const float *q, const float *cells, int H, int D,
-                                 const int32_t *index, int n, float *s)
+/* out (d) = sum over keys of p[j] times row[j][at..]. */
+SK_INLINE void self_mix(float *out, const float *p, const float *const *row, size_t at, int d, int n)
+{
+    int e = 0;
+    for (; e + 64 <= d; e += 64) {
+        sk_v16 a[4] = {sk_zero16(), sk_zero16(), sk_zero16(), sk_zero16()};
+        for (int j = 0; j < n; j++) {
+            const float *v = row[j] + at + e;
+            sk_v16 x = sk_set16(p[j]);
+            for (int i = 0; i < 4; i++)
+                a[i] = sk_fma16(x, sk_load16(v + 16 * i), a[i]);
+        }
+        for (int i = 0; i < 4; i++)
+            sk_store16(out + e + 16 * i, a[i]);
+    }
+    for (; e < d; e += 16) {
+        int part = d - e < 16 ? d - e : 16;
+        sk_v16 a = sk_zero16();
+        for (int j = 0; j < n; j++)
+            a = sk_fma16(sk_set16(p[j]), get(row[j] + at + e, part), a);
+        put(out + e, part, a);
+    }
+}
+
+void SK_ISA_NAME(sk_attend_self)(float *context, const float *q, const float *const *cell, int H, int D, int n,
+                                 float *s)
 {
     int d = D / H;
-    size_t ld = 2 * (size_t)D;
     const float scale = 1.0f / sqrtf((float)d);
     for (int h = 0; h < H; h++) {
-        const float *k = cells + h * d, *qh = q + h * d;
+        const float *qh = q + h * d;
         for (int j = 0; j < n; j += 16) {
+            const float *const *row = cell + j;
             sk_v16 a = sk_zero16();
-            const float *row[16];
-            for (int i = 0; i < 16; i++)     /* what comes after the last key is not used */
-                row[i] = k + (size_t)index[j + i < n ? j + i : n - 1] * ld;
             int e = 0;
             for (; e + 16 <= d; e += 16) {
                 sk_v16 r[16];
                 for (int i = 0; i < 16; i++)
-                    r[i] = sk_load16(row[i] + e);
+                    r[i] = sk_load16(row[i] + h * d + e);
                 turn16(r);
                 for (int i = 0; i < 16; i++)
                     a = sk_fma16(sk_set16(qh[e + i] * scale), r[i], a);
@@ -195,12 +216,12 @@ void SK_ISA_NAME(sk_attend_self)(float *context, const float *q, const float *ce
             for (; e < d; e++) {
                 float t[16];
                 for (int i = 0; i < 16; i++)
-                    t[i] = row[i][e];
+                    t[i] = row[i][h * d + e];
                 a = sk_fma16(sk_set16(qh[e] * scale), sk_load16(t), a);
             }
             sk_store16(s + j, a);
         }
         softmax(s, n);
-        mix(context + h * d, s, k + D, (int)ld, index, d, n);
+        self_mix(context + h * d, s, cell, (size_t)(D + h * d), d, n);
     }
 }

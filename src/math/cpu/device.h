@@ -75,8 +75,8 @@ void sk_cpu_attention_keep(struct sk_device *dev, float *keys, float *values, in
 void sk_cpu_attention_cross(struct sk_device *dev, float *context, const float *q, const float *keys,
                             const float *values, int W, int H, int D, int G, const int32_t *first,
                             const int32_t *slot, const int32_t *n);
-void sk_cpu_attention_self(struct sk_device *dev, float *context, const float *qkv, float *cells, int H, int D, int R,
-                           const int32_t *const *index, const int32_t *n);
+void sk_cpu_attention_self(struct sk_device *dev, float *context, const float *qkv, float *const *cells,
+                           int rows, int H, int D, int R, const int32_t *const *index, const int32_t *n);
 void sk_cpu_output_top(struct sk_device *dev, const struct sk_top *top, const float *x, const struct sk_weight *w,
                        const float *bias, int V, int R);
 void sk_cpu_logprob_top(struct sk_device *dev, const struct sk_top *top, float *logp, int V, int R);

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include "base/path.h"
 
 enum sk_commit { SK_REPLACE, SK_PUBLISH };
 struct sk_file { char *path, *temp, *buffer; size_t buffered; int fd; uint64_t written; };
@@ -52,7 +53,6 @@ int sk_file_sweep(const char *dir);
 int sk_link_replace(const char *target, const char *path);
 /* Removes a folder and all in it. */
 int sk_remove_tree(const char *path);
-char *sk_path_join(const char *dir, const char *name);  /* malloced */
 
 /* Open-file-description lock on a file that is created if absent and never
  * removed. Returns the descriptor, or -1: errno EAGAIN with SK_EXIT_TEMP if

@@ -360,8 +360,10 @@ int sk_opt_parse(const struct sk_program *p, void *values, int argc, char **argv
     char **option = sk_xcalloc((size_t)argc + 1, sizeof *option);
     int used = 0;
     while (i < argc) {
-        if (strcmp(argv[i], "--") == 0) {
-            option[used++] = argv[i++];
+        int ends = strcmp(argv[i], "--") == 0;
+        if (ends || (operands > 0 && p->stop_at_operand)) {
+            if (ends && !(operands > 0 && p->stop_at_operand))
+                option[used++] = argv[i++];
             while (i < argc)
                 operand[operands++] = argv[i++];
         } else if (argv[i][0] == '-' && argv[i][1]) {

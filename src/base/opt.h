@@ -54,6 +54,7 @@ struct sk_program {
     const struct sk_opt *options;
     const char *epilogue; /* or NULL */
     int min_operands, max_operands; /* max < 0: any number */
+    int stop_at_operand;  /* what follows the first operand is not ours (env, nice) */
 };
 /* Fills values from defaults, then argv. Returns the index of the first
  * operand in argv (operands are moved to the end); exits on --help,

@@ -173,14 +173,15 @@ static int is_over(const struct sk_beam *b, const struct search *s)
     double most = b->penalty[s->limit], bound = 0;   /* LP is monotone: the largest is at an end */
     if (s->step + 1 < s->limit && b->penalty[s->step + 1] > most)
         most = b->penalty[s->step + 1];
+    for (int i = 0; i < s->n; i++)
+        if (b->o.stop_first && s->h[i].finished)
+            return 1;
     for (int i = 0; i < s->n; i++) {
         if (!s->h[i].finished) {
             if (finished < b->o.nbest || !(-s->h[i].logprob / most > bound))
                 return 0;
         } else if (++finished <= b->o.nbest) {
             bound = s->h[i].score;
-            if (b->o.stop_first)
-                return 1;
         }
     }
     return 1;

@@ -345,6 +345,9 @@ int main(void)
     against_plain("the best", 1, O(.beam_size = 5, .alpha = 0, .max_output = OUTPUT, .nbest = 1));
     against_plain("the best", 1, O(.beam_size = 5, .alpha = 0.3, .beta = 5, .max_output = OUTPUT, .nbest = 1));
     against_plain("some best", 1, O(.beam_size = 8, .alpha = -0.5, .max_output = OUTPUT, .nbest = 3));
+    against_plain("the best", 1, O(.beam_size = 8, .alpha = -2, .max_output = OUTPUT, .nbest = 1));
+    against_plain("the best", 1, O(.beam_size = 4, .alpha = 2, .max_output = OUTPUT, .nbest = 1));
+    against_plain("the best", 1, O(.beam_size = 4, .alpha = 1, .max_output = OUTPUT, .nbest = 1));
     against_plain("pruned", 1, O(.beam_size = 5, .alpha = 1, .max_output = OUTPUT, .nbest = 5, .prune = 0.2));
     against_plain("first", 1, O(.beam_size = 5, .alpha = 1, .max_output = OUTPUT, .nbest = 1, .stop_first = 1));
     against_plain("mean of 2", 2, O(.beam_size = 5, .alpha = 1, .max_output = OUTPUT, .nbest = 5));

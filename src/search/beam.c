@@ -170,9 +170,9 @@ static int offer_words(const struct sk_beam *b, int n, const struct hypothesis *
 static int is_over(const struct sk_beam *b, const struct search *s)
 {
     int finished = 0;
-    double most = b->penalty[s->limit], bound = 0;   /* LP is monotone: the largest is at an end */
-    if (s->step + 1 < s->limit && b->penalty[s->step + 1] > most)
-        most = b->penalty[s->step + 1];
+    /* The largest LP to come, if it grows with the length; if it falls, scores
+     * only rise, and who is behind stays behind. */
+    double most = b->penalty[s->limit], bound = 0;
     for (int i = 0; i < s->n; i++)
         if (b->o.stop_first && s->h[i].finished)
             return 1;

@@ -50,7 +50,8 @@ enum sk_activation { SK_RELU, SK_GELU, SK_SWISH1 };
 /* relu; gelu = 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))); swish1 = x sigmoid(x) */
 
 /* What is wanted of distributions over the vocabulary, row by row. Host
- * memory. The k best words, best first, of equals the lower one; without those
+ * memory. The k best words, best first, of equals (as compared: of logits, where
+ * an op makes them) the lower one; without those
  * in `never`, and without any whose log probability is no number; where there
  * are fewer, -1 and -inf follow. And the log probability of one given word. */
 struct sk_top {

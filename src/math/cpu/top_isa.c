@@ -6,7 +6,8 @@
 enum { LANES = 64 };                     /* maxima that the first pass keeps apart */
 
 /* A value that at least k values of x (V) reach, k > 0: the k-th of the
- * maxima of 64 interleaved parts. -inf if that many parts are not known. */
+ * maxima of 64 interleaved parts (of what follows their last NaN). -inf if there
+ * are not as many. */
 static float threshold(const float *x, int V, int k)
 {
     sk_v16 m[4];
@@ -22,14 +23,14 @@ static float threshold(const float *x, int V, int k)
     for (int i = 0; i < 4; i++)
         sk_store16(lane + 16 * i, m[i]);
     for (int i = 0; i < LANES; i++) {
-        if (n == k && !(lane[i] > best[n - 1]))
+        if (isnan(lane[i]) || (n == k && !(lane[i] > best[n - 1])))
             continue;
         int at = n < k ? n++ : n - 1;
         for (; at > 0 && lane[i] > best[at - 1]; at--)
             best[at] = best[at - 1];
         best[at] = lane[i];
     }
-    return isnan(best[k - 1]) ? -INFINITY : best[k - 1];
+    return n < k ? -INFINITY : best[k - 1];
 }
 
 /* Words in ascending order, so that of equals the lower one stays. */

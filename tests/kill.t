@@ -30,7 +30,7 @@ exec "$BIN/sk-train-shard" -s "$T/train.src" -t "$T/train.trg" -vs "$T/val.src" 
     --learning-rate-reduce-num-not-improved 1 --learning-rate-decay-param-reset \\
     --learning-rate-decay-optimizer-states-reset best --transformer-dropout-prepost 0.2 \\
     --gradient-clipping-type norm --weight-decay 0.001 --metrics perplexity accuracy --keep-last-params 1 \\
-    --cache-last-best-params 2 --cache-strategy lifespan --keep-initializations --max-updates 18 --threads 1 \\
+    --cache-last-best-params 2 --cache-strategy lifespan --keep-initializations --max-updates 14 --threads 1 \\
     --use-cpu --quiet "\$@"
 EOF
 chmod +x "$T/train"

@@ -2,6 +2,9 @@
 # Exact resume: a run that is killed at any of its calls that change files,
 # or at any moment, and started again ends as if nothing had happened.
 # shellcheck disable=SC2030,SC2031,SC2119,SC2120
+# In memory, if possible: what a kill of a process leaves does not depend on the
+# disk, and waiting for it is most of the time.
+if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then TMPDIR=/dev/shm; fi
 . "$(dirname "$0")/tap.sh"
 [ -n "${SAN:-}" ] && skip_all "a preloaded library and sanitizers do not go together"
 export SK_KILL_UNDER="$T/m"

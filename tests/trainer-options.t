@@ -1,5 +1,7 @@
 #!/bin/sh
 # sk-train-shard: what each option of the trainer does.
+# In memory, if possible: waiting for a disk is most of the time.
+if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then TMPDIR=/dev/shm; fi
 . "$(dirname "$0")/tap.sh"
 command -v python3 >/dev/null || skip_all "python3 is not installed"
 

@@ -16,8 +16,13 @@
 
 /* Rows and columns of the register tile. */
 enum { SK_TILE_AVX2 = 6, SK_WIDTH_AVX2 = 16, SK_TILE_AVX512 = 12, SK_WIDTH_AVX512 = 32 };
+/* Rows of logits that stand in memory at once: enough that reading the partial
+ * sums of the weight's gradient back costs little beside their products. */
+enum { SK_OUTPUT_ROWS = 256 };
 /* Elements of depth done at a time: a panel of it stays in the first cache. */
 enum { SK_DEPTH = 256 };
+/* Columns of one part of a product, at most. */
+enum { SK_COLUMNS = 256 };
 
 static inline int sk_tile(const struct sk_device *dev)
 {
@@ -45,8 +50,9 @@ struct sk_weight {
 
 /* --- gemm_isa.c, gemm_bf16.c ---------------------------------------------------- */
 
-/* c (M, N) = [c +] a (M, depth) B [+ bias (N)], in one thread. */
-#define SK_GEMM_ARGS (float *c, size_t ldc, const float *a, size_t lda, const float *panels, \
+/* c (M, N) = [c +] a (M, depth) B [+ bias (N)], in one thread; panels are
+ * `step` floats apart. */
+#define SK_GEMM_ARGS (float *c, size_t ldc, const float *a, size_t lda, const float *panels, size_t step, \
                       int M, int N, int depth, int add, const float *bias)
 /* The rows of a (M, K) as elements, one after the other. */
 #define SK_ROWS_ARGS (float *to, const float *a, size_t lda, int M, int K)
@@ -119,6 +125,8 @@ struct sk_weight_sum {
 };
 /* Floats of kept. */
 size_t sk_cpu_weight_sum_size(const struct sk_device *dev, int N, int K, int leaves);
+/* Floats of each thread's scratch. */
+size_t sk_cpu_weight_sum_scratch(const struct sk_device *dev, int N, int K, int leaves);
 /* Adds rows row0..row1 (dy and x point at row0), whose leaves are
  * leaf0..leaf1 - 1: leaf1 is the first leaf that does not begin before row1
  * (empty leaves at row1 may be left to the next call, if there is one). */

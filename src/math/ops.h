@@ -33,6 +33,8 @@ struct sk_device;                        /* one backend instance: threads, scrat
 
 /* What numbers matrix products multiply. Everything else is float32. */
 enum sk_dtype { SK_FLOAT32, SK_BFLOAT16 };
+/* Of one of these names: "float32", "bfloat16". */
+enum sk_dtype sk_dtype_named(const char *name);
 
 struct sk_leaves { int n; const int32_t *row; /* (n + 1) first rows, host */ };
 

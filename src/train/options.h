@@ -45,6 +45,7 @@ struct sk_train_options {
     const char *optimized_metric;
     struct sk_opt_list metrics;
     /* this process */
+    const char *dtype;
     long long seed;
     int overwrite_output, num_shards, shard, threads, use_cpu, quiet;
 };

@@ -41,8 +41,7 @@ const char *sk_cpu_set_dtype(struct sk_device *dev, enum sk_dtype dtype)
 {
     dev->dtype = dtype;
     if (dtype == SK_BFLOAT16 && !(dev->isa == SK_ISA_AVX512 && dev->bf16))
-        return "this processor has no bfloat16 instructions: bfloat16 is as exact as elsewhere, but no faster than "
-               "float32";
+        return "this processor has no bfloat16 instructions: results are as elsewhere, but no sooner than in float32";
     return NULL;
 }
 

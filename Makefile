@@ -157,10 +157,16 @@ quickstart:
 bench: all
 	@if [ -x tests/bench/run ]; then tests/bench/run; else echo "make: there is no tests/bench/run" >&2; exit 1; fi
 
+# Completion asks the programs themselves; bash-completion looks for a file
+# under each program's name.
+SHARE = $(DESTDIR)$(PREFIX)/share
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/bash-completion/completions
 	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(wildcard bin/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(wildcard bin/*.1) $(SHARE)/man/man1
+	install -m 644 $(wildcard bin/*.5) $(SHARE)/man/man5
+	install -m 644 contrib/completion.bash $(SHARE)/bash-completion/completions/sk-completion
+	for p in $(notdir $(PROGRAMS)); do ln -sf sk-completion $(SHARE)/bash-completion/completions/$$p; done
 
 clean:
 	rm -rf .build

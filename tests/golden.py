@@ -113,4 +113,5 @@ def main():
         check(golden, sys.argv[3], sys.argv[4], float(sys.argv[5]) if len(sys.argv) > 5 else 1.0)
 
 
-main()
+if __name__ == "__main__":
+    main()

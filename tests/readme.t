@@ -27,7 +27,7 @@ n=0
 while IFS= read -r line; do
     n=$((n + 1))
     printf '%s\n' "$line" >"$T/line"
-    exits 0 "$(printf '%s\n' "$line" | cut -c 1-60)" sh -e "$T/line" </dev/null
+    exits 0 "$(printf '%s\n' "$line" | tr -d '\\' | cut -c 1-60)" sh -e "$T/line" </dev/null
 done <"$T/tour"
 ok "as many lines as were read" test "$n" -eq 7
 like "$(cat "$T/out")" '^BLEU	' "the last one prints BLEU"

@@ -2,6 +2,9 @@
 # Exact resume: a run that is killed at any of its calls that change files,
 # or at any moment, and started again ends as if nothing had happened.
 # shellcheck disable=SC2030,SC2031,SC2119,SC2120
+# In memory, if possible: what a kill of a process leaves does not depend on the
+# disk, and waiting for it is most of the time.
+if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then TMPDIR=/dev/shm; fi
 . "$(dirname "$0")/tap.sh"
 [ -n "${SAN:-}" ] && skip_all "a preloaded library and sanitizers do not go together"
 export SK_KILL_UNDER="$T/m"
@@ -30,7 +33,7 @@ exec "$BIN/sk-train-shard" -s "$T/train.src" -t "$T/train.trg" -vs "$T/val.src" 
     --learning-rate-reduce-num-not-improved 1 --learning-rate-decay-param-reset \\
     --learning-rate-decay-optimizer-states-reset best --transformer-dropout-prepost 0.2 \\
     --gradient-clipping-type norm --weight-decay 0.001 --metrics perplexity accuracy --keep-last-params 1 \\
-    --cache-last-best-params 2 --cache-strategy lifespan --keep-initializations --max-updates 18 --threads 1 \\
+    --cache-last-best-params 2 --cache-strategy lifespan --keep-initializations --max-updates 14 --threads 1 \\
     --use-cpu --quiet "\$@"
 EOF
 chmod +x "$T/train"

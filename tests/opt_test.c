@@ -92,8 +92,8 @@ static void yaml(void)
 static void record(void)
 {
     struct values v, again;
-    parse(&v, "# a comment\n\nthe-name\ta\\tb\\\\n c\nchoice\tb\nside\t:x\nflag\t1\npair\t3:4\nlist\ta\\ b c\nreal\t0.25\n",
-          "");
+    parse(&v, "# a comment\n\nthe-name\ta\\tb\\\\n c\nchoice\tb\nside\t:x\nflag\t1\npair\t3:4\n"
+          "list\ta\\ b c\nreal\t0.25\n", "");
     is_str(v.name, "a\tb\\n c", "record: escapes");
     ok(!strcmp(v.side[0], "") && !strcmp(v.side[1], "x"), "a pair");
     ok(v.list.n == 2 && !strcmp(v.list.v[0], "a b"), "a list with a blank in a value");
@@ -181,8 +181,8 @@ static void errors_of_all_kinds(void)
 /* Whatever stands in a file, the program ends in one of its ways. */
 static void hostile(void)
 {
-    static const char pieces[][8] = {"list", ":", " ", "[", "]", "\t", "\n", "- ", "'", "\"", "\\", "#", "!", ",", "the_name",
-                                     "pair", "\r", "x", "null", "--"};
+    static const char pieces[][12] = {"list", ":", " ", "[", "]", "\t", "\n", "- ", "'", "\"", "\\", "#", "!", ",",
+                                      "the_name", "pair", "\r", "x", "null", "--"};
     uint32_t state = 7;
     int bad = 0, rounds = getenv("SK_LONG") ? 20000 : 400;
     for (int i = 0; i < rounds; i++) {

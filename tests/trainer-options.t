@@ -1,5 +1,7 @@
 #!/bin/sh
 # sk-train-shard: what each option of the trainer does.
+# In memory, if possible: waiting for a disk is most of the time.
+if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then TMPDIR=/dev/shm; fi
 . "$(dirname "$0")/tap.sh"
 command -v python3 >/dev/null || skip_all "python3 is not installed"
 
@@ -178,6 +180,12 @@ is "$steps" "\\\"steps\\\":$((4 * ${best#params.0000} + 1))" "best: one step aft
 is "$(tests/tensors.py moments "$T/best.state" "$T/best/state.$next" 0.9)" yes "from its moments"
 is "$(tests/tensors.py moments zero "$T/best/state.$next" 0.9)" no "which are not zero"
 is "$(cd "$T/best" && echo state.*)" "state.${best#params.} state.$next" "the best state is kept"
+exits 0 "on to the next checkpoint" train "$T/best" --max-updates $((4 * n + 4)) "$@"
+cp -R "$T/best" "$T/damaged"
+printf x | dd of="$T/damaged/state.$next" bs=1 seek=3000 conv=notrunc 2>/dev/null
+exits 0 "with a damaged state" train "$T/damaged" --max-updates $((4 * n + 4)) "$@"
+like "$(cat "$T/err")" "Resuming from saved state: update $((4 * ${best#params.0000}))," "it begins again at the best"
+same "$T/damaged/params.$next" "$T/best/params.$next" "and comes to the same end"
 
 # --- parameters that are not trained -------------------------------------------------
 set -- --max-updates 2 --checkpoint-frequency 2 --keep-initializations

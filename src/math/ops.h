@@ -70,6 +70,21 @@ struct sk_optimizer_step {
     float rescale, clip, decay, rate, a, b, eps, cg, cm, cv;
 };
 
+/* What is wanted of distributions over the vocabulary, row by row. Host
+ * memory. The k best words, best first, of equals (as compared: of logits, where
+ * an op makes them) the lower one; without those
+ * in `never`, and without any whose log probability is no number; where there
+ * are fewer, -1 and -inf follow. And the log probability of one given word. */
+struct sk_top {
+    int k;                               /* may be 0 */
+    int32_t *id;                         /* (R, k) */
+    float *logp;                         /* (R, k) */
+    const int32_t *never;
+    int nevers;
+    const int32_t *label;                /* (R) or NULL */
+    float *label_logp;                   /* (R) */
+};
+
 /* A weight matrix (N outputs, K inputs), stored out x in, as the backend
  * wants it for y = x W^T and dx = dy W; refreshed after each update. */
 struct sk_weight;
@@ -131,12 +146,12 @@ struct sk_ops {
                                 enum sk_activation act, int F, struct sk_rows rows, struct sk_dropout drop);
 
     /* --- embeddings ---------------------------------------------------- */
-    /* x (T, D) = dropout(table[id] * scale + position(t)); position: fixed
-     * sinusoids (T_max, D) or learned rows, or NULL. t = row - its sentence's
-     * first row + first_position. */
+    /* x (T, D) = dropout(table[id] * scale + position[t]); position: fixed
+     * sinusoids (T_max, D) or learned rows, or NULL. t = at[row], or, where at is
+     * NULL, row - its sentence's first row. */
     void (*embed_forward)(struct sk_device *dev, float *x, const int32_t *id /* (T) host */,
                           const float *table /* (V, D) */, float scale, const float *position,
-                          int D, struct sk_rows rows, int first_position, struct sk_dropout drop);
+                          int D, struct sk_rows rows, const int32_t *at /* (T) host */, struct sk_dropout drop);
     /* dx (T, D) <- dropout'(dx), in place: what the two below take. */
     void (*dropout_backward)(struct sk_device *dev, float *dx, int D, struct sk_rows rows, struct sk_dropout drop);
     /* dtable (V, D) = sum of scale * dx rows by id, over `streams` streams
@@ -183,11 +198,6 @@ struct sk_ops {
                                struct sk_dropout drop);
     /* Floats of prob: H * sum over sentences of queries * keys. */
     size_t (*attention_size)(int H, struct sk_rows query, struct sk_rows key);
-    /* Translating: R rows, one query each; row r attends to keys kv_index[r][0..n_keys[r])
-     * (host arrays), each an index of a row in k and v (stride ldk). */
-    void (*attention_step)(struct sk_device *dev, float *context /* (R, D) */, const float *q, int ldq,
-                           const float *k, const float *v, int ldk, int H, int D, int R,
-                           const int32_t *const *kv_index, const int32_t *n_keys);
 
     /* --- output layer ---------------------------------------------------- */
     /* Softmax cross entropy over x (T, D) W^T + bias with label smoothing:
@@ -204,6 +214,35 @@ struct sk_ops {
     /* logp (R, V) device = log softmax(x (R, D) W^T + bias). */
     void (*output_logprob)(struct sk_device *dev, float *logp, const float *x, const struct sk_weight *w,
                            const float *bias, int V, int R);
+
+    /* --- translating: one row more for each hypothesis --------------------- */
+    /* Results have the bits that attention_forward and output_logprob give.
+     *
+     * Attention to the source: the keys and values of a sentence of n <= W rows
+     * (W a multiple of 16) are kept in a slot, slot i of `keys` at i * W * D, as
+     * the backend likes them, slot i of `values` at i * W * D likewise.
+     * attention_keep puts sentence s of the rows (k, v: (T, D)) into slot[s]. */
+    void (*attention_keep)(struct sk_device *dev, float *keys, float *values, int W, const float *k, const float *v,
+                           int D, struct sk_rows rows, const int32_t *slot);
+    /* context (R, D), q (R, D): rows first[g]..first[g + 1] attend to the n[g]
+     * keys of slot[g], G groups. */
+    void (*attention_cross)(struct sk_device *dev, float *context, const float *q, const float *keys,
+                            const float *values, int W, int H, int D, int G, const int32_t *first,
+                            const int32_t *slot, const int32_t *n);
+    /* Attention to the words before: row r of qkv (R, 3D) has cells index[r][0..n[r])
+     * (host). A cell is 2D floats, a key and a value; cell c is number c % rows of
+     * cells[c / rows]. The row's own key and value are stored in the last of its
+     * cells first; no other row has that. */
+    void (*attention_self)(struct sk_device *dev, float *context /* (R, D) */, const float *qkv, float *const *cells,
+                           int rows, int H, int D, int R, const int32_t *const *index, const int32_t *n);
+    /* The best words of each row of x (R, D) W^T + bias. */
+    void (*output_top)(struct sk_device *dev, const struct sk_top *top, const float *x, const struct sk_weight *w,
+                       const float *bias, int V, int R);
+    /* The same of log probabilities (R, V), which are overwritten. */
+    void (*logprob_top)(struct sk_device *dev, const struct sk_top *top, float *logp, int V, int R);
+    /* logp[0] (R, V) = the mean of n distributions logp[0..n): log mean p, or,
+     * log_linear, mean log p, normalised. */
+    void (*logprob_mean)(struct sk_device *dev, float *const *logp, int n, int log_linear, int V, int R);
 
     /* --- optimizer --------------------------------------------------------- */
     /* sum of squares in double over fixed chunks of 65536 values, in order. */

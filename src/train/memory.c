@@ -144,7 +144,8 @@ static size_t reader_size(const struct sk_train_data *d, const struct sk_corpus 
     const struct sk_corpus_stats *s = sk_corpus_stats(c);
     const size_t window = (size_t)64 << 20;
     size_t width = d->config.model.vocab[0] > 65536 || d->config.model.vocab[1] > 65536 ? 4 : 2;
-    size_t pairs = (size_t)s->pairs, bytes = 8 * pairs + width * ((size_t)(s->source_tokens + s->target_tokens) - 2 * pairs);
+    size_t pairs = (size_t)s->pairs, words = (size_t)(s->source_tokens + s->target_tokens) - 2 * pairs;
+    size_t bytes = 8 * pairs + width * words;
     size_t windows = bytes / window + 1;
     return bytes / windows + pairs / windows * 24;
 }
@@ -190,8 +191,8 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
     size_t readers = reader_size(d, d->train) + reader_size(d, d->validation);
     free(c.weight);
     sk_memory_resident(&now, &most);
-    sk_debug("Memory: bytes now %zu, at most so far %zu; model %zu, optimizer %zu, workspace %zu, host %zu, readers %zu",
-             now, most, model, optimizer, workspace, host, readers);
+    sk_debug("Memory: bytes now %zu, at most so far %zu; model %zu, optimizer %zu, workspace %zu, host %zu, "
+             "readers %zu", now, most, model, optimizer, workspace, host, readers);
     size_t sum = now + model + optimizer + workspace + host + readers;
     return sum > most ? sum : most;
 }

@@ -44,7 +44,8 @@ static int wipe(const struct start *s)
 {
     static const char *const files[] = {
         SK_MD_ARGS, SK_MD_FINISHED, SK_MD_INTERRUPTED, SK_MD_BEST, SK_MD_METRICS, SK_MD_PROGRESS, SK_MD_CONFIG,
-        SK_MD_INITIAL, SK_MD_VOCAB_SOURCE, SK_MD_VOCAB_TARGET, SK_MD_VALIDATION_SOURCE, SK_MD_VALIDATION_TARGET, SK_MD_LOG};
+        SK_MD_INITIAL, SK_MD_VOCAB_SOURCE, SK_MD_VOCAB_TARGET, SK_MD_VALIDATION_SOURCE, SK_MD_VALIDATION_TARGET,
+        SK_MD_LOG};
     static const char *const folders[] = {SK_MD_DATA, SK_MD_EVAL};
     static const char *const kinds[] = {"params", "state"};
     int failed = 0;

@@ -107,6 +107,8 @@ void sk_report_progress(struct sk_report *r, const struct sk_train_state *s)
     if (s->now.labels)
         sk_str_printf(&text, "perplexity-train\t%.9g\n", train_perplexity(s));
     sk_str_printf(&text, "samples\t%lld\n", (long long)s->samples);
+    if (r->stopped)
+        sk_str_printf(&text, "stopped\t%s\n", r->stopped);
     if (t->updates)
         sk_str_printf(&text, "target-tokens/sec\t%.1f\n", per_second(t, t->target_tokens));
     sk_str_printf(&text, "time\t%lld\n", (long long)time(NULL));

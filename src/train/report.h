@@ -17,6 +17,7 @@ struct sk_report {
     int64_t interval, max_updates;   /* between checkpoints; 0: no limit */
     struct sk_tally line, checkpoint;
     double live, progress;           /* when last shown, when last written */
+    const char *stopped;             /* the signal that ends it; NULL: none */
 };
 /* Seconds of a clock that only goes forward. */
 double sk_clock(void);

@@ -334,9 +334,10 @@ static int interrupted(struct sk_trainer *t)
     struct sk_train_state *s = &t->state;
     if (s->updates != s->now.updates && sk_checkpoints_interrupt(&t->checkpoints, s) < 0)
         return -1;
+    t->report.stopped = sk_signals_name(sk_signals_pending());
     sk_report_progress(&t->report, s);
     sk_info("%s: stopped after update %lld, which '%s' holds; the same command goes on from there.",
-            sk_signals_name(sk_signals_pending()), (long long)s->updates, t->o->output);
+            t->report.stopped, (long long)s->updates, t->o->output);
     return SK_EXIT_TEMP;
 }
 

@@ -68,11 +68,11 @@ void sk_cpu_activation_backward(struct sk_device *dev, float *da, const float *d
 }
 
 void sk_cpu_embed_forward(struct sk_device *dev, float *x, const int32_t *id, const float *table, float scale,
-                          const float *position, int D, struct sk_rows rows, int first_position,
+                          const float *position, int D, struct sk_rows rows, const int32_t *at,
                           struct sk_dropout drop)
 {
     struct sk_row_op o = {.kernel = SK_ISA_PICK(dev, sk_row_embed), .n = D, .rows = rows, .drop = drop, .out = x,
-                          .a = table, .b = position, .id = id, .scale = scale, .first_position = first_position};
+                          .a = table, .b = position, .id = id, .scale = scale, .at = at};
     run_rows(dev, &o, rows.rows);
 }
 

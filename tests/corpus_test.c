@@ -20,8 +20,8 @@ static uint32_t draw(uint32_t n)
 static struct sk_vocab *vocab_of(const char *text)
 {
     struct sk_vocab_counts *c = sk_vocab_counts_new();
-    if (sk_file_save(source, text, strlen(text), SK_REPLACE) || sk_vocab_count_file(c, source, 0)) exit(sk_die());
-    struct sk_vocab *v = sk_vocab_build(c, 0, 1, 0);
+    if (sk_file_save(source, text, strlen(text), SK_REPLACE) || sk_vocab_count_file(c, source, 0, NULL)) exit(sk_die());
+    struct sk_vocab *v = sk_vocab_build(c, 0, 1, 0, NULL);
     sk_vocab_counts_free(c);
     return v;
 }
@@ -551,8 +551,8 @@ static void multi30k(void)
     snprintf(to, sizeof to, "%s", shared_data("data/multi30k/train.bpe8000.en.gz"));
     struct sk_vocab_counts *counts = sk_vocab_counts_new();
     struct sk_corpus_stats s;
-    if (sk_vocab_count_file(counts, from, 0) || sk_vocab_count_file(counts, to, 0)) exit(sk_die());
-    struct sk_vocab *v = sk_vocab_build(counts, 0, 2, 0);
+    if (sk_vocab_count_file(counts, from, 0, NULL) || sk_vocab_count_file(counts, to, 0, NULL)) exit(sk_die());
+    struct sk_vocab *v = sk_vocab_build(counts, 0, 2, 0, NULL);
     sk_vocab_counts_free(counts);
     ok(sk_corpus_prepare(path, from, to, v, v, &(struct sk_corpus_options){.max_source = 99, .max_target = 99}, &s) == 0,
        "Multi30k is prepared");

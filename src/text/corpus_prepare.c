@@ -183,12 +183,6 @@ static int read_texts(struct prepare *p, const struct sk_corpus_options *o)
                  p->side[1].n > SK_CORPUS_LONGEST)
             p->h.stats.too_long++;
         else if (keep_pair(p, line)) return -1;
-        if (sk_lines_number(p->side[0].lines) % 65536 == 0 && sk_live_wanted()) {
-            uint64_t done, total;
-            sk_lines_progress(p->side[0].lines, &done, &total);
-            sk_live("%s: preparing, %.0f%%", sk_lines_path(p->side[0].lines),
-                    total ? 100.0 * (double)done / (double)total : 0.0);
-        }
     }
 }
 

@@ -174,9 +174,9 @@ static struct sk_vocab *build_vocab(const struct start *s, int side)
     struct sk_vocab_counts *c = sk_vocab_counts_new();
     struct sk_vocab *v = NULL;
     int shared = s->p->shared_vocab;
-    if ((!shared && side == 1) || sk_vocab_count_file(c, s->o->source, s->p->lines_flags) == 0)
-        if ((!shared && side == 0) || sk_vocab_count_file(c, s->o->target, s->p->lines_flags) == 0)
-            v = sk_vocab_build(c, s->o->num_words[side], s->o->word_min_count[side], s->o->pad_vocab);
+    if ((!shared && side == 1) || sk_vocab_count_file(c, s->o->source, s->p->lines_flags, NULL) == 0)
+        if ((!shared && side == 0) || sk_vocab_count_file(c, s->o->target, s->p->lines_flags, NULL) == 0)
+            v = sk_vocab_build(c, s->o->num_words[side], s->o->word_min_count[side], s->o->pad_vocab, NULL);
     sk_vocab_counts_free(c);
     return v;
 }

@@ -175,11 +175,11 @@ static void bad_texts(void)
     ok(failed_prepare(a, b, SK_EXIT_DATA, "b has 2 lines, but "), "the target is shorter");
     ok(failed_prepare(b, a, SK_EXIT_DATA, "a has 3"), "the source is shorter");
     save_texts(a, b, "\n \n\xe3\x80\x80\n", "a\nb\nc\n");
-    ok(failed_prepare(a, b, SK_EXIT_DATA, "3 blank"), "blank lines only");
+    ok(failed_prepare(a, b, SK_EXIT_DATA, "of 3, 3 have a blank side"), "blank lines only");
     save_texts(a, b, "w1 w2 w3 w4 w5 w6 w7 w8 w9 w0\n", "w1\n");
-    ok(failed_prepare(a, b, SK_EXIT_DATA, "1 longer"), "long lines only");
+    ok(failed_prepare(a, b, SK_EXIT_DATA, "1 are longer"), "long lines only");
     save_texts(a, b, "", "");
-    ok(failed_prepare(a, b, SK_EXIT_DATA, "no pair"), "nothing at all");
+    ok(failed_prepare(a, b, SK_EXIT_DATA, "no usable pair"), "nothing at all");
     save_texts(a, b, "w1\nw2 \xff\n", "w1\nw2\n");
     ok(failed_prepare(a, b, SK_EXIT_DATA, "a:2: invalid UTF-8 at byte 4"), "invalid text");
     ok(failed_prepare(a, "/nowhere", SK_EXIT_NOINPUT, "/nowhere"), "a missing text");

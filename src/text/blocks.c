@@ -30,9 +30,10 @@ struct sk_blocks *sk_blocks_open(const char *path, unsigned flags, int hash)
 
 static void reserve(struct sk_block *block, size_t bytes)
 {
-    if (bytes + 2 <= block->cap) return;   /* room for a last \n and the 0 */
-    block->cap = bytes + 2;
+    if (bytes + 2 + SK_BLOCK_SLACK <= block->cap) return;   /* a last \n, the 0 */
+    block->cap = bytes + 2 + SK_BLOCK_SLACK;
     block->text = sk_xrealloc(block->text, block->cap, 1);
+    memset(block->text + block->cap - SK_BLOCK_SLACK, 0, SK_BLOCK_SLACK);
 }
 
 /* Reads behind what the block holds until it has `bytes`: 0 or -1. */

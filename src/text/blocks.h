@@ -13,6 +13,7 @@
 #include "base/hash.h"
 
 enum { SK_BLOCK_BYTES = 1 << 18 };   /* a block is a little smaller, or one long line */
+enum { SK_BLOCK_SLACK = 8 };         /* bytes behind a block's end that may be read */
 
 struct sk_block {
     char *text;                      /* n bytes and a 0; clean: lines, each with \n behind it */
@@ -21,6 +22,7 @@ struct sk_block {
     uint64_t first_crlf, first_invalid;   /* line in the block, from 1; 0: none */
     size_t invalid_byte;
     int invalid_nul;
+    int file;                        /* pass.h: which of its files */
     void *own;                       /* what pass.h's work makes of it; kept from one use to the next */
 };
 

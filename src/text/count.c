@@ -100,8 +100,14 @@ int sk_count_load(struct sk_count_part *p)
 
 /* --- dealing and counting ---------------------------------------------------------- */
 
-struct dealt_word { uint32_t at, n, hash; };
-struct sk_dealt { struct { struct dealt_word *word; uint32_t n, cap; } list[SK_COUNT_PARTS]; };
+struct dealt_word { uint64_t head; uint32_t at, n, hash, count; };
+enum { RECENT = 1024 };
+struct sk_dealt {
+    /* Words seen lately, by hash, with their count since they came: frequent
+     * ones are counted here, without leaving the innermost cache. */
+    struct dealt_word recent[RECENT];
+    struct { struct dealt_word *word; uint32_t n, cap; } list[SK_COUNT_PARTS];
+};
 
 struct sk_dealt *sk_dealt_new(void) { return sk_xcalloc(1, sizeof(struct sk_dealt)); }
 
@@ -111,27 +117,49 @@ void sk_dealt_free(struct sk_dealt *d)
     free(d);
 }
 
-void sk_dealt_clear(struct sk_dealt *d)
-{
-    for (int i = 0; i < SK_COUNT_PARTS; i++) d->list[i].n = 0;
-}
+static int part_of(uint32_t hash) { return (int)(hash >> 26); }   /* tables use the low bits */
 
-void sk_dealt_add(struct sk_dealt *d, const char *text, uint32_t at, uint32_t n)
+static void append(struct sk_dealt *d, const struct dealt_word *w)
 {
-    uint64_t hash = sk_word_hash(text + at, n);
-    size_t i = hash >> 58;           /* tables use the low bits */
+    int i = part_of(w->hash);
     if (d->list[i].n == d->list[i].cap) {
         d->list[i].cap = d->list[i].cap ? 2 * d->list[i].cap : 64;
         d->list[i].word = sk_xrealloc(d->list[i].word, d->list[i].cap, sizeof *d->list[i].word);
     }
-    d->list[i].word[d->list[i].n++] = (struct dealt_word){at, n, (uint32_t)hash};
+    d->list[i].word[d->list[i].n++] = *w;
+}
+
+void sk_dealt_begin(struct sk_dealt *d)
+{
+    for (int i = 0; i < SK_COUNT_PARTS; i++) d->list[i].n = 0;
+    for (int i = 0; i < RECENT; i++) d->recent[i].count = 0;
+}
+
+void sk_dealt_add(struct sk_dealt *d, const char *text, uint32_t at, uint32_t n)
+{
+    uint64_t head = sk_word_head_wide(text + at, n);
+    uint32_t hash = (uint32_t)sk_word_hash_of(text + at, n, head);
+    struct dealt_word *r = &d->recent[hash % RECENT];
+    if (r->count && r->hash == hash && r->head == head && r->n == n &&
+        sk_word_same_rest(text + r->at, text + at, n)) {
+        r->count++;
+        return;
+    }
+    if (r->count) append(d, r);
+    *r = (struct dealt_word){head, at, n, hash, 1};
+}
+
+void sk_dealt_end(struct sk_dealt *d)
+{
+    for (int i = 0; i < RECENT; i++)
+        if (d->recent[i].count) append(d, &d->recent[i]);
 }
 
 int sk_vocab_count_part(struct sk_vocab_counts *c, int part, const char *text, const struct sk_dealt *d)
 {
     struct sk_count_part *p = &c->part[part];
     const struct dealt_word *w = d->list[part].word, *end = w + d->list[part].n;
-    for (; w < end; w++) sk_words_put_hashed(&p->words, text + w->at, w->n, w->hash)->value++;
+    for (; w < end; w++) sk_words_put_hashed(&p->words, text + w->at, w->n, w->head, w->hash)->value += w->count;
     return sk_words_memory(&p->words) > TABLE_BYTES ? spill(p) : 0;
 }
 
@@ -139,10 +167,11 @@ static void deal_block(void *ctx, struct sk_block *b)
 {
     (void)ctx;
     if (!b->own) b->own = sk_dealt_new();
-    sk_dealt_clear(b->own);
+    sk_dealt_begin(b->own);
     const char *p = b->text, *word;
     size_t n;
     while ((word = sk_token_next(&p, &n))) sk_dealt_add(b->own, b->text, (uint32_t)(word - b->text), (uint32_t)n);
+    sk_dealt_end(b->own);
 }
 
 static int count_part(void *ctx, int part, const struct sk_round *round)

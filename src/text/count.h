@@ -22,9 +22,11 @@ struct sk_vocab_counts { struct sk_count_part part[SK_COUNT_PARTS]; };
 struct sk_dealt;
 struct sk_dealt *sk_dealt_new(void);
 void sk_dealt_free(struct sk_dealt *d);
-void sk_dealt_clear(struct sk_dealt *d);
-/* The n bytes at `at` of the block's text are a word. */
+/* For each block: begin, the words one by one (n bytes at `at` of the
+ * block's text), end. */
+void sk_dealt_begin(struct sk_dealt *d);
 void sk_dealt_add(struct sk_dealt *d, const char *text, uint32_t at, uint32_t n);
+void sk_dealt_end(struct sk_dealt *d);
 /* Counts a block's words of a part. Different parts may be counted at the
  * same time. 0 or -1: the temporary file cannot be written. */
 int sk_vocab_count_part(struct sk_vocab_counts *c, int part, const char *text, const struct sk_dealt *d);

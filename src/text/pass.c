@@ -46,7 +46,9 @@ static void read_round(struct run *r, int file)
     struct sk_round *round = &r->round[r->read];
     round->n[file] = 0;
     while (!r->skip[file] && !r->end[file] && round->n[file] < r->blocks) {
-        int got = sk_blocks_read(r->in[file], &round->block[file][round->n[file]]);
+        struct sk_block *b = &round->block[file][round->n[file]];
+        int got = sk_blocks_read(r->in[file], b);
+        b->file = file;
         if (got < 0) keep_failure(&r->read_failed[file]);
         if (got <= 0) r->end[file] = 1;
         else round->n[file]++;

@@ -1,49 +1,12 @@
 #include "text/words.h"
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 #include "base/mem.h"
 #include "base/msg.h"
 
-static inline uint64_t load8(const char *p)
-{
-    uint64_t v;
-    memcpy(&v, p, 8);
-    return v;
-}
-
-static inline uint64_t load4(const char *p)
-{
-    uint32_t v;
-    memcpy(&v, p, 4);
-    return v;
-}
-
-/* The first eight bytes, filled up with zeros. */
-static inline uint64_t head_of(const char *p, size_t n)
-{
-    if (n >= 8) return load8(p);
-    if (n >= 4) return load4(p) | load4(p + n - 4) << (8 * (n - 4));
-    if (n == 0) return 0;
-    const unsigned char *u = (const unsigned char *)p;
-    return u[0] | (uint64_t)u[n / 2] << (8 * (n / 2)) | (uint64_t)u[n - 1] << (8 * (n - 1));
-}
-
-/* Most words have at most sixteen bytes: one multiplication, folded, as in
- * wyhash; XXH3 for the others. */
-static inline uint64_t hash_of(const char *text, size_t n, uint64_t head)
-{
-    if (n > 16) return XXH3_64bits(text, n);
-    uint64_t tail = n > 8 ? load8(text + n - 8) : 0;
-    unsigned __int128 product = (unsigned __int128)(head ^ 0x9E3779B97F4A7C15u) * (tail ^ n * 0xD1B54A32D192ED03u ^ 0xBF58476D1CE4E5B9u);
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-uint64_t sk_word_hash(const char *text, size_t n) { return hash_of(text, n, head_of(text, n)); }
-
 static inline int same(const struct sk_word *w, uint32_t hash, uint64_t head, const char *text, size_t n)
 {
-    return w->hash == hash && w->head == head && w->length == n && (n <= 8 || !memcmp(w->text + 8, text + 8, n - 8));
+    return w->hash == hash && w->head == head && w->length == n && sk_word_same_rest(w->text, text, n);
 }
 
 static void resize(struct sk_words *t, uint32_t slots)
@@ -106,13 +69,13 @@ static struct sk_word *put(struct sk_words *t, const char *text, size_t n, uint6
 
 struct sk_word *sk_words_put(struct sk_words *t, const char *text, size_t n)
 {
-    uint64_t head = head_of(text, n);
-    return put(t, text, n, head, (uint32_t)hash_of(text, n, head));
+    uint64_t head = sk_word_head(text, n);
+    return put(t, text, n, head, (uint32_t)sk_word_hash_of(text, n, head));
 }
 
-struct sk_word *sk_words_put_hashed(struct sk_words *t, const char *text, size_t n, uint64_t hash)
+struct sk_word *sk_words_put_hashed(struct sk_words *t, const char *text, size_t n, uint64_t head, uint64_t hash)
 {
-    return put(t, text, n, head_of(text, n), (uint32_t)hash);
+    return put(t, text, n, head, (uint32_t)hash);
 }
 
 size_t sk_words_memory(const struct sk_words *t)
@@ -123,8 +86,8 @@ size_t sk_words_memory(const struct sk_words *t)
 const struct sk_word *sk_words_find(const struct sk_words *t, const char *text, size_t n)
 {
     if (!t->slots) return NULL;
-    uint64_t head = head_of(text, n);
-    uint32_t hash = (uint32_t)hash_of(text, n, head), mask = t->slots - 1, at = hash & mask;
+    uint64_t head = sk_word_head(text, n);
+    uint32_t hash = (uint32_t)sk_word_hash_of(text, n, head), mask = t->slots - 1, at = hash & mask;
     for (; t->slot[at]; at = (at + 1) & mask)
         if (same(&t->w[t->slot[at] - 1], hash, head, text, n)) return &t->w[t->slot[at] - 1];
     return NULL;

@@ -81,7 +81,7 @@ exec 4<&-
 gzip -c "$T/in" >"$T/in.gz"
 translate -i "$T/in.gz" -o "$T/file" >"$T/nothing"
 same "$T/file" "$T/plain" "from gz to a file"
-is "$(cat "$T/nothing"; ls -A "$T" | grep -c '\.tmp$')" 0 "and nowhere else"
+is "$(cat "$T/nothing"; find "$T" -name "*.tmp" | wc -l)" 0 "and nowhere else"
 translate </dev/null >"$T/got"
 is "$?$(cat "$T/got")" 0 "no input, no output"
 printf 'a1 \377 a2\na3 a\0004 a5\n' >"$T/bad"
@@ -103,7 +103,7 @@ ok "leaves no output" test ! -e "$T/never"
 head -c 60 "$T/in.gz" >"$T/cut.gz"
 exits 65 "a truncated gz" "$BIN/sk-translate" -m "$m" -i "$T/cut.gz" -o "$T/never" --use-cpu
 ok "leaves no output" test ! -e "$T/never"
-is "$(ls -A "$T" | grep -c '\.tmp$')" 0 "and nothing else"
+is "$(find "$T" -name "*.tmp" | wc -l)" 0 "and nothing else"
 exits 64 "no model" "$BIN/sk-translate" </dev/null
 exits 64 "a beam of 0" "$BIN/sk-translate" -m "$m" -b 0 </dev/null
 exits 64 "pieces without words" "$BIN/sk-translate" -m "$m" -n 1 </dev/null

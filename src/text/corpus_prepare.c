@@ -306,10 +306,14 @@ static int run(struct prepare *p, const char *source, const char *target)
 {
     static const unsigned char blank[SK_CORPUS_HEADER];
     const struct sk_corpus_stats *s = &p->h.stats;
+    const char *const *content = p->o->content, *const text[2] = {source, target};
     struct sk_pass pass = {.path = {source, target}, .files = 2, .lines_flags = p->o->lines_flags,
-                           .doing = "making the corpus", .pool = p->o->pool, .stop = p->o->stop, .ctx = p,
+                           .hash = content[0] != NULL, .doing = "making the corpus", .pool = p->o->pool, .stop = p->o->stop, .ctx = p,
                            .work = encode, .release = release, .parts = 1, .gather = gather};
     if (sk_file_write(&p->file, blank, sizeof blank) || sk_pass_run(&pass)) return -1;
+    for (int k = 0; k < 2 && content[0]; k++)
+        if (strcmp(pass.content[k], content[k]))
+            return sk_fail(SK_EXIT_DATA, "%s changed while it was read", text[k]);
     if (pass.lines[0] != pass.lines[1])
         return sk_corpus_fail_lines(source, pass.lines[0], target, pass.lines[1]);
     if (!s->pairs)

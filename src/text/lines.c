@@ -48,6 +48,7 @@ struct sk_lines *sk_lines_open(const char *path, unsigned flags)
     int more = 1;
     l->replace = (flags & SK_LINES_REPLACE_INVALID) != 0;
     l->newline_only = (flags & SK_LINES_NEWLINE_ONLY) != 0;
+    l->warned_crlf = l->warned_invalid = (flags & SK_LINES_NO_WARNINGS) != 0;
     l->in = sk_input_open(path, 0);
     if (!l->in) more = -1;
     while (more > 0 && l->have < 3 && (!l->have || !memcmp(l->text, "\xef\xbb\xbf", l->have))) more = fill(l);
@@ -56,7 +57,8 @@ struct sk_lines *sk_lines_open(const char *path, unsigned flags)
         return NULL;
     }
     if (!l->newline_only && l->have >= 3 && !memcmp(l->text, "\xef\xbb\xbf", 3)) {
-        sk_warn("%s: a byte order mark at the start is dropped", sk_lines_path(l));
+        if (!(flags & SK_LINES_NO_WARNINGS))
+            sk_warn("%s: a byte order mark at the start is dropped", sk_lines_path(l));
         l->at = 3;
     }
     return l;
@@ -148,6 +150,11 @@ int sk_lines_ready(struct sk_lines *l)
 
 uint64_t sk_lines_number(const struct sk_lines *l) { return l->number; }
 const char *sk_lines_path(const struct sk_lines *l) { return sk_input_path(l->in); }
+
+void sk_lines_progress(const struct sk_lines *l, uint64_t *done, uint64_t *total)
+{
+    sk_input_progress(l->in, done, total);
+}
 
 int sk_lines_invalid(const char *path, uint64_t line, size_t byte, int nul, int fixed)
 {

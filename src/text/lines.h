@@ -15,7 +15,7 @@ struct sk_lines;
 enum {
     SK_LINES_REPLACE_INVALID = 1,
     SK_LINES_NEWLINE_ONLY = 2,       /* only \n ends a line; \r, NUL and a BOM are text, without warnings (scoring) */
-    SK_LINES_NO_WARNINGS = 4         /* blocks.h only: somebody else has read the file and warned */
+    SK_LINES_NO_WARNINGS = 4         /* somebody has read the file already, and warned */
 };
 enum { SK_LINES_LONGEST = 1 << 28 }; /* bytes of a line: more is SK_EXIT_DATA */
 struct sk_lines *sk_lines_open(const char *path, unsigned flags);  /* NULL: sk_fail */
@@ -28,6 +28,8 @@ int sk_lines_next(struct sk_lines *l, char **line, size_t *n);
 int sk_lines_ready(struct sk_lines *l);
 uint64_t sk_lines_number(const struct sk_lines *l);    /* of the line last read, from 1 */
 const char *sk_lines_path(const struct sk_lines *l);
+/* Bytes of the underlying file consumed so far and its size (0 if unknown): progress. */
+void sk_lines_progress(const struct sk_lines *l, uint64_t *done, uint64_t *total);
 void sk_lines_close(struct sk_lines *l);
 
 /* Next token of a line: separated by Unicode white space exactly as Python's

@@ -33,6 +33,9 @@ struct sk_device;                        /* one backend instance: threads, scrat
 
 /* What numbers matrix products multiply. Everything else is float32. */
 enum sk_dtype { SK_FLOAT32, SK_BFLOAT16 };
+#define SK_DTYPES "float32|bfloat16"      /* their names, for tables of options */
+enum sk_dtype sk_dtype_named(const char *name);
+const char *sk_dtype_name(enum sk_dtype dtype);
 
 struct sk_leaves { int n; const int32_t *row; /* (n + 1) first rows, host */ };
 

@@ -1,17 +1,20 @@
-/* open.c - opening a backend as the programs' options say. */
+/* dtype.c - number types by name; devices opened for one. */
 #include <string.h>
 #include "base/msg.h"
 #include "base/pool.h"
 #include "math/ops.h"
 
-static enum sk_dtype dtype_named(const char *name)
+static const char *const names[] = { [SK_FLOAT32] = "float32", [SK_BFLOAT16] = "bfloat16" };
+
+enum sk_dtype sk_dtype_named(const char *name)
 {
-    static const char *const names[] = { "float32", "bfloat16" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return (enum sk_dtype)i;
     SK_BUG("there is no number type '%s'", name);
 }
+
+const char *sk_dtype_name(enum sk_dtype dtype) { return names[dtype]; }
 
 struct sk_device *sk_device_open(const struct sk_ops *ops, int threads, const char *dtype)
 {
@@ -21,7 +24,7 @@ struct sk_device *sk_device_open(const struct sk_ops *ops, int threads, const ch
         sk_fail(SK_EXIT_NO, "the %s backend cannot be used: %s", ops->name, why);
         return NULL;
     }
-    const char *remark = ops->set_dtype(dev, dtype_named(dtype));
+    const char *remark = ops->set_dtype(dev, sk_dtype_named(dtype));
     if (remark)
         sk_warn("--dtype %s: %s", dtype, remark);
     return dev;

@@ -125,8 +125,11 @@ static struct plains plain_search(struct sk_model *const *models, int n_models, 
                 if (w == SK_PAD || w == SK_BOS || (step + 1 == limit && w != SK_EOS))
                     continue;
                 h.logprob += (double)logp[w];
-                h.score = -h.logprob / sk_length_penalty(o, step + 1);
                 h.finished = w == SK_EOS;
+                double penalty = sk_length_penalty(o, h.finished ? step : step + 1);
+                h.score = penalty > 0 && penalty < INFINITY ? -h.logprob / penalty : INFINITY;
+                if (h.finished && step + 1 < limit && h.score == INFINITY)
+                    continue;
                 if (!h.finished)
                     h.word[h.n++] = w;
                 push(&all, h);
@@ -292,9 +295,9 @@ static void order_and_limit(void)
     for (int i = 0; i < r.n; i++) {
         within &= r.h[i].n + 1 <= 3;         /* ceil(0.4 * 4) + 1 */
         sorted &= i == 0 || r.h[i - 1].score <= r.h[i].score;
-        sorted &= r.h[i].score == -r.h[i].logprob / (r.h[i].n + 1);
+        sorted &= r.h[i].score == -r.h[i].logprob / r.h[i].n;
     }
-    ok(sorted, "sorted by score, which is the log probability per symbol");
+    ok(sorted, "sorted by score, which is the log probability per word");
     ok(within, "no longer than the length ratio allows");
     sk_beam_result_free(&r);
     free_set(&set);

@@ -56,9 +56,9 @@ same "$T/got" "$T/plain" "logprob is the negative"
 score --output-type pair_with_score -s "$T/train.src" -t "$T/train.trg" >"$T/got"
 paste "$T/plain" "$T/train.src" "$T/train.trg" >"$T/want"
 same "$T/got" "$T/want" "pair_with_score: score, source, target"
-# For alpha 0 the sum, else the mean over words and end symbol.
+# For alpha 0 the sum, else over the number of words.
 score --length-penalty-alpha 0 -s "$T/train.src" -t "$T/train.trg" | paste - "$T/plain" "$T/train.trg" | awk -F "$tab" \
-    '{ d = $1 - $2 * (split($3, w, " ") + 1); if (d > 0.01 || d < -0.01) print NR, $0 }' >"$T/got"
+    '{ d = $1 - $2 * split($3, w, " "); if (d > 0.01 || d < -0.01) print NR, $0 }' >"$T/got"
 is "$(cat "$T/got")" "" "scores are sums of log probabilities over lengths"
 score -c 1 -s "$T/train.src" -t "$T/train.trg" >"$T/one"
 score -c "$m/params.00001" -s "$T/train.src" -t "$T/train.trg" >"$T/got"
@@ -85,13 +85,15 @@ thirteen='a1 a2 a3 a4 a5 a6 a7 a0 a1 a2 a3 a4 a5'
 { echo b1; echo b1; echo b1; echo; echo "$thirteen" | tr a b; echo; } >"$T/target"
 score -s "$T/source" -t "$T/target" >"$T/got"
 is "$?" 0 "strange pairs are no error"
-is "$(sed 's/^[0-9].*/number/' "$T/got" | tr '\n' ' ')" "number inf inf number inf -inf " \
+is "$(sed 's/^[0-9].*/number/' "$T/got" | tr '\n' ' ')" "number inf inf inf inf -inf " \
     "no source, too long a source, no translation, too long a translation, nothing"
+like "$(score --length-penalty-beta 1 -s "$T/source" -t "$T/target" 2>"$T/nothing" | sed -n 4p)" "^[0-9.]+$" \
+    "no translation has a score where the penalty is not nothing"
 like "$(cat "$T/err")" "warning: line 2 is not scored: it has words, but no source" "the first of each kind is named"
 like "$(cat "$T/err")" "warning: line 3 is not scored: it is longer" "(too long)"
 like "$(cat "$T/err")" "warning: 3 of 6 pairs are not scored \(inf\): 1 without a source, 2 longer" "and they are counted"
 score --score-type logprob -s "$T/source" -t "$T/target" >"$T/got"
-is "$(sed 's/^-[0-9].*/number/' "$T/got" | tr '\n' ' ')" "number -inf -inf number -inf inf " "negatives of those"
+is "$(sed 's/^-[0-9].*/number/' "$T/got" | tr '\n' ' ')" "number -inf -inf -inf -inf inf " "negatives of those"
 printf 'a1 \377\na2\n' >"$T/bad"
 printf 'b1\nb2\n' >"$T/two"
 score -s "$T/bad" -t "$T/two" >"$T/got"

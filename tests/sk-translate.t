@@ -227,15 +227,15 @@ exits 66 "one of them is missing" "$BIN/sk-translate" -m "$m" "$T/absent" </dev/
 translate --beam-search-stop first --output-type score <"$T/in" >"$T/got"
 is "$(paste "$T/got" "$T/score" | awk '$1 < $2 { worse++ } $1 > $2 { better++ } END { print worse + 0, (better > 0) }')" "0 1" \
     "--beam-search-stop first finds the same or worse"
-translate --beam-prune 0.001 --length-penalty-alpha 3 --output-type score <"$T/in" >"$T/got"
-translate --length-penalty-alpha 3 --output-type score <"$T/in" >"$T/wide"
+translate --beam-prune 0.001 --length-penalty-alpha 4 --output-type score <"$T/in" >"$T/got"
+translate --length-penalty-alpha 4 --output-type score <"$T/in" >"$T/wide"
 is "$(paste "$T/got" "$T/wide" | awk '$1 < $2 { worse++ } $1 > $2 { better++ } END { print worse + 0, (better > 0) }')" "0 1" \
     "so does --beam-prune"
-translate --beam-prune 1000 --length-penalty-alpha 3 --output-type score <"$T/in" >"$T/got"
+translate --beam-prune 1000 --length-penalty-alpha 4 --output-type score <"$T/in" >"$T/got"
 same "$T/got" "$T/wide" "unless its threshold is far"
 translate --length-penalty-alpha 0 <"$T/in" >"$T/got"
 short=$(wc -w <"$T/got")
-ok "--length-penalty-alpha 0 makes shorter translations" test "$short" -lt "$(translate --length-penalty-alpha 3 <"$T/in" | wc -w)"
+ok "--length-penalty-alpha 0 makes shorter translations" test "$short" -lt "$(translate --length-penalty-alpha 4 <"$T/in" | wc -w)"
 translate --length-penalty-alpha 0 --output-type score <"$T/val.src" >"$T/got"
 translate --length-penalty-beta 100000 --output-type score <"$T/val.src" >"$T/other"
 is "$(paste "$T/got" "$T/other" | awk '$1 - $2 > 0.002 || $2 - $1 > 0.002')" "" "--length-penalty-beta 100000 leaves sums as they are"

@@ -62,6 +62,9 @@ int sk_remove_tree(const char *path);
  * The lock dies with its last descriptor. */
 int sk_lock_take(const char *path);
 void sk_lock_release(int fd);
+/* Does somebody hold that lock? 1: yes, and who (its text) malloced in *who;
+ * 0: no; -1 (sk_fail). An absent file is not locked. */
+int sk_lock_held(const char *path, char **who);
 
 /* printf on a commit-able file. */
 int sk_file_printf(struct sk_file *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -49,6 +49,27 @@ enum { SK_SITE_MAX = 65535 };            /* site < 65536, position < 65536 */
 enum sk_activation { SK_RELU, SK_GELU, SK_SWISH1 };
 /* relu; gelu = 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))); swish1 = x sigmoid(x) */
 
+/* Optimizers, as MXNet 1.5 has them. g: the gradient times `rescale`, clamped
+ * to +-clip if clip > 0, plus decay w (not in AdaGrad and AdaDelta).
+ *
+ *   SGD       w -= rate g; with a momentum (m): m = a m - rate g, w += m
+ *   NAG       m = a m + g; w -= rate (a m + g)                     (Nesterov 1983)
+ *   ADAM      m = a m + (1 - a) g; v = b v + (1 - b) g^2;
+ *             w -= rate m / (sqrt(v) + eps). `rate` has the bias corrections in
+ *             it; so eps stands outside them (Kingma & Ba 2015, end of section 2)
+ *   NADAM     m, v as ADAM; w -= rate (cg g + cm m) / (cv sqrt(v) + eps)  (Dozat 2016)
+ *   RMSPROP   v = b v + (1 - b) g^2; w -= rate g / sqrt(v + eps)
+ *   ADAGRAD   v += g^2; w -= rate (g / sqrt(v + eps) + decay w)
+ *   ADADELTA  v = b v + (1 - b) g^2; d = sqrt(m + eps) / sqrt(v + eps) g;
+ *             m = b m + (1 - b) d^2; w -= d + decay w: there is no rate (Zeiler 2012) */
+enum sk_optimizer_kind {
+    SK_SGD, SK_SGD_MOMENTUM, SK_NAG, SK_ADAM, SK_NADAM, SK_RMSPROP, SK_ADAGRAD, SK_ADADELTA
+};
+struct sk_optimizer_step {
+    enum sk_optimizer_kind kind;
+    float rescale, clip, decay, rate, a, b, eps, cg, cm, cv;
+};
+
 /* What is wanted of distributions over the vocabulary, row by row. Host
  * memory. The k best words, best first, of equals (as compared: of logits, where
  * an op makes them) the lower one; without those
@@ -67,6 +88,15 @@ struct sk_top {
 /* A weight matrix (N outputs, K inputs), stored out x in, as the backend
  * wants it for y = x W^T and dx = dy W; refreshed after each update. */
 struct sk_weight;
+
+/* What bounds the batches that a model is trained with; for ops->workspace. */
+struct sk_work {
+    int source_rows, target_rows, sentences, longest;   /* longest: of either side */
+    int leaves;
+    int V, D, H;                         /* output layer (V, D); most heads */
+    const int (*weight)[2];              /* (N, K) of all weights */
+    int weights;
+};
 
 struct sk_ops {
     const char *name;                    /* "cpu", "cuda" */
@@ -88,6 +118,13 @@ struct sk_ops {
     struct sk_weight *(*weight_new)(struct sk_device *dev, int N, int K, int backward);
     void (*weight_load)(struct sk_device *dev, struct sk_weight *w, const float *data /* (N, K) device */);
     void (*weight_free)(struct sk_device *dev, struct sk_weight *w);
+
+    /* --- memory, before it is taken ------------------------------------ */
+    /* Bytes that alloc and weight_new make of a request. */
+    size_t (*alloc_size)(const struct sk_device *dev, size_t bytes);
+    size_t (*weight_size)(const struct sk_device *dev, int N, int K, int backward);
+    /* About the bytes that the ops keep for themselves while a model trains. */
+    size_t (*workspace)(const struct sk_device *dev, const struct sk_work *work);
 
     /* --- products ----------------------------------------------------- */
     /* y (T, N) = x (T, K) W^T [+ bias (N)] */
@@ -210,11 +247,10 @@ struct sk_ops {
     /* --- optimizer --------------------------------------------------------- */
     /* sum of squares in double over fixed chunks of 65536 values, in order. */
     double (*sum_squares)(struct sk_device *dev, const float *g, size_t n);
-    /* Adam (Kingma & Ba 2015, with epsilon outside the correction as in
-     * MXNet): g' = clamp(rescale g, +-clip if > 0) + decay w; m = b1 m + (1-b1) g';
-     * v = b2 v + (1-b2) g'^2; w -= lr_t m / (sqrt(v) + eps). One pass. */
-    void (*adam)(struct sk_device *dev, float *w, float *m, float *v, const float *g, size_t n,
-                 float rescale, float clip, float decay, float lr_t, float b1, float b2, float eps);
+    /* One update of n parameters, in one pass: see struct sk_optimizer_step. m
+     * and v may be NULL where the kind does not use them. */
+    void (*optimize)(struct sk_device *dev, float *w, float *m, float *v, const float *g, size_t n,
+                     const struct sk_optimizer_step *step);
     /* Index of the first value that is not finite, or -1. */
     int64_t (*find_nonfinite)(struct sk_device *dev, const float *x, size_t n);
 };

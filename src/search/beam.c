@@ -46,6 +46,12 @@ double sk_length_penalty(const struct sk_beam_options *o, int64_t len)
     return pow((o->beta + (double)len) / (o->beta + 1), o->alpha);
 }
 
+double sk_length_score(const struct sk_beam_options *o, double logprob, int64_t words)
+{
+    double penalty = sk_length_penalty(o, words);
+    return penalty > 0 && isfinite(penalty) ? 0.0 - logprob / penalty : INFINITY;
+}
+
 /* Most symbols of a translation, EOS included, of a source of n symbols. */
 static int output_limit(const struct sk_beam_options *o, int n)
 {
@@ -57,7 +63,7 @@ struct sk_beam *sk_beam_new(struct sk_model *const *models, int n, const struct 
                             int longest_source)
 {
     enum { SOURCE_ROWS = 1024 };     /* encoded at once: products are at their best, and memory is small */
-    static const int32_t never[] = {SK_PAD, SK_BOS};
+    static const int32_t never[] = {SK_PAD, SK_BOS, SK_EOS};
     struct sk_beam *b = sk_xcalloc(1, sizeof *b);
     SK_ENSURE(o->beam_size > 0 && o->nbest > 0 && o->nbest <= o->beam_size && batch > 0 && longest_source > 0);
     SK_ENSURE(n > 0 && n <= SK_ENSEMBLE_MAX && !(o->stop_first && o->nbest > 1));
@@ -98,7 +104,7 @@ struct sk_beam *sk_beam_new(struct sk_model *const *models, int n, const struct 
     for (size_t i = 0; i < R; i++)
         b->end[i] = SK_EOS;
     int V = sk_model_config(models[0])->vocab[1], k = o->beam_size < V ? o->beam_size : V;
-    b->top = (struct sk_top){.k = k, .never = never, .nevers = 2, .label = b->end};
+    b->top = (struct sk_top){.k = k, .never = never, .nevers = 3, .label = b->end};
     b->top.id = sk_xcalloc(R * (size_t)k, sizeof *b->top.id);
     b->top.logp = sk_xcalloc(R * (size_t)k, sizeof *b->top.logp);
     b->top.label_logp = sk_xcalloc(R, sizeof *b->top.label_logp);
@@ -138,17 +144,35 @@ void sk_beam_free(struct sk_beam *b)
 
 /* --- one step ----------------------------------------------------------------- */
 
-/* Puts c among the n best, which are sorted; candidates come in the order in
- * which ties are decided, so an equal one goes behind. Returns the new n. */
+/* Lower scores first; of equal ones the better parent's, then the lower word's. */
+static int before(const struct candidate *a, const struct candidate *b)
+{
+    if (a->score != b->score)
+        return a->score < b->score;
+    return a->from != b->from ? a->from < b->from : a->word < b->word;
+}
+
+/* Puts c among the n best, which are sorted. Returns the new n. */
 static int offer(struct candidate *best, int n, int most, struct candidate c)
 {
-    if (n == most && !(c.score < best[n - 1].score))
+    if (n == most && !before(&c, &best[n - 1]))
         return n;
     int i = n < most ? n++ : n - 1;
-    for (; i > 0 && c.score < best[i - 1].score; i--)
+    for (; i > 0 && before(&c, &best[i - 1]); i--)
         best[i] = best[i - 1];
     best[i] = c;
     return n;
+}
+
+/* Offers the end of hypothesis h, which has `words` words. Its score is infinite
+ * where the length penalty is none: such a one only stays if it must. */
+static int offer_end(const struct sk_beam *b, int n, const struct hypothesis *h, int32_t from, int row, int words,
+                     int must)
+{
+    double logprob = h->logprob + (double)b->top.label_logp[row], score = sk_length_score(&b->o, logprob, words);
+    if (isnan(score) || (!must && isinf(score)))
+        return n;
+    return offer(b->best, n, b->o.beam_size, (struct candidate){logprob, score, from, SK_EOS});
 }
 
 /* Offers the best words after hypothesis h; row: of the step. */
@@ -158,10 +182,11 @@ static int offer_words(const struct sk_beam *b, int n, const struct hypothesis *
     const int32_t *id = b->top.id + (size_t)row * (size_t)b->top.k;
     const float *logp = b->top.logp + (size_t)row * (size_t)b->top.k;
     for (int i = 0; i < b->top.k && id[i] >= 0; i++) {
-        double logprob = h->logprob + (double)logp[i], score = -logprob / penalty;
-        if (n == b->o.beam_size && !(score < b->best[n - 1].score))
+        double logprob = h->logprob + (double)logp[i];
+        struct candidate c = {logprob, -logprob / penalty, from, id[i]};
+        if (n == b->o.beam_size && !before(&c, &b->best[n - 1]))
             break;                   /* nor are the next ones better */
-        n = offer(b->best, n, b->o.beam_size, (struct candidate){logprob, score, from, id[i]});
+        n = offer(b->best, n, b->o.beam_size, c);
     }
     return n;
 }
@@ -172,7 +197,7 @@ static int is_over(const struct sk_beam *b, const struct search *s)
     int finished = 0;
     /* The largest LP to come, if it grows with the length; if it falls, scores
      * only rise, and who is behind stays behind. */
-    double most = b->penalty[s->limit], bound = 0;
+    double most = b->penalty[s->limit - 1], bound = 0;
     for (int i = 0; i < s->n; i++)
         if (b->o.stop_first && s->h[i].finished)
             return 1;
@@ -191,17 +216,16 @@ static int is_over(const struct sk_beam *b, const struct search *s)
  * Returns whether the search goes on. */
 static int advance(struct sk_beam *b, struct search *s, int row)
 {
-    double penalty = b->penalty[s->step + 1];
     int n = 0;
     for (int32_t k = 0; k < s->n; k++) {
         const struct hypothesis *h = &s->h[k];
         if (h->finished) {
             n = offer(b->best, n, b->o.beam_size, (struct candidate){h->logprob, h->score, k, -1});
-        } else if (s->step + 1 < s->limit) {
-            n = offer_words(b, n, h, k, row + h->row, penalty);
         } else {
-            double logprob = h->logprob + (double)b->top.label_logp[row + h->row];
-            n = offer(b->best, n, b->o.beam_size, (struct candidate){logprob, -logprob / penalty, k, SK_EOS});
+            int must = s->step + 1 == s->limit;
+            n = offer_end(b, n, h, k, row + h->row, s->step, must);
+            if (!must)
+                n = offer_words(b, n, h, k, row + h->row, b->penalty[s->step + 1]);
         }
     }
     if (n == 0)                      /* no number came out of the model: end here */

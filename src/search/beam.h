@@ -5,7 +5,10 @@
  * sentence's result does not depend on what else is searched with it.
  *
  * score = -log probability / LP(len), LP(len) = ((beta + len) / (beta + 1))^alpha
- * (Wu et al. 2016, eq. 14), len = words and the end symbol. Lower is better.
+ * (Wu et al. 2016, eq. 14), len = words; the end symbol, as in Sockeye, adds to
+ * the probability and not to the length. Lower is better; where LP is no
+ * positive number (no words at beta 0) the score is infinite, and such a
+ * hypothesis comes out only if there can be no other.
  * A step extends each running hypothesis by each word (never by padding or
  * the start symbol); of these and of the finished ones the best beam_size stay;
  * ties go to the better parent, then to the lower word id. A hypothesis that
@@ -57,4 +60,5 @@ void sk_beam_search(struct sk_beam *b, const int32_t *const *source, const int *
 void sk_beam_result_free(struct sk_beam_result *r);
 void sk_beam_free(struct sk_beam *b);
 double sk_length_penalty(const struct sk_beam_options *o, int64_t len);
+double sk_length_score(const struct sk_beam_options *o, double logprob, int64_t words);
 #endif

@@ -70,7 +70,7 @@ static void flush(struct sk_scorer *s, struct sk_pair_score *out)
         double logprob = 0;
         for (int t = s->batch.target_offset[i]; t < s->batch.target_offset[i + 1]; t++)
             logprob += (double)s->logp[t];
-        p->score = -logprob / sk_length_penalty(&s->penalty, p->words + 1) + 0.0;      /* not -0 */
+        p->score = sk_length_score(&s->penalty, logprob, p->words);
     }
     s->pairs = s->rows[0] = s->rows[1] = 0;
 }

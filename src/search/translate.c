@@ -135,7 +135,7 @@ static char *join(const struct sk_translator *t, const struct sk_beam_result *re
 {
     struct sk_str text = {0};
     double logprob = 0;
-    int64_t symbols = 0;
+    int64_t length = 0;
     *words = 0;
     for (size_t i = 0; i < n; i++) {
         const struct sk_hypothesis *h = &result[i].h[k];
@@ -149,9 +149,9 @@ static char *join(const struct sk_translator *t, const struct sk_beam_result *re
             ++*words;
         }
         logprob += h->logprob;
-        symbols += h->n + 1;
+        length += h->n;
     }
-    *score = n == 1 ? result[0].h[k].score : 0.0 - logprob / sk_length_penalty(&t->o.beam, symbols);
+    *score = n == 1 ? result[0].h[k].score : sk_length_score(&t->o.beam, logprob, length);
     return text.len > 0 ? text.text : sk_xstrdup("");
 }
 

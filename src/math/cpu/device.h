@@ -53,6 +53,11 @@ void sk_cpu_free(struct sk_device *dev, void *p);
 void sk_cpu_copy(struct sk_device *dev, void *dst, const void *src, size_t bytes);   /* and upload, download */
 void sk_cpu_zero(struct sk_device *dev, void *dst, size_t bytes);
 
+/* --- workspace.c ------------------------------------------------------------ */
+size_t sk_cpu_alloc_size(const struct sk_device *dev, size_t bytes);
+size_t sk_cpu_weight_size(const struct sk_device *dev, int N, int K, int backward);
+size_t sk_cpu_workspace(const struct sk_device *dev, const struct sk_work *work);
+
 /* --- products: linear.c, gradient.c, output.c ------------------------------- */
 struct sk_weight *sk_cpu_weight_new(struct sk_device *dev, int N, int K, int backward);
 void sk_cpu_weight_load(struct sk_device *dev, struct sk_weight *w, const float *data);
@@ -114,7 +119,7 @@ void sk_cpu_attention_backward(struct sk_device *dev, float *dq, float *dk, floa
                                struct sk_dropout drop);
 size_t sk_cpu_attention_size(int H, struct sk_rows query, struct sk_rows key);
 double sk_cpu_sum_squares(struct sk_device *dev, const float *g, size_t n);
-void sk_cpu_adam(struct sk_device *dev, float *w, float *m, float *v, const float *g, size_t n,
-                 float rescale, float clip, float decay, float lr_t, float b1, float b2, float eps);
+void sk_cpu_optimize(struct sk_device *dev, float *w, float *m, float *v, const float *g, size_t n,
+                     const struct sk_optimizer_step *step);
 int64_t sk_cpu_find_nonfinite(struct sk_device *dev, const float *x, size_t n);
 #endif

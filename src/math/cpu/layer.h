@@ -63,6 +63,6 @@ SK_ISA_DECLARE(void, sk_attend_gradient, (const struct sk_attention *a, float *s
 
 /* --- optimizer_isa.c -------------------------------------------------------- */
 SK_ISA_DECLARE(double, sk_sum_squares_chunk, (const float *g, size_t n));
-SK_ISA_DECLARE(void, sk_adam_range, (float *w, float *m, float *v, const float *g, size_t n, float rescale, float clip,
-                                     float decay, float lr_t, float b1, float b2, float eps));
+SK_ISA_DECLARE(void, sk_optimize_range, (float *w, float *m, float *v, const float *g, size_t n,
+                                         const struct sk_optimizer_step *s));
 #endif

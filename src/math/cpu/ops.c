@@ -15,6 +15,9 @@ const struct sk_ops sk_ops_cpu = {
     .weight_new = sk_cpu_weight_new,
     .weight_load = sk_cpu_weight_load,
     .weight_free = sk_cpu_weight_free,
+    .alloc_size = sk_cpu_alloc_size,
+    .weight_size = sk_cpu_weight_size,
+    .workspace = sk_cpu_workspace,
     .linear_forward = sk_cpu_linear_forward,
     .linear_backward_data = sk_cpu_linear_backward_data,
     .linear_backward_weight = sk_cpu_linear_backward_weight,
@@ -40,6 +43,6 @@ const struct sk_ops sk_ops_cpu = {
     .logprob_top = sk_cpu_logprob_top,
     .logprob_mean = sk_cpu_logprob_mean,
     .sum_squares = sk_cpu_sum_squares,
-    .adam = sk_cpu_adam,
+    .optimize = sk_cpu_optimize,
     .find_nonfinite = sk_cpu_find_nonfinite,
 };

@@ -7,13 +7,13 @@
 #include "base/file.h"
 #include "base/msg.h"
 #include "base/opt.h"
-#include "base/pool.h"
 #include "modeldir/evaluate.h"
+#include "modeldir/open.h"
 #include "modeldir/paths.h"
 
 struct options {
     struct sk_opt_list hypotheses, checkpoint;
-    const char *references, *tokenize;
+    const char *references, *tokenize, *dtype;
     int lowercase, width, beam_size, batch_size, num_stds, threads, use_cpu, quiet;
     double alpha, beta;
 };
@@ -48,6 +48,9 @@ static const struct sk_opt table[] = {
      .help = "Longest translation: so many standard deviations over the mean length ratio of training."},
     {.name = "threads", .type = SK_OPT_INT, .offset = FIELD(threads), .initial = "0", .min = 0, .max = 1024,
      .value = "N", .help = "Threads; 0: one for each CPU. Has no effect on results."},
+    {.name = "dtype", .type = SK_OPT_CHOICE, .offset = FIELD(dtype), .initial = "float32", .choices = SK_DTYPES,
+     .help = "Numbers that matrix products multiply, whatever the model was trained with. bfloat16 is faster where "
+             "the processor has instructions for it."},
     {.name = "use-cpu", .type = SK_OPT_FLAG, .offset = FIELD(use_cpu), .help = "Use the CPU."},
     {.name = "quiet", .letter = 'q', .type = SK_OPT_FLAG, .offset = FIELD(quiet), .help = "Only warnings and errors."},
     {0}};
@@ -131,12 +134,12 @@ static int score_checkpoints(const struct options *o, const char *dir)
     struct sk_opt_list which = o->checkpoint.n > 0 ? o->checkpoint : (struct sk_opt_list){1, best};
     struct sk_evaluate_options options = {.beam_size = o->beam_size, .num_stds = o->num_stds,
                                           .batch = o->batch_size, .alpha = o->alpha, .beta = o->beta,
+                                          .dtype = sk_dtype_named(o->dtype),
                                           .tokenizer = tokenizer(o->tokenize ? o->tokenize : "none"),
                                           .lowercase = o->lowercase};
-    const char *why = "";
-    struct sk_device *dev = sk_ops_cpu.open(o->threads > 0 ? o->threads : sk_cpu_count(), &why);
+    struct sk_device *dev = sk_trained_device(&sk_ops_cpu, o->threads, o->dtype);
     if (!dev)
-        return sk_fail(SK_EXIT_TEMP, "cannot use the CPU: %s", why);
+        return -1;
     char text[256];
     sk_ops_cpu.describe(dev, text, sizeof text);
     sk_info("translating on %s", text);

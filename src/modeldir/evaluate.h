@@ -8,6 +8,7 @@
 #include "score/bleu.h"
 
 struct sk_evaluate_options {
+    enum sk_dtype dtype;             /* of dev */
     int beam_size, num_stds, batch;
     double alpha, beta;
     enum sk_bleu_tokenizer tokenizer;        /* of the score returned; bleu-val takes tokens as they are */

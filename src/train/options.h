@@ -53,6 +53,7 @@ struct sk_train_options {
     const char *optimized_metric, *cache_metric, *cache_strategy;
     struct sk_opt_list metrics;
     /* this process */
+    const char *dtype;
     long long seed;
     int overwrite_output, num_shards, shard, threads, use_cpu, dry_run, quiet, no_logfile;
     const char *loglevel;

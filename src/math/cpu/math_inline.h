@@ -61,6 +61,46 @@ SK_INLINE sk_v16 sk_split16(sk_v16 x, sk_v16 *e) {
     *e = _mm512_cvtepi32_ps(n);
     return _mm512_castsi512_ps(_mm512_sub_epi32(i, _mm512_slli_epi32(n, 23)));
 }
+/* Nearest bfloat16, ties to even; subnormals become zeros, NaN quiet. */
+SK_INLINE sk_v16 sk_narrow16(sk_v16 a) {
+    const __m512i low = _mm512_set1_epi32(0xffff), one = _mm512_set1_epi32(1);
+    __m512i i = _mm512_castps_si512(a), size = _mm512_and_epi32(i, _mm512_set1_epi32(0x7fffffff));
+    __m512i odd = _mm512_and_epi32(_mm512_srli_epi32(i, 16), one);
+    __m512i near = _mm512_add_epi32(_mm512_add_epi32(i, _mm512_set1_epi32(0x7fff)), odd);
+    __mmask16 nan = _mm512_cmpgt_epi32_mask(size, _mm512_set1_epi32(0x7f800000));
+    __mmask16 tiny = _mm512_cmplt_epi32_mask(size, _mm512_set1_epi32(0x00800000));
+    near = _mm512_mask_or_epi32(near, nan, i, _mm512_set1_epi32(0x00400000));
+    near = _mm512_mask_and_epi32(near, tiny, i, _mm512_set1_epi32(INT32_MIN));
+    return _mm512_castsi512_ps(_mm512_andnot_epi32(low, near));
+}
+/* to[e * ldto + i] = from[i * ldfrom + e], i < 16, e < n <= 16; reads 16 x 16. */
+SK_INLINE void sk_turn16(float *to, size_t ldto, const float *from, size_t ldfrom, int n) {
+    __m512 r[16], t[16];
+    for (int i = 0; i < 16; i++) r[i] = _mm512_loadu_ps(from + (size_t)i * ldfrom);
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4)
+        for (int k = 0; k < 2; k++) {
+            __m512d a = _mm512_castps_pd(t[i + k]), b = _mm512_castps_pd(t[i + k + 2]);
+            r[i + 2 * k] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+            r[i + 2 * k + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+        }
+    /* r[4 b + k]: rows 4 b .. 4 b + 3 of columns k, k + 4, k + 8, k + 12 */
+    for (int k = 0; k < 4; k++) {
+        t[k] = _mm512_shuffle_f32x4(r[k], r[4 + k], 0x88);
+        t[4 + k] = _mm512_shuffle_f32x4(r[k], r[4 + k], 0xdd);
+        t[8 + k] = _mm512_shuffle_f32x4(r[8 + k], r[12 + k], 0x88);
+        t[12 + k] = _mm512_shuffle_f32x4(r[8 + k], r[12 + k], 0xdd);
+    }
+    for (int k = 0; k < 8; k++) {
+        r[k] = _mm512_shuffle_f32x4(t[k], t[8 + k], 0x88);
+        r[8 + k] = _mm512_shuffle_f32x4(t[k], t[8 + k], 0xdd);
+    }
+    for (int e = 0; e < 16; e++)
+        if (e < n) _mm512_storeu_ps(to + (size_t)e * ldto, r[e]);
+}
 SK_INLINE __m256 sk_low8(sk_v16 a) { return _mm512_castps512_ps256(a); }
 SK_INLINE __m256 sk_high8(sk_v16 a) {
     return _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1));
@@ -160,6 +200,46 @@ SK_INLINE __m256 sk_split8(__m256 x, __m256 *e) {
 /* x = m * 2^e, 0.75 <= m < 1.5, for finite normal x > 0 */
 SK_INLINE sk_v16 sk_split16(sk_v16 x, sk_v16 *e) {
     return SK_PAIR(sk_v16, sk_split8(x.lo, &e->lo), sk_split8(x.hi, &e->hi));
+}
+SK_INLINE __m256 sk_narrow8(__m256 a) {
+    const __m256i low = _mm256_set1_epi32(0xffff), one = _mm256_set1_epi32(1);
+    __m256i i = _mm256_castps_si256(a), size = _mm256_and_si256(i, _mm256_set1_epi32(0x7fffffff));
+    __m256i odd = _mm256_and_si256(_mm256_srli_epi32(i, 16), one);
+    __m256i near = _mm256_add_epi32(_mm256_add_epi32(i, _mm256_set1_epi32(0x7fff)), odd);
+    __m256i nan = _mm256_cmpgt_epi32(size, _mm256_set1_epi32(0x7f800000));
+    __m256i tiny = _mm256_cmpgt_epi32(_mm256_set1_epi32(0x00800000), size);
+    near = _mm256_blendv_epi8(near, _mm256_or_si256(i, _mm256_set1_epi32(0x00400000)), nan);
+    near = _mm256_blendv_epi8(near, _mm256_and_si256(i, _mm256_set1_epi32(INT32_MIN)), tiny);
+    return _mm256_castsi256_ps(_mm256_andnot_si256(low, near));
+}
+/* Nearest bfloat16, ties to even; subnormals become zeros, NaN quiet. */
+SK_INLINE sk_v16 sk_narrow16(sk_v16 a) { return SK_PAIR(sk_v16, sk_narrow8(a.lo), sk_narrow8(a.hi)); }
+SK_INLINE void sk_turn8(float *to, size_t ldto, const float *from, size_t ldfrom, int n) {
+    __m256 r[8], t[8];
+    for (int i = 0; i < 8; i++) r[i] = _mm256_loadu_ps(from + (size_t)i * ldfrom);
+    for (int i = 0; i < 8; i += 2) {
+        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4)
+        for (int k = 0; k < 2; k++) {
+            __m256d a = _mm256_castps_pd(t[i + k]), b = _mm256_castps_pd(t[i + k + 2]);
+            r[i + 2 * k] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
+            r[i + 2 * k + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+        }
+    for (int k = 0; k < 4; k++) {
+        t[k] = _mm256_permute2f128_ps(r[k], r[4 + k], 0x20);
+        t[4 + k] = _mm256_permute2f128_ps(r[k], r[4 + k], 0x31);
+    }
+    for (int e = 0; e < 8; e++)
+        if (e < n) _mm256_storeu_ps(to + (size_t)e * ldto, t[e]);
+}
+/* to[e * ldto + i] = from[i * ldfrom + e], i < 16, e < n <= 16; reads 16 x 16. */
+SK_INLINE void sk_turn16(float *to, size_t ldto, const float *from, size_t ldfrom, int n) {
+    for (int half = 0; half < 16; half += 8) {
+        sk_turn8(to + half, ldto, from + (size_t)half * ldfrom, ldfrom, n);
+        if (n > 8) sk_turn8(to + 8 * ldto + half, ldto, from + (size_t)half * ldfrom + 8, ldfrom, n - 8);
+    }
 }
 SK_INLINE __m256 sk_low8(sk_v16 a) { return a.lo; }
 SK_INLINE __m256 sk_high8(sk_v16 a) { return a.hi; }

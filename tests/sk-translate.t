@@ -197,9 +197,12 @@ translate --json-input --output-type score <"$T/json.in" >"$T/got"
 is "$(sed -n 2p "$T/got")" "-inf" "without a score"
 if command -v python3 >/dev/null; then
     python3 -c 'print("[" * 100000 + "]" * 100000); print("{\"text\": \"a1\", \"n\": " + "9" * 400 + "}")
-print("{\"text\": \"" + "a1 " * 20000 + "\"}"); print("{\"text\": \"\\ud800\"}")' >"$T/hostile"
+print("{\"text\": \"" + "a1 " * 20000 + "\"}"); print("{\"text\": \"\\ud800\"}")
+print("{\"text\": \"a1\"} \u00e9"); print("{\"text\": \"a1\", \"\\u001b\\t\\\\\": \"\\u0001\\\"/\"}")' >"$T/hostile"
     translate --json-input --output-type json <"$T/hostile" >"$T/got"
-    is "$?$(wc -l <"$T/got" | tr -d ' ')$(grep -c '"error"' "$T/got")" 043 "depths, numbers, lengths and half characters"
+    is "$?$(wc -l <"$T/got" | tr -d ' ')$(grep -c '"error"' "$T/got")" 064 "depths, numbers, lengths and half characters"
+    is "$(sed -n '6s/, "score.*//p' "$T/got")" '{"\u001b\t\\": "\u0001\"/"' "what must be escaped is"
+    is "$(python3 -c 'import json, sys; print(sum(type(json.loads(l)) is dict for l in sys.stdin))' <"$T/got")" 6 "all is JSON"
 fi
 
 # --- several models together ------------------------------------------------------------------

@@ -54,11 +54,6 @@ SK_INLINE sk_v16 sk_load_part16(const float *p, int n, float fill) {
 SK_INLINE void sk_store_part16(float *p, int n, sk_v16 a) {
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), a);
 }
-/* 2^n for lanes n that hold integers in -126..127 */
-SK_INLINE sk_v16 sk_pow2_16(sk_v16 n) {
-    __m512i e = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(e, 23));
-}
 /* x = m * 2^e, 0.75 <= m < 1.5, for finite normal x > 0 */
 SK_INLINE sk_v16 sk_split16(sk_v16 x, sk_v16 *e) {
     __m512i i = _mm512_castps_si512(x);
@@ -272,8 +267,19 @@ SK_INLINE float sk_max16(sk_v16 a) {
 /* The first lane. */
 SK_INLINE float sk_first16(sk_v16 a) { return _mm_cvtss_f32(_mm256_castps256_ps128(sk_low8(a))); }
 
-/* e^x: 2^n e^r, |r| <= ln 2 / 2. Two factors 2^a 2^b make results near the
- * ends of the range (subnormal, infinite) right as well. */
+/* p * 2^n, rounded once, for p near 1 and integers n from -151 to 129. Without
+ * an instruction for it, two factors make results near the ends of the range
+ * (subnormal, infinite) right as well. */
+#ifdef __AVX512F__
+SK_INLINE sk_v16 sk_scale16(sk_v16 p, sk_v16 n) { return _mm512_scalef_ps(p, n); }
+#else
+SK_INLINE sk_v16 sk_scale16(sk_v16 p, sk_v16 n) {
+    sk_v16 half = sk_round16(sk_mul16(n, sk_set16(0.5f)));
+    return sk_mul16(sk_mul16(p, sk_pow2_16(half)), sk_pow2_16(sk_sub16(n, half)));
+}
+#endif
+
+/* e^x: 2^n e^r, |r| <= ln 2 / 2. */
 SK_INLINE sk_v16 sk_exp16(sk_v16 x) {
     x = sk_smaller16(sk_set16(89.0f), sk_larger16(sk_set16(-104.0f), x));
     sk_v16 n = sk_round16(sk_mul16(x, sk_set16(1.44269504088896341f)));
@@ -287,8 +293,7 @@ SK_INLINE sk_v16 sk_exp16(sk_v16 x) {
     p = sk_fma16(p, r, sk_set16(0.5f));
     p = sk_fma16(p, r, sk_set16(1.0f));
     p = sk_fma16(p, r, sk_set16(1.0f));
-    sk_v16 half = sk_round16(sk_mul16(n, sk_set16(0.5f)));
-    return sk_mul16(sk_mul16(p, sk_pow2_16(half)), sk_pow2_16(sk_sub16(n, half)));
+    return sk_scale16(p, n);
 }
 
 /* Natural logarithm; -inf at 0, NaN below. With s = (m - 1) / (m + 1),

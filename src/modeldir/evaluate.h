@@ -5,16 +5,17 @@
 #define SK_MODELDIR_EVALUATE_H
 #include "math/ops.h"
 #include "modeldir/evaluation.h"
-#include "score/bleu.h"
+#include "score/scorer.h"
 
 struct sk_evaluate_options {
     int beam_size, num_stds, batch;
     double alpha, beta;
-    enum sk_bleu_tokenizer tokenizer;        /* of the score returned; bleu-val takes tokens as they are */
-    int lowercase;
+    const struct sk_scorer_options *scorer;  /* (scorers): of the scores returned; those stored are others,
+                                              * evaluation.h says which */
+    int scorers;
 };
 struct sk_evaluated {
-    double score;                    /* as sacreBLEU gives it, 0..100 */
+    double score[SK_SCORERS];        /* as sk_scorer_value gives them */
     double bleu_val;                 /* as in `metrics`, 0..1 */
     long long sentences, words;      /* validation lines, words of the translations */
     double seconds;                  /* of translating; 0 if nothing had to be translated */

@@ -45,7 +45,7 @@ void sk_ter_free(struct sk_ter *t)
     free(t);
 }
 
-static void read_line(struct sk_ter *t, struct sk_line line, int add, struct sk_str *text, struct sk_ids *ids)
+static void read_line(struct sk_ter *t, struct sk_line line, struct sk_str *text)
 {
     size_t n = sk_trim_end(line.text, line.n);
     sk_str_clear(text);
@@ -54,7 +54,32 @@ static void read_line(struct sk_ter *t, struct sk_line line, int add, struct sk_
     else
         sk_lowercase(line.text, n, text);
     sk_tokenize_tercom(t->how, text, &t->spare);
-    sk_lexicon_read(&t->words, text->text, text->len, add, ids);
+}
+
+/* Words separated by single blanks. */
+static void join_words(struct sk_str *text, struct sk_str *spare)
+{
+    const char *p = text->text, *end = p + text->len, *word;
+    size_t length;
+    sk_str_clear(spare);
+    while ((word = sk_word_next(&p, end, &length)) != NULL) {
+        sk_str_add(spare, " ", spare->len > 0);
+        sk_str_add(spare, word, length);
+    }
+    sk_str_clear(text);
+    sk_str_add(text, spare->text, spare->len);
+}
+
+/* sacreBLEU normalises references twice. The second time finds what white
+ * space other than blanks has hidden, such as 's before a tab. */
+static void read_reference(struct sk_ter *t, struct sk_line line, struct reference *r)
+{
+    read_line(t, line, &r->text);
+    if (t->o->normalized) {
+        join_words(&r->text, &t->spare);
+        sk_tokenize_tercom(t->how, &r->text, &t->spare);
+    }
+    sk_lexicon_read(&t->words, r->text.text, r->text.len, 1, &r->ids);
 }
 
 void sk_ter_references(struct sk_ter *t, const struct sk_line *reference, int n)
@@ -66,14 +91,15 @@ void sk_ter_references(struct sk_ter *t, const struct sk_line *reference, int n)
     }
     sk_lexicon_reset(&t->words);
     for (int i = 0; i < n; i++)
-        read_line(t, reference[i], 1, &t->reference[i].text, &t->reference[i].ids);
+        read_reference(t, reference[i], &t->reference[i]);
     t->references = n;
 }
 
 void sk_ter_hypothesis(struct sk_ter *t, struct sk_line hypothesis, double *stats)
 {
     int64_t best = INT64_MAX, length = 0;
-    read_line(t, hypothesis, 0, &t->hypothesis, &t->ids);
+    read_line(t, hypothesis, &t->hypothesis);
+    sk_lexicon_read(&t->words, t->hypothesis.text, t->hypothesis.len, 0, &t->ids);
     for (int i = 0; i < t->references; i++) {
         const struct sk_ids *r = &t->reference[i].ids;
         int64_t edits = sk_ter_edits(&t->edits, t->ids.id, t->ids.n, r->id, r->n, t->words.words);

@@ -187,23 +187,23 @@ static int is_asian_punctuation(uint32_t c)
            c == 0xFF1A || c == 0xFF1B || c == 0xFF01 || c == 0xFF02 || c == 0xFF08 || c == 0xFF09;
 }
 
-/* Characters get blanks on both sides; or, with `remove`, punctuation goes.
+/* Characters get blanks on both sides, and, with `remove`, punctuation goes.
  * (Tercom's rules for runs of kana at the start of a line never apply: the
  * line has a blank there.) */
 static void split_asian(struct sk_str *line, struct sk_str *spare, int separate, int remove)
 {
     const char *from = line->text, *end = line->text + line->len;
     size_t length;
-    char *to = room(spare, 3 * line->len);
+    char *to = room(spare, 3 * line->len);       /* what gets blanks has three bytes */
     for (; from < end; from += length) {
         uint32_t c = sk_utf8_decode(from, end, &length);
         int punctuation = is_asian_punctuation(c), alone = separate && (punctuation || is_ideographic(c));
-        if (remove && punctuation)
-            continue;
         if (alone)
             *to++ = ' ';
-        memcpy(to, from, length);
-        to += length;
+        if (!(remove && punctuation)) {
+            memcpy(to, from, length);
+            to += length;
+        }
         if (alone)
             *to++ = ' ';
     }

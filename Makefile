@@ -21,8 +21,8 @@ V ?=
 Q := $(if $(V),,@)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
-DIALECT := -std=c11 -D_GNU_SOURCE -ffp-contract=off -Isrc -DSK_BACKENDS='"$(BACKENDS)"'
-LIBS := -lz -ljansson -luuid -lxxhash -lpthread -lm
+DIALECT := -std=c11 -D_GNU_SOURCE -ffp-contract=off -Isrc -I. -DSK_BACKENDS='"$(BACKENDS)"'
+LIBS := -lz -ljansson -luuid -lxxhash -lpthread -ldl -lm
 ISA_FLAGS.v3 := -O3 -DSK_ISA=v3 -march=x86-64-v3
 ISA_FLAGS.v4 := -O3 -DSK_ISA=v4 -march=x86-64-v4 -mprefer-vector-width=512
 
@@ -39,7 +39,7 @@ COMPILE = $(CC) $(DIALECT) -O2 $(WARNINGS) $(CFLAGS) -fsanitize=$(SAN) -fno-sani
 LINK_SAN := -fsanitize=$(SAN)
 endif
 
-SRC := $(sort $(shell find src -name '*.c'))
+SRC := $(sort $(shell find src lockd -name '*.c'))
 ISA := $(filter %_isa.c,$(SRC))
 OBJ := $(patsubst %.c,$(B)/%.o,$(filter-out %_isa.c,$(SRC))) \
 	$(patsubst %.c,$(B)/%.v3.o,$(ISA)) $(patsubst %.c,$(B)/%.v4.o,$(ISA))
@@ -152,10 +152,16 @@ quickstart:
 bench: all
 	@if [ -x tests/bench/run ]; then tests/bench/run; else echo "make: there is no tests/bench/run" >&2; exit 1; fi
 
+# Completion asks the programs themselves; bash-completion looks for a file
+# under each program's name.
+SHARE = $(DESTDIR)$(PREFIX)/share
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/bash-completion/completions
 	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(wildcard bin/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(wildcard bin/*.1) $(SHARE)/man/man1
+	install -m 644 $(wildcard bin/*.5) $(SHARE)/man/man5
+	install -m 644 contrib/completion.bash $(SHARE)/bash-completion/completions/sk-completion
+	for p in $(notdir $(PROGRAMS)); do ln -sf sk-completion $(SHARE)/bash-completion/completions/$$p; done
 
 clean:
 	rm -rf .build

@@ -1,6 +1,7 @@
 /* sk-train-shard: trains a translation model in one process. */
 #include "base/msg.h"
 #include "train/checkpoint.h"
+#include "train/dry_run.h"
 #include "train/options.h"
 #include "train/prepare.h"
 #include "train/signals.h"
@@ -13,6 +14,8 @@ int main(int argc, char **argv)
     struct sk_train_data data;
     sk_msg_program(argv[0]);
     sk_train_options_parse(&options, &plan, argc, argv);
+    if (options.dry_run)
+        return sk_dry_run(&options, &plan);
     sk_signals_catch();
     int result = sk_train_prepare(&data, &options, &plan);
     if (result == 0)

@@ -1,44 +1,63 @@
-/* sk-translate - translates lines with a trained model. */
+/* sk-translate - translates lines with a trained model, or several. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
 #include "base/opt.h"
+#include "base/out.h"
 #include "base/pool.h"
 #include "modeldir/open.h"
-#include "search/translate.h"
+#include "search/output.h"
 #include "text/lines.h"
 
 struct options {
-    const char *models, *checkpoints, *input, *output, *output_type;
-    int beam_size, batch_size, chunk_size, num_stds, max_input_len, threads, use_cpu, quiet;
-    double alpha, beta;
+    struct sk_opt_list models, checkpoints;
+    const char *input, *output, *output_type, *stop, *ensemble_mode;
+    int json_input, beam_size, nbest, batch_size, chunk_size, num_stds, max_input_len, strip_unknown, threads, use_cpu,
+        quiet;
+    double alpha, beta, prune;
 };
 #define FIELD(f) offsetof(struct options, f)
 
 static const struct sk_opt table[] = {
-    {.name = "models", .letter = 'm', .type = SK_OPT_STRING, .offset = FIELD(models), .value = "MODEL_DIR",
-     .flags = SK_OPT_REQUIRED, .help = "Directory of the trained model."},
-    {.name = "checkpoints", .letter = 'c', .type = SK_OPT_STRING, .offset = FIELD(checkpoints), .value = "N|best|FILE",
-     .help = "Parameters: number of a checkpoint, best, or a params file. Default: best."},
+    {.name = "models", .letter = 'm', .type = SK_OPT_LIST, .offset = FIELD(models), .value = "MODEL_DIR",
+     .flags = SK_OPT_REQUIRED, .help = "Directory of the trained model; several translate together."},
+    {.name = "checkpoints", .letter = 'c', .type = SK_OPT_LIST, .offset = FIELD(checkpoints), .value = "N|best|FILE",
+     .help = "Parameters for each model: number of a checkpoint, best, or a params file. Several for one model: "
+             "these translate together. Default: best."},
+    {.name = "ensemble-mode", .type = SK_OPT_CHOICE, .offset = FIELD(ensemble_mode), .initial = "linear",
+     .choices = "linear|log_linear",
+     .help = "How several models translate together: by the mean of their probabilities or of their logarithms."},
     {.name = "input", .letter = 'i', .type = SK_OPT_STRING, .offset = FIELD(input), .initial = "-", .value = "FILE",
      .help = "Text to translate, plain or gz; -: standard input."},
+    {.name = "json-input", .type = SK_OPT_FLAG, .offset = FIELD(json_input),
+     .help = "A line of input is a JSON object with the text under \"text\"; other keys are passed through to JSON "
+             "output."},
     {.name = "output", .letter = 'o', .type = SK_OPT_STRING, .offset = FIELD(output), .initial = "-", .value = "FILE",
      .help = "File for the translations, which gets its name when it is complete; -: standard output."},
-    {.name = "output-type", .type = SK_OPT_CHOICE, .offset = FIELD(output_type), .initial = "translation",
-     .choices = "translation|translation_with_score|score",
-     .help = "What a line holds. Scores are negative log probabilities over the length penalty: lower is better."},
+    {.name = "output-type", .type = SK_OPT_CHOICE, .offset = FIELD(output_type), .choices = SK_OUTPUT_TYPES,
+     .help = "What a line holds. Scores are negative log probabilities over the length penalty: lower is better. "
+             "Default: translation, or json if --nbest-size is more than 1."},
+    {.name = "nbest-size", .type = SK_OPT_INT, .offset = FIELD(nbest), .initial = "1", .min = 1, .max = 10000,
+     .value = "N", .help = "Give the N best translations of each line, as JSON."},
+    {.name = "strip-unknown-words", .type = SK_OPT_FLAG, .offset = FIELD(strip_unknown),
+     .help = "Leave <unk> out of translations."},
     {.name = "beam-size", .letter = 'b', .type = SK_OPT_INT, .offset = FIELD(beam_size), .initial = "5", .min = 1,
      .max = 10000, .value = "N", .help = "Hypotheses kept for each sentence; 1: greedy."},
+    {.name = "beam-prune", .letter = 'p', .type = SK_OPT_FLOAT, .offset = FIELD(prune), .initial = "0", .min = 0,
+     .max = 1e9, .value = "X",
+     .help = "Give up hypotheses whose score is more than X above that of the best finished one; 0: never."},
+    {.name = "beam-search-stop", .type = SK_OPT_CHOICE, .offset = FIELD(stop), .initial = "all",
+     .choices = "all|first",
+     .help = "End a sentence's search when all hypotheses have ended, or no other result is possible; or with the "
+             "first that has."},
     {.name = "batch-size", .type = SK_OPT_INT, .offset = FIELD(batch_size), .initial = "32", .min = 1, .max = 65536,
      .value = "N", .help = "Sentences translated together; has no effect on results."},
     {.name = "chunk-size", .type = SK_OPT_INT, .offset = FIELD(chunk_size), .initial = "0", .min = 0, .max = 1e9,
      .value = "N",
-     .help = "Most lines read before they are sorted by length and translated; 0: 16 times --batch-size. What a pipe "
+     .help = "Most lines read before they are sorted by length and translated; 0: 100 times --batch-size. What a pipe "
              "or terminal has is translated without waiting for more."},
     {.name = "length-penalty-alpha", .type = SK_OPT_FLOAT, .offset = FIELD(alpha), .initial = "1.0", .min = -100,
      .max = 100, .value = "A", .help = "Exponent of the length penalty."},
@@ -58,10 +77,11 @@ static const struct sk_opt table[] = {
     {0}};
 
 static const struct sk_program program = {
-    .synopsis = "-m MODEL_DIR [-c N|best|FILE] [-i FILE] [-o FILE]",
+    .synopsis = "-m MODEL_DIR... [-c N|best|FILE...] [-i FILE] [-o FILE]",
     .summary = "Translates each line of its input by beam search: one line out for each line in, in order.",
     .options = table,
-    .epilogue = "Exit codes: 0 done, 64 usage, 65 bad content, 66 no such file, 74 I/O error."};
+    .epilogue = "Exit codes: 0 done, 64 usage, 65 bad content, 66 no such file, 74 I/O error, 78 models that do not "
+                "fit together."};
 
 static double now(void)
 {
@@ -70,148 +90,204 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Where translations go: standard output, or a file that appears when it is
- * complete (a pipe or device gets them at once). */
-struct output { struct sk_file file; int is_stdout; };
+/* --- progress ---------------------------------------------------------------- */
 
-static int output_open(struct output *out, const char *path)
-{
-    out->is_stdout = strcmp(path, "-") == 0;
-    return out->is_stdout ? 0 : sk_file_create(&out->file, path);
-}
-
-static int output_write(struct output *out, const struct sk_str *text)
-{
-    if (out->is_stdout)
-        return sk_write_all(STDOUT_FILENO, text->text, text->len);
-    if (sk_file_write(&out->file, text->text, text->len))
-        return -1;
-    return out->file.temp ? 0 : sk_file_flush(&out->file);
-}
-
-static int output_close(struct output *out, int failed)
-{
-    if (out->is_stdout)
-        return failed;
-    if (!failed)
-        return sk_file_commit(&out->file, SK_REPLACE) < 0 ? -1 : 0;
-    sk_file_abandon(&out->file);
-    return -1;
-}
-
-struct progress { double start; int64_t lines, chunk, words; };
+struct progress {
+    double start, shown;
+    int64_t lines, chunk, words, bad;
+    double before, after;            /* share of the input up to this chunk, and with it; 0: not known */
+};
 
 static void show(void *ctx, int64_t done, int64_t all)
 {
-    const struct progress *p = ctx;
-    double lines = (double)p->lines + (double)p->chunk * (double)done / (double)all;
-    sk_live("%.0f lines translated, %.1f/s", lines, lines / (now() - p->start));
+    struct progress *p = ctx;
+    double t = now(), part = (double)done / (double)all;
+    if (!sk_live_wanted() || t - p->shown < 0.2)
+        return;
+    double lines = (double)p->lines + (double)p->chunk * part, seconds = t - p->start;
+    double share = p->before + (p->after - p->before) * part;
+    char left[64] = "";
+    if (share > 0 && share < 1) {
+        long s = (long)(seconds * (1 - share) / share + 0.5);
+        snprintf(left, sizeof left, ", %.0f%%, %ld:%02ld:%02ld left", 100 * share, s / 3600, s / 60 % 60, s % 60);
+    }
+    p->shown = t;
+    sk_live("%.0f lines translated, %.1f/s%s", lines, lines / seconds, left);
 }
 
-/* Translates a chunk and writes it out. */
-static int do_chunk(struct sk_translator *t, const struct options *o, char *const *line, int64_t n,
-                    struct output *out, struct progress *p)
+/* How much of the input's bytes have been read; 0: not known. */
+static double share_read(const struct sk_lines *in, uint64_t taken)
 {
+    uint64_t consumed, size;
+    sk_lines_progress(in, &consumed, &size);
+    if (size == 0)
+        return 0;
+    if (taken > size)                /* compressed: a small file is read at once, which says nothing */
+        return consumed < size ? (double)consumed / (double)size : 0;
+    return (double)taken / (double)size;
+}
+
+/* --- lines -------------------------------------------------------------------- */
+
+struct job {
+    const struct options *o;
+    struct sk_translator *t;
+    struct sk_lines *in;
+    struct sk_out *out;
+    struct progress p;
+};
+
+/* Translates n lines and writes the results. */
+static int do_chunk(struct job *j, const struct sk_request *r, int64_t n)
+{
+    struct sk_output form = {j->o->output_type ? sk_output_type(j->o->output_type) : SK_OUTPUT_TRANSLATION, j->o->nbest};
     struct sk_translation *found = sk_xcalloc((size_t)n, sizeof *found);
-    struct sk_str text = {0};
-    int with_score = strcmp(o->output_type, "translation") != 0, with_text = strcmp(o->output_type, "score") != 0;
-    p->chunk = n;
-    sk_translate(t, line, n, found);
+    char **text = sk_xcalloc((size_t)n, sizeof *text);
+    struct sk_str out = {0};
+    for (int64_t i = 0; i < n; i++)
+        text[i] = r[i].text;
+    double start = now();
+    j->p.chunk = n;
+    sk_translate(j->t, text, n, found);
+    double seconds = (now() - start) / (double)n;
     for (int64_t i = 0; i < n; i++) {
-        if (with_score)
-            sk_str_printf(&text, "%.3f%s", found[i].score, with_text ? "\t" : "");
-        if (with_text)
-            sk_str_add(&text, found[i].text, strlen(found[i].text));
-        sk_str_add(&text, "\n", 1);
-        p->words += found[i].words;
+        sk_output_add(&form, &out, (long long)(j->p.lines + i + 1), &r[i], &found[i], seconds);
+        j->p.words += found[i].words;
     }
-    p->lines += n;
-    int result = output_write(out, &text);
+    j->p.lines += n;
+    int result = sk_out_write(j->out, out.text, out.len);
     sk_translation_free(found, n);
     free(found);
-    sk_str_free(&text);
+    free(text);
+    sk_str_free(&out);
     return result;
 }
 
-/* Reads what is there, up to a chunk, and translates it, until the end. */
-static int do_lines(struct sk_translator *t, const struct options *o, struct sk_lines *in, struct output *out,
-                    struct progress *p)
+static void read_request(struct job *j, struct sk_request *r, const char *line, size_t length)
 {
-    int64_t most = o->chunk_size > 0 ? o->chunk_size : 16 * (int64_t)o->batch_size, n;
-    char **chunk = NULL, *line;
+    if (j->o->json_input)
+        sk_request_json(r, line, length);
+    else
+        sk_request_text(r, line, length);
+    if (!r->error)
+        return;
+    j->p.bad++;
+    sk_warn("input line %llu is not translated: %s", (unsigned long long)sk_lines_number(j->in), r->error);
+}
+
+/* Reads what is there, up to a chunk, and translates it, until the end. */
+static int do_lines(struct job *j)
+{
+    int64_t most = j->o->chunk_size > 0 ? j->o->chunk_size : 100 * (int64_t)j->o->batch_size, n;
+    struct sk_request *chunk = NULL;
+    char *line;
     size_t length, cap = 0;
+    uint64_t taken = 0;
     int got = 1, result = 0;
     while (got > 0 && result == 0) {
-        for (n = 0; n < most && (n == 0 || sk_lines_ready(in)); n++) {
-            got = sk_lines_next(in, &line, &length);
+        for (n = 0; n < most && (n == 0 || sk_lines_ready(j->in)); n++) {
+            got = sk_lines_next(j->in, &line, &length);
             if (got <= 0)
                 break;
             if ((size_t)n == cap) {
                 cap = cap ? 2 * cap : 64;
                 chunk = sk_xrealloc(chunk, cap, sizeof *chunk);
             }
-            chunk[n] = sk_translate_line(line, length);
+            taken += length + 1;
+            read_request(j, &chunk[n], line, length);
         }
+        j->p.before = j->p.after;
+        j->p.after = share_read(j->in, taken);
         if (n > 0)
-            result = do_chunk(t, o, chunk, n, out, p);
+            result = do_chunk(j, chunk, n);
         for (int64_t i = 0; i < n; i++)
-            free(chunk[i]);
+            sk_request_free(&chunk[i]);
     }
     free(chunk);
     return got < 0 ? -1 : result;
 }
 
-static int translate(const struct options *o, const struct sk_trained *m, struct sk_lines *in, struct output *out)
+static int translate(struct job *j, const struct sk_trained *m, int models)
 {
-    struct progress p = {.start = now()};
+    const struct options *o = j->o;
+    struct sk_model *model[SK_ENSEMBLE_MAX];
     struct sk_translate_options options = {
-        .beam = {.beam_size = o->beam_size, .alpha = o->alpha, .beta = o->beta, .nbest = 1},
+        .beam = {.beam_size = o->beam_size, .alpha = o->alpha, .beta = o->beta, .nbest = o->nbest, .prune = o->prune,
+                 .stop_first = !strcmp(o->stop, "first"), .log_linear = !strcmp(o->ensemble_mode, "log_linear")},
         .batch = o->chunk_size > 0 && o->chunk_size < o->batch_size ? o->chunk_size : o->batch_size,
-        .progress = show, .ctx = &p};
-    sk_translate_limits(&options, &m->config.model, m->config.max_seq_len[0], o->max_input_len,
-                        m->config.length_ratio_mean, m->config.length_ratio_std, o->num_stds);
-    struct sk_translator *t = sk_translator_new(m->model, m->source, m->target, &options);
-    int result = do_lines(t, o, in, out, &p);
-    sk_translator_free(t);
-    double seconds = now() - p.start;
+        .strip_unknown = o->strip_unknown, .progress = show, .ctx = &j->p};
+    sk_trained_limits(&options, m, models, o->max_input_len, o->num_stds);
+    for (int i = 0; i < models; i++)
+        model[i] = m[i].model;
+    j->t = sk_translator_new(model, models, m[0].source, m[0].target, &options);
+    j->p.start = now();
+    int result = do_lines(j);
+    double seconds = now() - j->p.start;
+    sk_translator_free(j->t);
     if (result == 0)
-        sk_info("translated %lld lines in %.1f s: %.1f lines/s, %.0f words/s", (long long)p.lines, seconds,
-                (double)p.lines / seconds, (double)p.words / seconds);
+        sk_info("translated %lld lines in %.1f s: %.1f lines/s, %.0f words/s", (long long)j->p.lines, seconds,
+                (double)j->p.lines / seconds, (double)j->p.words / seconds);
+    if (j->p.bad > 0)
+        sk_warn("%lld of %lld lines could not be translated", (long long)j->p.bad, (long long)j->p.lines);
     return result;
 }
 
-static int run(const struct options *o, struct sk_device *dev)
+/* The model of each checkpoint: one for all, or one for each. */
+static int models_of(const struct options *o, const char *dirs[SK_ENSEMBLE_MAX])
 {
-    struct sk_trained m;
-    struct output out = {0};
+    int n = o->models.n > o->checkpoints.n ? o->models.n : o->checkpoints.n;
+    if (o->checkpoints.n > 0 && o->models.n > 1 && o->models.n != o->checkpoints.n)
+        sk_opt_misuse("--checkpoints: %d for %d models: give one for each", o->checkpoints.n, o->models.n);
+    if (n > SK_ENSEMBLE_MAX)
+        sk_opt_misuse("%d models are more than %d", n, SK_ENSEMBLE_MAX);
+    for (int i = 0; i < n; i++)
+        dirs[i] = o->models.v[o->models.n > 1 ? i : 0];
+    return n;
+}
+
+static int run(const struct options *o, const char *const *dirs, int n, struct sk_device *dev)
+{
+    struct sk_trained m[SK_ENSEMBLE_MAX];
+    struct sk_out out = {0};
+    struct job j = {.o = o, .out = &out};
     char text[256];
-    if (sk_trained_open(&m, o->models, o->checkpoints, &sk_ops_cpu, dev))
+    if (sk_trained_open_all(m, n, dirs, o->checkpoints.n ? o->checkpoints.v : NULL, &sk_ops_cpu, dev))
         return -1;
     sk_ops_cpu.describe(dev, text, sizeof text);
-    sk_info("translating with %s on %s", m.params, text);
-    struct sk_lines *in = sk_lines_open(o->input, SK_LINES_REPLACE_INVALID);
-    int result = in ? output_open(&out, o->output) : -1;
+    for (int i = 0; i < n; i++)
+        sk_info("translating with %s on %s", m[i].params, text);
+    j.in = sk_lines_open(o->input, SK_LINES_REPLACE_INVALID);
+    int result = j.in ? sk_out_open(&out, o->output) : -1;
     if (result == 0)
-        result = output_close(&out, translate(o, &m, in, &out));
-    if (in)
-        sk_lines_close(in);
-    sk_trained_close(&m);
+        result = sk_out_close(&out, translate(&j, m, n));
+    if (j.in)
+        sk_lines_close(j.in);
+    sk_trained_close_all(m, n);
     return result;
 }
 
 int main(int argc, char **argv)
 {
     struct options o;
-    const char *why = "";
+    const char *why = "", *dirs[SK_ENSEMBLE_MAX];
     sk_msg_program(argv[0]);
     sk_opt_parse(&program, &o, argc, argv);
     sk_quiet(o.quiet);
+    int n = models_of(&o, dirs);
     if (o.max_input_len == 1)
         sk_opt_misuse("--max-input-len 1: a piece is a word and the end symbol at least, 2 or more");
+    if (o.nbest > o.beam_size)
+        sk_opt_misuse("--nbest-size %d: a beam of %d (--beam-size) has not as many", o.nbest, o.beam_size);
+    if (o.nbest > 1 && !strcmp(o.stop, "first")) {
+        sk_warn("--beam-search-stop first is not for --nbest-size %d: searching to the end", o.nbest);
+        o.stop = "all";
+    }
+    if (o.nbest > 1 && o.output_type && strcmp(o.output_type, "json"))
+        sk_warn("--output-type %s is not for --nbest-size %d: writing json", o.output_type, o.nbest);
     if (o.chunk_size > 0 && o.chunk_size < o.batch_size && o.chunk_size != 1)
         sk_warn("--chunk-size %d is less than --batch-size %d: batches will be smaller", o.chunk_size, o.batch_size);
     struct sk_device *dev = sk_ops_cpu.open(o.threads > 0 ? o.threads : sk_cpu_count(), &why);
-    int result = dev ? run(&o, dev) : sk_fail(SK_EXIT_TEMP, "cannot use the CPU: %s", why);
+    int result = dev ? run(&o, dirs, n, dev) : sk_fail(SK_EXIT_TEMP, "cannot use the CPU: %s", why);
     if (dev)
         sk_ops_cpu.close(dev);
     return result ? sk_die() : SK_EXIT_OK;

@@ -1,52 +1,59 @@
-# catalogue.awk - messages of msgunfmt --no-wrap as "English TAB translation".
+# catalogue.awk - messages of `msgunfmt --no-wrap` as "English TAB translation".
 #
-# Lines of one message are pairs of their own where both sides have as many.
-# Marks of keyboard shortcuts go, punctuation becomes tokens.
+# Takes messages of one line, without plurals, markup or addresses, that both
+# sides have. Marks of keyboard shortcuts (_File, &File, ~File) go; all else
+# stays as it is written: the text is not tokenised.
 
+# What stands between the quotes, unescaped; "" if it holds more than one line.
 function text(s) {
     sub(/^[^"]*"/, "", s)
     sub(/"$/, "", s)
-    return s
-}
-
-function tokens(s) {
-    gsub(/\\t|\\r/, " ", s)
+    sub(/(\\n)+$/, "", s)
+    if (s ~ /\\[nrtabfv]/)
+        return ""
     gsub(/\\"/, "\"", s)
     gsub(/\\\\/, "\\", s)
-    gsub(/_/, "", s)
-    gsub(/&[A-Za-z]/, "\001&", s)
-    gsub(/\001&/, "", s)
-    gsub(/\.\.\./, " ... ", s)
-    gsub(/[!"#$()*+,:;<=>?@^`{|}~\/\[\]]/, " & ", s)
-    s = s " "
-    while (match(s, /[A-Za-z\200-\377]\. /))
-        s = substr(s, 1, RSTART) " . " substr(s, RSTART + 2)
+    gsub(/\302\240/, " ", s)
+    gsub(/\342\200\246/, "...", s)
     gsub(/ +/, " ", s)
     sub(/^ /, "", s)
     sub(/ $/, "", s)
     return s
 }
 
-function flush_message(    n, m, i, a, b, en, tr) {
-    n = split(id, en, /\\n/)
-    m = split(str, tr, /\\n/)
-    if (id != "" && str != "" && n == m)
-        for (i = 1; i <= n; i++) {
-            a = tokens(en[i])
-            b = tokens(tr[i])
-            # Untranslated lines, bare symbols and paragraphs teach nothing.
-            if (a != b && a ~ /[A-Za-z][a-z]/ && b ~ /[a-z\200-\377]/ && split(a, words, " ") <= 40 &&
-                split(b, words, " ") <= 40)
-                print a "\t" b
-        }
+# A mark before a letter is a shortcut's if it is the only one.
+function plain(s,    n, mark, t, i) {
+    for (i = 1; i <= 3; i++) {
+        mark = substr("_&~", i, 1)
+        t = s
+        n = gsub(mark, mark, t)
+        if (n == 1 && match(s, mark "[A-Za-z\200-\377]"))
+            s = substr(s, 1, RSTART - 1) substr(s, RSTART + 1)
+    }
+    sub(/ ?\([A-Z]\)(\.\.\.)?$/, "", s)   # "(F)": how Chinese and Japanese show a shortcut
+    return s
+}
+
+function markup(s) { return s ~ /<[A-Za-z\/!]|&[a-z]+;|:\/\/|\\|[{}|]|@[A-Za-z]/ }
+function count(s, c) { return gsub(c, "", s) }
+
+function flush_message(    a, b, n, m, words) {
+    a = plain(id)
+    b = plain(str)
     id = str = ""
+    # Bare symbols, names and abbreviations teach nothing; where the numbers
+    # of values to fill in differ, something is wrong.
+    if (a == b || a !~ /[a-z][a-z]/ || b !~ /[a-z\200-\377]/ || markup(a) || markup(b) ||
+        count(a, "%") != count(b, "%"))
+        return
+    n = split(a, words, " ")
+    m = length(b)
+    if (n <= 25 && m <= 250 && length(a) <= 3 * m + 10 && m <= 3 * length(a) + 10)
+        print a "\t" b
 }
 
 /^msgctxt /                  { next }
-/^msgid /                    { flush_message(); id = text($0); into = "id"; next }
-/^msgid_plural /             { into = ""; next }
-/^msgstr(\[0\])? /           { str = text($0); into = "str"; next }
-/^msgstr\[/                  { into = ""; next }
-/^"/ && into == "id"         { id = id text($0) }
-/^"/ && into == "str"        { str = str text($0) }
+/^msgid /                    { flush_message(); id = text($0); next }
+/^msgid_plural /             { id = ""; next }
+/^msgstr /                   { str = text($0); next }
 END                          { flush_message() }

@@ -9,36 +9,36 @@
 #include "search/beam.h"
 #include "tap.h"
 
-enum { SMALL = 9, LARGE = 37, LONGEST = 12, OUTPUT = 8 };
-static int V = SMALL;                /* vocabulary of new models */
+enum { SMALL = 9, LARGE = 37, LONGEST = 12, OUTPUT = 8, MODELS = 3 };
+/* Of new models: vocabulary, and how they like to end. */
+static int V = SMALL;
+static float end_bias;
 
-struct net { struct sk_device *dev; struct sk_model *model; };
+static struct sk_device *new_device(int threads)
+{
+    const char *why = "";
+    return sk_ops_cpu.open(threads, &why);
+}
 
-static struct net new_net(int threads, uint64_t seed)
+static struct sk_model *new_model(struct sk_device *dev, uint64_t seed)
 {
     struct sk_transformer c = {.vocab = {V, V}, .layers = {1, 1}, .size = {8, 8}, .heads = {2, 2},
                                .feed_forward = {12, 12}, .max_len = {LONGEST, OUTPUT}, .pre = {"n", "n"},
                                .post = {"r", "r"}, .activation = SK_RELU, .positions = SK_POSITIONS_FIXED};
-    const char *why = "";
-    struct net n = {.dev = sk_ops_cpu.open(threads, &why)};
-    n.model = sk_model_new(&c, &sk_ops_cpu, n.dev, NULL);
-    const struct sk_params *p = sk_model_params(n.model);
+    struct sk_model *m = sk_model_new(&c, &sk_ops_cpu, dev, NULL);
+    const struct sk_params *p = sk_model_params(m);
     float *values = sk_xcalloc(p->total, sizeof *values);
     for (int i = 0; i < p->n; i++)
         for (size_t k = 0; k < p->p[i].size; k++) {
             struct sk_rng r = sk_philox(seed, (uint32_t)k, (uint32_t)i, 0, 0);
             values[p->p[i].offset + k] = 2.4f * sk_rng_uniform(r.v[0]) - 1.2f;
         }
-    sk_ops_cpu.upload(n.dev, sk_model_data(n.model), values, p->total * sizeof *values);
-    sk_model_load_weights(n.model);
+    /* Else hardly any translation of so short a limit would end by itself. */
+    values[sk_params_find(p, "target_output_bias")->offset + SK_EOS] += end_bias;
+    sk_ops_cpu.upload(dev, sk_model_data(m), values, p->total * sizeof *values);
+    sk_model_load_weights(m);
     free(values);
-    return n;
-}
-
-static void free_net(struct net n)
-{
-    sk_model_free(n.model);
-    sk_ops_cpu.close(n.dev);
+    return m;
 }
 
 /* --- a plain search -------------------------------------------------------------- */
@@ -47,16 +47,25 @@ struct plain { int n, finished; int32_t word[OUTPUT]; double logprob, score; };
 struct plains { int n; struct plain *h; };
 
 /* Log probabilities of the word after a prefix, computed from the beginning. */
-static void distribution(struct sk_decoder *d, const int32_t *source, int n, const struct plain *h, float *logp)
+static void distribution(struct sk_decoder *const *d, int n_models, int log_linear, const int32_t *source, int n,
+                         const struct plain *h, float *logp)
 {
-    int32_t ids[LONGEST], offset[2] = {0, n + 1}, zero = 0;
+    int32_t ids[LONGEST], offset[2] = {0, n + 1}, zero = 0, first[2] = {0, 1}, id, order[LARGE];
+    float value[LARGE];
     memcpy(ids, source, (size_t)n * sizeof *ids);
     ids[n] = SK_EOS;
-    sk_decoder_encode(d, ids, offset, 1);
-    for (int step = 0; step <= h->n; step++) {
-        int32_t id = step == 0 ? SK_BOS : h->word[step - 1];
-        memcpy(logp, sk_decoder_step(d, step, 1, &id, &zero, &zero), (size_t)V * sizeof *logp);
+    for (int i = 0; i < n_models; i++)
+        sk_decoder_encode(d[i], ids, offset, 1, &zero);
+    for (int32_t step = 0; step <= h->n; step++) {
+        struct sk_decoder_rows rows = {1, &zero, &step, first, &id, &zero};
+        id = step == 0 ? SK_BOS : h->word[step - 1];
+        for (int i = 0; i < n_models; i++)
+            sk_decoder_step(d[i], &rows);
     }
+    struct sk_top top = {.k = V, .id = order, .logp = value};
+    sk_decoder_top(d, n_models, log_linear, &top);
+    for (int i = 0; i < V; i++)
+        logp[order[i]] = value[i];
 }
 
 static int better(const void *a, const void *b)
@@ -71,11 +80,35 @@ static void push(struct plains *p, struct plain h)
     p->h[p->n++] = h;
 }
 
-/* Keeps `width` hypotheses after each step; the result is sorted. */
-static struct plains plain_search(struct net net, const int32_t *source, int n, int limit, int width,
-                                  const struct sk_beam_options *o)
+static int any_finished(const struct plains *p)
 {
-    struct sk_decoder *d = sk_decoder_new(net.model, 1, LONGEST, 1, OUTPUT);
+    for (int i = 0; i < p->n; i++)
+        if (p->h[i].finished)
+            return 1;
+    return 0;
+}
+
+/* Running ones that are too far behind the best finished one. */
+static void prune(struct plains *p, double most)
+{
+    double best = INFINITY;
+    int kept = 0;
+    for (int i = p->n - 1; i >= 0; i--)
+        if (p->h[i].finished)
+            best = p->h[i].score;
+    for (int i = 0; i < p->n; i++)
+        if (!(most > 0) || p->h[i].finished || !(p->h[i].score > best + most))
+            p->h[kept++] = p->h[i];
+    p->n = kept;
+}
+
+/* Keeps `width` hypotheses after each step; the result is sorted. */
+static struct plains plain_search(struct sk_model *const *models, int n_models, const int32_t *source, int n, int limit,
+                                  int width, const struct sk_beam_options *o)
+{
+    struct sk_decoder *d[MODELS];
+    for (int i = 0; i < n_models; i++)
+        d[i] = sk_decoder_new(models[i], 1, LONGEST, 1, OUTPUT);
     struct plains now = {0};
     push(&now, (struct plain){0});
     for (int step = 0; step < limit; step++) {
@@ -86,14 +119,17 @@ static struct plains plain_search(struct net net, const int32_t *source, int n, 
                 push(&all, now.h[k]);
                 continue;
             }
-            distribution(d, source, n, &now.h[k], logp);
+            distribution(d, n_models, o->log_linear, source, n, &now.h[k], logp);
             for (int32_t w = 0; w < V; w++) {
                 struct plain h = now.h[k];
                 if (w == SK_PAD || w == SK_BOS || (step + 1 == limit && w != SK_EOS))
                     continue;
                 h.logprob += (double)logp[w];
-                h.score = -h.logprob / sk_length_penalty(o, step + 1);
                 h.finished = w == SK_EOS;
+                double penalty = sk_length_penalty(o, h.finished ? step : step + 1);
+                h.score = penalty > 0 && penalty < INFINITY ? -h.logprob / penalty : INFINITY;
+                if (h.finished && step + 1 < limit && h.score == INFINITY)
+                    continue;
                 if (!h.finished)
                     h.word[h.n++] = w;
                 push(&all, h);
@@ -104,49 +140,66 @@ static struct plains plain_search(struct net net, const int32_t *source, int n, 
             all.n = width;
         free(now.h);
         now = all;
+        prune(&now, o->prune);
+        if (o->stop_first && any_finished(&now))
+            break;
     }
-    sk_decoder_free(d);
+    for (int i = 0; i < n_models; i++)
+        sk_decoder_free(d[i]);
     return now;
 }
 
+/* The finished ones of p, at most `most`, are those of r. */
 static int same_as_plain(const struct sk_beam_result *r, const struct plains *p, int most)
 {
-    if (r->n != (p->n < most ? p->n : most))
-        return 0;
-    for (int i = 0; i < r->n; i++)
-        if (r->h[i].n != p->h[i].n || r->h[i].score != p->h[i].score ||
-            memcmp(r->h[i].words, p->h[i].word, (size_t)r->h[i].n * sizeof *r->h[i].words) != 0)
+    int n = 0;
+    for (int i = 0; i < p->n && n < most; i++) {
+        if (!p->h[i].finished)
+            continue;
+        if (n == r->n || r->h[n].n != p->h[i].n || r->h[n].score != p->h[i].score ||
+            memcmp(r->h[n].words, p->h[i].word, (size_t)r->h[n].n * sizeof *r->h[n].words) != 0)
             return 0;
-    return 1;
+        n++;
+    }
+    return n == r->n;
 }
 
-static void against_plain(int width, double alpha, double beta, int max_output)
+/* Some sentences of some models: searched, and searched plainly. `o` says how;
+ * its length factor is set here. */
+static void against_plain(const char *name, int models, struct sk_beam_options o)
 {
-    int equal = 0, all = 0, shorter = 0;
+    int equal = 0, all = 0, shorter = 0, given_up = 0;
+    o.max_output_factor = 1.2;
     for (uint64_t seed = 1; seed <= 4; seed++) {
         static const int32_t source[3][4] = {{4}, {5, 8, 1}, {7, 7, 4, 6}};
         static const int length[3] = {1, 3, 4};
-        struct net net = new_net(1, seed);
-        struct sk_beam_options o = {.beam_size = width, .alpha = alpha, .beta = beta, .max_output_factor = 1.2,
-                                    .max_output = max_output, .nbest = width};
+        struct sk_device *dev = new_device(1);
+        struct sk_model *model[MODELS];
+        for (int i = 0; i < models; i++)
+            model[i] = new_model(dev, seed + 10 * (uint64_t)i);
         for (int s = 0; s < 3; s++) {
             const int32_t *one = source[s];
             struct sk_beam_result r;
             int limit = (int)ceil(1.2 * (length[s] + 1)) + 1;
-            struct sk_beam *b = sk_beam_new(net.model, &o, 2, LONGEST);
-            sk_beam_search(b, &one, &length[s], 1, &r);
+            struct sk_beam *b = sk_beam_new(model, models, &o, 2, LONGEST);
+            sk_beam_search(b, &one, &length[s], 1, &r, NULL, NULL);
             sk_beam_free(b);
-            struct plains p = plain_search(net, one, length[s], limit < max_output ? limit : max_output, width, &o);
-            equal += same_as_plain(&r, &p, width);
+            struct plains p = plain_search(model, models, one, length[s], limit < o.max_output ? limit : o.max_output,
+                                           o.beam_size, &o);
+            equal += same_as_plain(&r, &p, o.nbest);
             shorter += p.h[0].n + 1 < limit;
+            given_up += p.n < o.beam_size;
             all++;
             free(p.h);
             sk_beam_result_free(&r);
         }
-        free_net(net);
+        for (int i = 0; i < models; i++)
+            sk_model_free(model[i]);
+        sk_ops_cpu.close(dev);
     }
-    is_int(equal, all, "beam %d, alpha %.1f, beta %.1f, at most %d symbols: words and scores of the plain search "
-           "(%d of %d best ones end early)", width, alpha, beta, max_output, shorter, all);
+    is_int(equal, all, "%s, beam %d, alpha %.1f, beta %.1f, at most %d symbols, %d best: words and scores of the plain "
+           "search (of %d best ones %d end early, of %d something was given up)", name, o.beam_size, o.alpha, o.beta,
+           o.max_output, o.nbest, all, shorter, given_up);
 }
 
 /* --- alone and in company ---------------------------------------------------------- */
@@ -162,42 +215,68 @@ static int same(const struct sk_beam_result *a, const struct sk_beam_result *b)
     return equal;
 }
 
-static void company(int width)
+/* A set of models with one beam. */
+struct set { struct sk_device *dev; struct sk_model *model[MODELS]; int n; struct sk_beam *beam; };
+
+static struct set new_set(int threads, int models, const struct sk_beam_options *o, int batch)
+{
+    struct set s = {.dev = new_device(threads), .n = models};
+    for (int i = 0; i < models; i++)
+        s.model[i] = new_model(s.dev, 9 + (uint64_t)i);
+    s.beam = sk_beam_new(s.model, models, o, batch, LONGEST);
+    return s;
+}
+
+static void free_set(struct set *s)
+{
+    sk_beam_free(s->beam);
+    for (int i = 0; i < s->n; i++)
+        sk_model_free(s->model[i]);
+    sk_ops_cpu.close(s->dev);
+}
+
+static void count_done(void *ctx, int n)
+{
+    int *told = ctx;
+    *told = n > *told ? n : -1;
+}
+
+static void company(const char *name, int models, struct sk_beam_options o)
 {
     int32_t text[SENTENCES][LONGEST];
     const int32_t *source[SENTENCES];
     int length[SENTENCES];
     struct sk_beam_result alone[SENTENCES], together[SENTENCES];
-    struct sk_beam_options o = {.beam_size = width, .alpha = 1, .max_output_factor = 1.1, .max_output = OUTPUT,
-                                .nbest = width};
+    o.max_output_factor = 1.1;
+    o.max_output = OUTPUT;
     for (int i = 0; i < SENTENCES; i++) {
-        length[i] = i * 5 % LONGEST;         /* 0, 5, 10, 3, ... : one is empty */
+        length[i] = i * 5 % LONGEST;         /* 0, 5, 10, 3, ... : some are empty */
         source[i] = text[i];
         for (int k = 0; k < length[i]; k++)
             text[i][k] = (int32_t)(sk_philox(77, (uint32_t)i, (uint32_t)k, 0, 0).v[0] % (uint32_t)(V - SK_SPECIALS)) + SK_SPECIALS;
     }
-    struct net net = new_net(1, 9);
-    struct sk_beam *b = sk_beam_new(net.model, &o, 1, LONGEST);
+    struct set one = new_set(1, models, &o, 1);
     for (int i = 0; i < SENTENCES; i++)
-        sk_beam_search(b, &source[i], &length[i], 1, &alone[i]);
-    sk_beam_free(b);
-    free_net(net);
+        sk_beam_search(one.beam, &source[i], &length[i], 1, &alone[i], NULL, NULL);
+    free_set(&one);
     ok(alone[0].n == 1 && alone[0].h[0].n == 0 && isinf(alone[0].h[0].score), "an empty source gives an empty result");
-    static const int batches[] = {1, 3, SENTENCES + 5};
+    static const int batches[] = {1, 3, 9, SENTENCES + 5};
     for (int threads = 1; threads <= 2; threads++)
-        for (int k = 0; k < 3; k++) {
-            int equal = 0;
-            net = new_net(threads, 9);
-            b = sk_beam_new(net.model, &o, batches[k], LONGEST);
-            sk_beam_search(b, source, length, SENTENCES, together);
-            for (int i = 0; i < SENTENCES; i++) {
-                equal += same(&alone[i], &together[i]);
-                sk_beam_result_free(&together[i]);
+        for (int k = 0; k < 4; k++) {
+            int equal = 0, told = 0;
+            struct set set = new_set(threads, models, &o, batches[k]);
+            for (int again = 0; again < 2; again++) {            /* nothing is left of an earlier call */
+                told = 0;
+                sk_beam_search(set.beam, source, length, SENTENCES, together, count_done, &told);
+                for (int i = 0; i < SENTENCES; i++) {
+                    equal += same(&alone[i], &together[i]);
+                    sk_beam_result_free(&together[i]);
+                }
             }
-            sk_beam_free(b);
-            free_net(net);
-            is_int(equal, SENTENCES, "beam %d, batches of %d, %d threads: each sentence has the bits it has alone",
-                   width, batches[k], threads);
+            free_set(&set);
+            is_int(equal, 2 * SENTENCES, "%s, beam %d, batches of %d, %d threads: each sentence has the bits it has alone",
+                   name, o.beam_size, batches[k], threads);
+            is_int(told, SENTENCES, "all are reported");
         }
     for (int i = 0; i < SENTENCES; i++)
         sk_beam_result_free(&alone[i]);
@@ -208,37 +287,82 @@ static void order_and_limit(void)
     int32_t text[3] = {4, 5, 6};
     const int32_t *source = text;
     int length = 3, sorted = 1, within = 1;
-    struct net net = new_net(1, 3);
     struct sk_beam_options o = {.beam_size = 6, .alpha = 1, .max_output_factor = 0.4, .max_output = OUTPUT, .nbest = 4};
-    struct sk_beam *b = sk_beam_new(net.model, &o, 1, LONGEST);
+    struct set set = new_set(1, 1, &o, 1);
     struct sk_beam_result r;
-    sk_beam_search(b, &source, &length, 1, &r);
+    sk_beam_search(set.beam, &source, &length, 1, &r, NULL, NULL);
     is_int(r.n, 4, "n-best of 4 out of a beam of 6");
     for (int i = 0; i < r.n; i++) {
         within &= r.h[i].n + 1 <= 3;         /* ceil(0.4 * 4) + 1 */
         sorted &= i == 0 || r.h[i - 1].score <= r.h[i].score;
-        sorted &= r.h[i].score == -r.h[i].logprob / (r.h[i].n + 1);
+        sorted &= r.h[i].score == -r.h[i].logprob / r.h[i].n;
     }
-    ok(sorted, "sorted by score, which is the log probability per symbol");
+    ok(sorted, "sorted by score, which is the log probability per word");
     ok(within, "no longer than the length ratio allows");
     sk_beam_result_free(&r);
-    sk_beam_free(b);
-    free_net(net);
+    free_set(&set);
+}
+
+/* A model with itself is the model. */
+static void twins(void)
+{
+    int32_t text[5] = {4, 9, 6, 30, 5};
+    const int32_t *source = text;
+    int length = 5;
+    struct sk_beam_options o = {.beam_size = 5, .alpha = 1, .max_output_factor = 1.2, .max_output = OUTPUT, .nbest = 5};
+    struct sk_beam_result r[3];
+    struct sk_device *dev = new_device(1);
+    for (int i = 0; i < 3; i++) {
+        struct sk_model *m[2] = {new_model(dev, 5), new_model(dev, 5)};
+        o.log_linear = i == 2;
+        struct sk_beam *b = sk_beam_new(m, i ? 2 : 1, &o, 1, LONGEST);
+        sk_beam_search(b, &source, &length, 1, &r[i], NULL, NULL);
+        sk_beam_free(b);
+        sk_model_free(m[0]);
+        sk_model_free(m[1]);
+    }
+    sk_ops_cpu.close(dev);
+    ok(same(&r[0], &r[1]), "twice the same model, linear: the bits of the model");
+    int near = r[0].n == r[2].n;
+    for (int i = 0; near && i < r[0].n; i++)
+        near = r[0].h[i].n == r[2].h[i].n && fabs(r[0].h[i].score - r[2].h[i].score) < 1e-5;
+    ok(near, "log-linear: its scores");
+    for (int i = 0; i < 3; i++)
+        sk_beam_result_free(&r[i]);
 }
 
 int main(void)
 {
+#define O(...) (struct sk_beam_options){__VA_ARGS__}
     /* 6 words may follow: at most 1 + 6 + 36 + 216 hypotheses of 4 symbols. */
-    against_plain(400, 1, 0, 4);
-    against_plain(400, 0, 0, 4);
-    against_plain(400, 0.6, 5, 4);
+    against_plain("exhaustive", 1, O(.beam_size = 400, .alpha = 1, .max_output = 4, .nbest = 400));
+    against_plain("exhaustive", 1, O(.beam_size = 400, .alpha = 0, .max_output = 4, .nbest = 400));
+    against_plain("exhaustive", 1, O(.beam_size = 400, .alpha = 0.6, .beta = 5, .max_output = 4, .nbest = 400));
     V = LARGE;
-    against_plain(1, 1, 0, OUTPUT);
-    against_plain(3, 1, 0, OUTPUT);
-    against_plain(5, 0, 0, OUTPUT);
-    against_plain(4, 1.5, 1, OUTPUT);
-    company(1);
-    company(5);
+    end_bias = 2.5f;
+    against_plain("greedy", 1, O(.beam_size = 1, .alpha = 1, .max_output = OUTPUT, .nbest = 1));
+    against_plain("n best", 1, O(.beam_size = 3, .alpha = 1, .max_output = OUTPUT, .nbest = 3));
+    against_plain("n best", 1, O(.beam_size = 5, .alpha = 0, .max_output = OUTPUT, .nbest = 5));
+    against_plain("n best", 1, O(.beam_size = 4, .alpha = 1.5, .beta = 1, .max_output = OUTPUT, .nbest = 4));
+    /* Fewer than the beam: searches end before all that stay are finished. */
+    against_plain("the best", 1, O(.beam_size = 5, .alpha = 0, .max_output = OUTPUT, .nbest = 1));
+    against_plain("the best", 1, O(.beam_size = 5, .alpha = 0.3, .beta = 5, .max_output = OUTPUT, .nbest = 1));
+    against_plain("some best", 1, O(.beam_size = 8, .alpha = -0.5, .max_output = OUTPUT, .nbest = 3));
+    against_plain("the best", 1, O(.beam_size = 8, .alpha = -2, .max_output = OUTPUT, .nbest = 1));
+    against_plain("the best", 1, O(.beam_size = 4, .alpha = 2, .max_output = OUTPUT, .nbest = 1));
+    against_plain("the best", 1, O(.beam_size = 4, .alpha = 1, .max_output = OUTPUT, .nbest = 1));
+    against_plain("pruned", 1, O(.beam_size = 5, .alpha = 1, .max_output = OUTPUT, .nbest = 5, .prune = 0.2));
+    against_plain("first", 1, O(.beam_size = 5, .alpha = 1, .max_output = OUTPUT, .nbest = 1, .stop_first = 1));
+    against_plain("mean of 2", 2, O(.beam_size = 5, .alpha = 1, .max_output = OUTPUT, .nbest = 5));
+    against_plain("log-linear mean of 3", 3,
+                  O(.beam_size = 5, .alpha = 1, .max_output = OUTPUT, .nbest = 5, .log_linear = 1));
+    company("one model", 1, O(.beam_size = 1, .alpha = 1, .nbest = 1));
+    company("one model", 1, O(.beam_size = 5, .alpha = 1, .nbest = 5));
+    company("wide", 1, O(.beam_size = 40, .alpha = 1, .nbest = 1));
+    company("pruned", 1, O(.beam_size = 5, .alpha = 0, .nbest = 5, .prune = 0.5));
+    company("two models", 2, O(.beam_size = 5, .alpha = 1, .nbest = 5));
+    company("two models, log-linear", 2, O(.beam_size = 5, .alpha = 1, .nbest = 2, .log_linear = 1));
     order_and_limit();
+    twins();
     return done_testing();
 }

@@ -111,4 +111,5 @@ def main():
         check(golden, sys.argv[3], sys.argv[4])
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,9 @@
 # Exact resume: a run that is killed at any of its calls that change files,
 # or at any moment, and started again ends as if nothing had happened.
 # shellcheck disable=SC2030,SC2031,SC2119,SC2120
+# In memory, if possible: what a kill of a process leaves does not depend on the
+# disk, and waiting for it is most of the time.
+if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then TMPDIR=/dev/shm; fi
 . "$(dirname "$0")/tap.sh"
 [ -n "${SAN:-}" ] && skip_all "a preloaded library and sanitizers do not go together"
 export SK_KILL_UNDER="$T/m"
@@ -17,16 +20,24 @@ awk -v dir="$T" 'BEGIN {
         }
 }'
 
-# The rate falls, checkpoints get worse, old ones are removed: everything a
-# state must carry is in use. The last checkpoint is off the interval.
-train() {
-    "$BIN/sk-train-shard" -s "$T/train.src" -t "$T/train.trg" -vs "$T/val.src" -vt "$T/val.trg" -o "$T/m" \
-        --num-layers 1 --transformer-model-size 16 --transformer-attention-heads 2 \
-        --transformer-feed-forward-num-hidden 32 --batch-size 100 --max-seq-len 12 --checkpoint-frequency 4 \
-        --initial-learning-rate 0.3 --learning-rate-warmup 3 --learning-rate-reduce-num-not-improved 1 \
-        --transformer-dropout-prepost 0.2 --gradient-clipping-type norm --metrics perplexity accuracy \
-        --keep-last-params 1 --max-updates 18 --threads 1 --use-cpu --quiet "$@"
-}
+# The rate falls and takes parameters and moments back to the best, checkpoints
+# get worse, old ones are removed, updates have two batches: everything a state
+# must carry is in use. The last checkpoint is off the interval. A program, so
+# that $! is the trainer's own number.
+cat >"$T/train" <<EOF
+#!/bin/sh
+exec "$BIN/sk-train-shard" -s "$T/train.src" -t "$T/train.trg" -vs "$T/val.src" -vt "$T/val.trg" -o "$T/m" \\
+    --num-layers 1 --transformer-model-size 16 --transformer-attention-heads 2 \\
+    --transformer-feed-forward-num-hidden 32 --batch-size 50 --update-interval 2 --max-seq-len 12 \\
+    --checkpoint-frequency 4 --initial-learning-rate 0.3 --learning-rate-warmup 3 \\
+    --learning-rate-reduce-num-not-improved 1 --learning-rate-decay-param-reset \\
+    --learning-rate-decay-optimizer-states-reset best --transformer-dropout-prepost 0.2 \\
+    --gradient-clipping-type norm --weight-decay 0.001 --metrics perplexity accuracy --keep-last-params 1 \\
+    --cache-last-best-params 2 --cache-strategy lifespan --keep-initializations --max-updates 14 --threads 1 \\
+    --use-cpu --quiet "\$@"
+EOF
+chmod +x "$T/train"
+train() { "$T/train" "$@"; }
 # What must be the same: every file of parameters, the metrics without times,
 # the best link, and that nothing else lies about.
 result() {
@@ -44,6 +55,9 @@ exits 0 "an undisturbed run" train
 result >"$T/want"
 diag "$(readlink "$T/m/params.best") is best"
 like "$(sed 's/.*learning-rate=\([^	]*\).*/\1/' "$T/m/metrics" | tail -n 1)" '^0\.(21|147|1029)' "the rate was lowered"
+
+like "$(cat "$T/m/log")" 'Parameters are those of checkpoint [0-9]+ again' "and the best parameters came back"
+like "$(cat "$T/m/log")" "optimizer's state is that of checkpoint [0-9]+ again" "and the best moments"
 
 rm -rf "$T/m"
 exits 0 "counted" env SK_KILL_COUNT="$T/count" LD_PRELOAD="$PRELOAD/preload_kill.so" \
@@ -103,7 +117,7 @@ i=0
 while [ "$i" -lt "$tries" ]; do
     rm -rf "$T/m"
     for delay in 3 7 12 18 25 33 42 60 90 150 1000; do
-        train 2>"$T/err" &
+        "$T/train" 2>"$T/err" &
         pid=$!
         sleep "$(awk -v i="$i" -v d="$delay" 'BEGIN { srand(i * 131 + d); printf "%.4f", d / 1000 * (0.5 + rand()) }')"
         kill -KILL "$pid" 2>/dev/null && kills=$((kills + 1))
@@ -123,7 +137,7 @@ for signal in TERM INT USR1; do
     bad=
     for delay in 0.02 0.03 0.04 0.05 0.07 0.1; do
         ok=
-        train 2>"$T/err" &
+        "$T/train" 2>"$T/err" &
         pid=$!
         sleep "$delay"
         kill -"$signal" "$pid" 2>/dev/null

@@ -79,6 +79,23 @@ int main(void)
     ok(sk_schedule_rate(&s, &state, 1) == 0.5, "constant: no warm-up");
     is_int(sk_schedule_checkpoint(&s, &state, 1, 0), 0, "constant: never reduced");
 
+    s = (struct sk_schedule){.type = SK_RATE_STEPS, .rate = 9, .warmup = 50, .interval = 10};
+    is_int(sk_schedule_read_steps(&s, "0.5:20,0.25:10,1e-3:30"), 0, "fixed-step: the list is read");
+    sk_schedule_start(&s, &state);
+    ok(sk_schedule_rate(&s, &state, 1) == 0.5 && sk_schedule_rate(&s, &state, 20) == 0.5, "fixed-step: the first rate");
+    ok(sk_schedule_rate(&s, &state, 21) == 0.25 && sk_schedule_rate(&s, &state, 30) == 0.25,
+       "fixed-step: the second from the next update on");
+    ok(sk_schedule_rate(&s, &state, 31) == 1e-3 && sk_schedule_rate(&s, &state, 60) == 1e-3, "fixed-step: the third");
+    is_int(s.step[2].until, 60, "fixed-step: where it ends");
+    is_int(sk_schedule_checkpoint(&s, &state, 10, 0), 0, "fixed-step: no checkpoint lowers the rate");
+    static const char *const bad[] = {"", "0.5", "0.5:20,", "0.5:15", "0.5:0", "x:20", "0.5:-20", "0.5:20:10", " 0.5:20",
+                                      "nan:20", "-1:20", "0.5:5000000000"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        free(s.step);
+        is_int(sk_schedule_read_steps(&s, bad[i]), -1, "fixed-step: '%s' is refused", bad[i]);
+    }
+    free(s.step);
+
     s = (struct sk_schedule){.type = SK_RATE_PLATEAU, .rate = 1, .warmup = 100, .factor = 0.5, .patience = 1,
                              .interval = 10};
     sk_schedule_start(&s, &state);

@@ -18,9 +18,10 @@ static uint64_t bits(double x)
 static struct sk_train_state example(void)
 {
     struct sk_train_state s = {
-        .updates = 4000000000LL, .samples = 1LL << 40, .epoch = 7, .position = 123456789012LL, .seconds = 0.1 + 0.2,
+        .updates = 4000000000LL, .samples = 1LL << 40, .epoch = 7, .position = 123456789012LL,
+        .steps = 3999999998LL, .seconds = 0.1 + 0.2,
         .gradient_norm = 1.0 / 3, .learning_rate = 5e-324, .has_before = 1, .withdraws = 3,
-        .now = {.checkpoint = 3, .updates = 3999999999LL, .schedule = {1e-300, 2},
+        .now = {.checkpoint = 3, .lowered = 1, .updates = 3999999999LL, .schedule = {1e-300, 2},
                 .stopping = {INFINITY, 0, 5, 1}, .nll = -0.0, .correct = 12, .labels = 34},
         .before = {.checkpoint = 2, .updates = 1, .schedule = {0.7 * 0.1, 0}, .stopping = {22.000000000000004, 2, 1, 0}}};
     memset(s.corpus, 'a', SK_HASH_HEX - 1);
@@ -33,7 +34,7 @@ static struct sk_train_state example(void)
 
 static int same_decided(const struct sk_decided *a, const struct sk_decided *b)
 {
-    return a->checkpoint == b->checkpoint && a->updates == b->updates &&
+    return a->checkpoint == b->checkpoint && a->lowered == b->lowered && a->updates == b->updates &&
         bits(a->schedule.rate) == bits(b->schedule.rate) && a->schedule.not_improved == b->schedule.not_improved &&
         bits(a->stopping.best) == bits(b->stopping.best) && a->stopping.best_checkpoint == b->stopping.best_checkpoint &&
         a->stopping.not_improved == b->stopping.not_improved && a->stopping.diverged == b->stopping.diverged &&
@@ -45,7 +46,7 @@ static void round_trip(void)
     struct sk_train_state a = example(), b;
     char *text = sk_train_state_text(&a);
     is_int(sk_train_state_parse(&b, text, "text"), 0, "the text reads back");
-    ok(a.updates == b.updates && a.samples == b.samples && a.epoch == b.epoch && a.position == b.position &&
+    ok(a.updates == b.updates && a.samples == b.samples && a.epoch == b.epoch && a.position == b.position && a.steps == b.steps &&
        a.has_before == b.has_before && a.withdraws == b.withdraws, "whole numbers");
     ok(bits(a.seconds) == bits(b.seconds) && bits(a.gradient_norm) == bits(b.gradient_norm) &&
        bits(a.learning_rate) == bits(b.learning_rate), "doubles, the smallest one too");
@@ -89,7 +90,7 @@ int main(void)
     refuse("\"epoch\":7", "\"epoch\":-7", "negative epoch");
     refuse("\"epoch\":7", "\"epoch\":7.5", "fractional epoch");
     refuse("\"epoch\":7,", "", "missing epoch");
-    refuse("\"format\":1", "\"format\":2", "later format");
+    refuse("\"format\":2", "\"format\":3", "later format");
     refuse("\"seconds\":\"", "\"seconds\":\"x", "no number");
     refuse("aaaa", "aaa", "short checksum");
     refuse("\"before\":{", "\"before\":{\"zz\":1},\"other\":{", "empty decision");

@@ -55,7 +55,10 @@ static void limits(void)
     l.min_epochs = 3;
     is_str(sk_stopping_waits_for(&s, &l, &w), "epochs", "nor before that of epochs");
     l.min_epochs = 2;
-    is_int(sk_stopping_reason(&s, &l, &w), SK_STOP_CONVERGED, "both are reached");
+    l.min_samples = 1001;
+    is_str(sk_stopping_waits_for(&s, &l, &w), "samples", "nor before that of samples");
+    l.min_samples = 1000;
+    is_int(sk_stopping_reason(&s, &l, &w), SK_STOP_CONVERGED, "all are reached");
     l = (struct sk_limits){.patience = 4, .max_updates = 100};
     is_int(sk_stopping_reason(&s, &l, &w), SK_STOP_UPDATES, "--max-updates");
     w = at(101, 2, 0);
@@ -64,6 +67,10 @@ static void limits(void)
     is_int(sk_stopping_reason(&s, &l, &w), SK_STOP_EPOCHS, "--max-num-epochs");
     l = (struct sk_limits){.patience = 4, .max_samples = 1010};
     is_int(sk_stopping_reason(&s, &l, &w), SK_STOP_SAMPLES, "--max-samples");
+    l = (struct sk_limits){.patience = 4, .max_checkpoints = 10, .interval = 10};
+    is_int(sk_stopping_reason(&s, &l, &w), SK_STOP_CHECKPOINTS, "--max-checkpoints, as updates");
+    l.max_checkpoints = 11;
+    is_int(sk_stopping_reason(&s, &l, &w), SK_STOP_NO, "one more");
     l = (struct sk_limits){.patience = 4, .max_seconds = 50};
     is_int(sk_stopping_reason(&s, &l, &w), SK_STOP_NO, "--max-seconds waits for a checkpoint");
     w.at_checkpoint = 1;

@@ -296,7 +296,8 @@ static void company(const struct shape *s)
     ok(lonely, "%s: a sentence's losses are the same alone and in company", s->name);
 }
 
-/* Fed step by step, the decoder gives the probabilities of the training pass. */
+/* Fed step by step, and given as whole translations, a model for translating
+ * has the probabilities of the training pass; in both ways the same bits. */
 static void steps(const struct shape *s)
 {
     static struct text x;
@@ -305,37 +306,58 @@ static void steps(const struct shape *s)
     struct sk_model *m = model(&s->c, d, 1), *t = model(&s->c, d, 0);
     struct sk_batch b;
     struct sk_loss loss;
-    float nll[200];
+    float nll[200], logp[200];
     sk_batch_init(&b, &limits);
     sk_batch_pack(&b, &limits, x.pair, x.n);
     sk_model_loss(m, &b, nll, &loss);
-    struct sk_decoder *dec = sk_decoder_new(t, 5, 100, 5, 20);
-    int R = b.sentences, longest = 0, V = s->c.vocab[1];
-    int32_t id[8], parent[8], sentence[8], row_of[8], before[8];
-    sk_decoder_encode(dec, b.source, b.source_offset, R);
+    struct sk_forced *forced = sk_forced_new(t, &limits);
+    sk_forced_logprob(forced, &b, logp);
+    sk_forced_free(forced);
+    double worst = 0;
+    for (int i = 0; i < b.target_rows; i++)
+        if (!(fabs((double)logp[i] + (double)nll[i]) <= worst)) worst = fabs((double)logp[i] + (double)nll[i]);
+    ok(worst < 1e-5, "%s: log probabilities of given words are those of training (worst difference %.2g)", s->name,
+       worst);
+
+    enum { AT_ONCE = 5, BEAM = 3 };
+    struct sk_decoder *dec = sk_decoder_new(t, AT_ONCE, 100, BEAM, 20);
+    int R = b.sentences, longest = 0, equal = 0, all = 0;
+    int32_t slot[8], position[8], first[9], id[8 * BEAM], parent[8 * BEAM], label[8 * BEAM], order[8], before[8] = {0};
+    float found[8 * BEAM];
+    for (int i = 0; i < R; i++) slot[i] = R - 1 - i;
+    sk_decoder_encode(dec, b.source, b.source_offset, R, slot);
     for (int k = 0; k < R; k++)
         if (b.target_offset[k + 1] - b.target_offset[k] > longest) longest = b.target_offset[k + 1] - b.target_offset[k];
-    double worst = 0;
-    for (int step = 0; step < longest; step++) {
-        int n = 0;
-        /* Rows in another order at each step: hypotheses move. */
+    /* Sentence k starts at step k, so that positions differ; among `rows` rows
+     * of its own the true one moves, the others stray. */
+    for (int step = 0; step < longest + R; step++) {
+        int n = 0, G = 0;
         for (int i = 0; i < R; i++) {
-            int k = step % 2 ? R - 1 - i : i;
-            if (step >= b.target_offset[k + 1] - b.target_offset[k]) continue;
-            id[n] = b.target[b.target_offset[k] + step];
-            sentence[n] = k;
-            parent[n] = step ? before[k] : 0;
-            row_of[k] = n++;
+            int k = step % 2 ? R - 1 - i : i, at = step - k, rows = 1 + (step + k) % BEAM;
+            if (at < 0 || at >= b.target_offset[k + 1] - b.target_offset[k]) continue;
+            int truth = (3 * step + k) % rows;
+            order[G] = k;
+            position[G] = at;
+            first[G] = n;
+            for (int r = 0; r < rows; r++, n++) {
+                int row = b.target_offset[k] + at;
+                id[n] = r == truth ? b.target[row] : SK_SPECIALS;
+                parent[n] = before[k];
+                label[n] = b.label[row];
+            }
+            before[k] = truth;
+            slot[G++] = R - 1 - k;
         }
-        const float *logp = sk_decoder_step(dec, step, n, id, parent, sentence);
-        for (int r = 0; r < n; r++) {
-            int at = b.target_offset[sentence[r]] + step;
-            double error = fabs(-(double)logp[(size_t)r * (size_t)V + (size_t)b.label[at]] - (double)nll[at]);
-            if (!(error <= worst)) worst = error;
-        }
-        memcpy(before, row_of, sizeof before);
+        if (!G) continue;
+        first[G] = n;
+        struct sk_decoder_rows in = {G, slot, position, first, id, parent};
+        struct sk_top top = {.label = label, .label_logp = found};
+        sk_decoder_step(dec, &in);
+        sk_decoder_top(&dec, 1, 0, &top);
+        for (int g = 0; g < G; g++, all++)
+            equal += found[first[g] + before[order[g]]] == logp[b.target_offset[order[g]] + position[g]];
     }
-    ok(worst < 1e-5, "%s: step by step as at once (worst difference %.2g)", s->name, worst);
+    ok(equal == all && all == b.target_rows, "%s: step by step the same bits (%d of %d)", s->name, equal, all);
     sk_decoder_free(dec);
     sk_batch_free(&b);
     sk_model_free(m);

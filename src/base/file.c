@@ -11,7 +11,6 @@
 
 #include "base/mem.h"
 #include "base/msg.h"
-#include "base/temp.h"
 
 enum { BUFFER = 1 << 16 };
 

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include "base/path.h"
 
 enum sk_commit { SK_REPLACE, SK_PUBLISH };
 struct sk_file { char *path, *temp, *buffer; size_t buffered; int fd; uint64_t written; };
@@ -52,7 +53,6 @@ int sk_file_sweep(const char *dir);
 int sk_link_replace(const char *target, const char *path);
 /* Removes a folder and all in it. */
 int sk_remove_tree(const char *path);
-char *sk_path_join(const char *dir, const char *name);  /* malloced */
 
 /* Open-file-description lock on a file that is created if absent and never
  * removed. Returns the descriptor, or -1: errno EAGAIN with SK_EXIT_TEMP if
@@ -62,6 +62,9 @@ char *sk_path_join(const char *dir, const char *name);  /* malloced */
  * The lock dies with its last descriptor. */
 int sk_lock_take(const char *path);
 void sk_lock_release(int fd);
+/* Does somebody hold that lock? 1: yes, and who (its text) malloced in *who;
+ * 0: no; -1 (sk_fail). An absent file is not locked. */
+int sk_lock_held(const char *path, char **who);
 
 /* printf on a commit-able file. */
 int sk_file_printf(struct sk_file *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

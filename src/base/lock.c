@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/msg.h"
 
 enum { TEXT = 400 };
@@ -76,4 +77,23 @@ void sk_lock_release(int fd)
 {
     if (fd >= 0)
         close(fd);
+}
+
+int sk_lock_held(const char *path, char **who)
+{
+    char text[TEXT];
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    *who = NULL;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : sk_fail_errno("cannot open lock %s", path);
+    int failed = fcntl(fd, F_OFD_GETLK, &whole) < 0, held = !failed && whole.l_type != F_UNLCK;
+    if (failed)
+        sk_fail_errno("cannot look at lock %s", path);
+    if (held) {
+        holder(fd, text);
+        *who = sk_xstrdup(text);
+    }
+    close(fd);
+    return failed ? -1 : held;
 }

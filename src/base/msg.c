@@ -182,6 +182,29 @@ void sk_warn(const char *fmt, ...)
     pthread_mutex_unlock(&talk);
 }
 
+static int debug_wanted;
+
+void sk_debug_wanted(int wanted)
+{
+    debug_wanted = wanted;
+}
+
+void sk_debug(const char *fmt, ...)
+{
+    if (!debug_wanted)
+        return;
+    char text[MESSAGE];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    pthread_mutex_lock(&talk);
+    if (!quiet_console)
+        console("", text);
+    into_log("DEBUG", text);
+    pthread_mutex_unlock(&talk);
+}
+
 void sk_quiet(int quiet)
 {
     quiet_console = quiet;

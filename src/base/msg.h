@@ -45,6 +45,9 @@ int sk_die(void);
 void sk_info(const char *fmt, ...) SK_PRINTF(1, 2);
 void sk_warn(const char *fmt, ...) SK_PRINTF(1, 2);
 void sk_quiet(int quiet);
+/* Talk that is for those who look for something; off by default. */
+void sk_debug(const char *fmt, ...) SK_PRINTF(1, 2);
+void sk_debug_wanted(int wanted);
 /* Appends to a log file; -1 if it cannot be opened. */
 int sk_log_open(const char *path);
 /* A live line on a terminal (overwritten by the next, erased before any

@@ -25,6 +25,16 @@
 /* Parts of pairs and the arrays of lists live as long as the program. */
 static struct sk_arena kept;
 
+/* Where the option being read stands: a line of a file, or the command line. */
+static const char *where_file;
+static int where_line;
+
+void sk_opt_where(const char *file, int line)
+{
+    where_file = file;
+    where_line = line;
+}
+
 void sk_opt_misuse(const char *fmt, ...)
 {
     struct sk_str text = {0};
@@ -34,11 +44,15 @@ void sk_opt_misuse(const char *fmt, ...)
     vsnprintf(message, sizeof message, fmt, args);
     va_end(args);
     const char *program = sk_msg_program_name();
-    sk_str_printf(&text, "%s: %s\n%s: see '%s --help'\n", program, message, program, program);
+    enum sk_exit code = where_file ? SK_EXIT_DATA : SK_EXIT_USAGE;
+    sk_str_printf(&text, "%s: ", program);
+    if (where_file)
+        sk_str_printf(&text, "%s: line %d: ", where_file, where_line);
+    sk_str_printf(&text, "%s\n%s: see '%s --help'\n", message, program, program);
     if (write(STDERR_FILENO, text.text, text.len) < 0)
-        exit(SK_EXIT_USAGE);
+        exit(code);
     sk_str_free(&text);
-    exit(SK_EXIT_USAGE);
+    exit(code);
 }
 
 const struct sk_opt *sk_opt_find(const struct sk_opt *options, const char *name, size_t n)
@@ -105,7 +119,7 @@ static double real(const struct sk_opt *o, const char *text)
     return v;
 }
 
-static const char *keep(const char *text, size_t n)
+const char *sk_opt_keep(const char *text, size_t n)
 {
     char *copy = sk_arena_alloc(&kept, n + 1);
     memcpy(copy, text, n);
@@ -118,7 +132,7 @@ static void pair(const struct sk_opt *o, const char *text, const char *side[2])
     const char *colon = strchr(text, ':');
     if (colon && strchr(colon + 1, ':'))
         sk_opt_misuse("--%s: '%s' is neither one value nor a pair first:second", o->name, text);
-    side[0] = colon ? keep(text, (size_t)(colon - text)) : text;
+    side[0] = colon ? sk_opt_keep(text, (size_t)(colon - text)) : text;
     side[1] = colon ? colon + 1 : text;
 }
 
@@ -145,7 +159,7 @@ static void append(struct sk_opt_list *list, const char *text)
 }
 
 /* One value into its field; lists grow by it. */
-static void set(const struct sk_opt *o, void *values, const char *text)
+void sk_opt_set(const struct sk_opt *o, void *values, const char *text)
 {
     void *at = field(o, values);
     const char *side[2];
@@ -182,6 +196,11 @@ static void set(const struct sk_opt *o, void *values, const char *text)
     }
 }
 
+void sk_opt_clear_list(const struct sk_opt *o, void *values)
+{
+    *(struct sk_opt_list *)field(o, values) = (struct sk_opt_list){0};
+}
+
 void sk_opt_set_initial(const struct sk_opt *o, void *values)
 {
     static const size_t size[] = {
@@ -193,13 +212,13 @@ void sk_opt_set_initial(const struct sk_opt *o, void *values)
     if (!o->initial)
         return;
     if (o->type != SK_OPT_LIST) {
-        set(o, values, o->initial);
+        sk_opt_set(o, values, o->initial);
         return;
     }
     for (const char *s = o->initial; *s;) {
         size_t n = strcspn(s, " ");
         if (n > 0)
-            set(o, values, keep(s, n));
+            sk_opt_set(o, values, sk_opt_keep(s, n));
         s += n + (s[n] == ' ');
     }
 }
@@ -225,7 +244,7 @@ static int distance(const char *a, size_t n, const char *b)
     return row[m];
 }
 
-static void __attribute__((noreturn)) unknown(const struct sk_opt *options, const char *arg)
+void sk_opt_unknown(const struct sk_opt *options, const char *arg)
 {
     const char *name = arg + strspn(arg, "-"), *near = NULL;
     size_t n = strcspn(name, "=");
@@ -316,7 +335,7 @@ static int read_option(const struct sk_program *p, void *values, char **argv, in
     const struct sk_opt *o = named(p->options, arg);
     if (!o) {
         standard_options(p, arg);
-        unknown(p->options, arg);
+        sk_opt_unknown(p->options, arg);
     }
     o = sk_opt_main_row(p->options, o);
     given[o - p->options] = 1;
@@ -328,15 +347,15 @@ static int read_option(const struct sk_program *p, void *values, char **argv, in
         return i;
     }
     if (o->type == SK_OPT_LIST)
-        *(struct sk_opt_list *)field(o, values) = (struct sk_opt_list){0};
+        sk_opt_clear_list(o, values);
     if (value) {
-        set(o, values, value + 1);
+        sk_opt_set(o, values, value + 1);
         return i;
     }
     if (o->type == SK_OPT_LIST) {
         int first = i;
         for (; argv[i] && !looks_like_option(argv[i]); i++)
-            set(o, values, argv[i]);
+            sk_opt_set(o, values, argv[i]);
         if (i == first)
             sk_opt_misuse("--%s needs at least one value", o->name);
         return i;
@@ -344,46 +363,84 @@ static int read_option(const struct sk_program *p, void *values, char **argv, in
     /* A forgotten value is likelier than one that is spelt like an option. */
     if (!argv[i] || strcmp(argv[i], "--") == 0 || named(p->options, argv[i]))
         sk_opt_misuse("--%s needs a value", o->name);
-    set(o, values, argv[i]);
+    sk_opt_set(o, values, argv[i]);
     return i + 1;
+}
+
+/* What a command line consists of. */
+struct words { char **operand, **option; int operands, options; };
+
+static void set_initial(const struct sk_program *p, void *values)
+{
+    for (const struct sk_opt *o = p->options; o->name; o++)
+        if (!sk_opt_is_heading(o) && !o->alias_of)
+            sk_opt_set_initial(o, values);
+}
+
+static void read_words(const struct sk_program *p, void *values, int argc, char **argv, unsigned char *given,
+                       struct words *w)
+{
+    w->operands = w->options = 0;
+    for (int i = 1; i < argc;) {
+        int ends = strcmp(argv[i], "--") == 0, stops = w->operands > 0 && p->stop_at_operand;
+        if (ends || stops) {
+            if (ends && !stops)
+                w->option[w->options++] = argv[i++];
+            while (i < argc)
+                w->operand[w->operands++] = argv[i++];
+        } else if (argv[i][0] == '-' && argv[i][1]) {
+            for (int end = read_option(p, values, argv, i, given); i < end; i++)
+                w->option[w->options++] = argv[i];
+        } else {
+            w->operand[w->operands++] = argv[i++];
+        }
+    }
+}
+
+/* The file of options that was named, or NULL. */
+static const char *config_file(const struct sk_program *p, const void *values)
+{
+    for (const struct sk_opt *o = p->options; o->name; o++)
+        if (o->flags & SK_OPT_CONFIG)
+            return *(const char *const *)((const char *)values + o->offset);
+    return NULL;
+}
+
+static void check_words(const struct sk_program *p, const unsigned char *given, const struct words *w)
+{
+    for (int r = 0; p->options[r].name; r++)
+        if ((p->options[r].flags & SK_OPT_REQUIRED) && !given[r])
+            sk_opt_misuse("--%s is required", p->options[r].name);
+    if (w->operands < p->min_operands)
+        sk_opt_misuse("too few operands: %s %s", sk_msg_program_name(), p->synopsis);
+    if (p->max_operands >= 0 && w->operands > p->max_operands)
+        sk_opt_misuse("unexpected operand '%s'", w->operand[p->max_operands]);
 }
 
 int sk_opt_parse(const struct sk_program *p, void *values, int argc, char **argv)
 {
     sk_msg_program(argc > 0 ? argv[0] : NULL);
-    int rows = 0, operands = 0, i = 1;
-    for (; p->options[rows].name; rows++)
-        if (!sk_opt_is_heading(&p->options[rows]) && !p->options[rows].alias_of)
-            sk_opt_set_initial(&p->options[rows], values);
+    int rows = 0;
+    while (p->options[rows].name)
+        rows++;
     unsigned char *given = sk_xcalloc((size_t)rows + 1, 1);
-    char **operand = sk_xcalloc((size_t)argc + 1, sizeof *operand);
-    char **option = sk_xcalloc((size_t)argc + 1, sizeof *option);
-    int used = 0;
-    while (i < argc) {
-        if (strcmp(argv[i], "--") == 0) {
-            option[used++] = argv[i++];
-            while (i < argc)
-                operand[operands++] = argv[i++];
-        } else if (argv[i][0] == '-' && argv[i][1]) {
-            for (int end = read_option(p, values, argv, i, given); i < end; i++)
-                option[used++] = argv[i];
-        } else {
-            operand[operands++] = argv[i++];
-        }
+    struct words w = {.operand = sk_xcalloc((size_t)argc + 1, sizeof *w.operand),
+                      .option = sk_xcalloc((size_t)argc + 1, sizeof *w.option)};
+    set_initial(p, values);
+    read_words(p, values, argc, argv, given, &w);
+    const char *config = config_file(p, values);
+    if (config) {
+        set_initial(p, values);
+        sk_opt_read_config(p->options, values, config, given);
+        read_words(p, values, argc, argv, given, &w);
     }
-    for (int r = 0; r < rows; r++)
-        if ((p->options[r].flags & SK_OPT_REQUIRED) && !given[r])
-            sk_opt_misuse("--%s is required", p->options[r].name);
-    if (operands < p->min_operands)
-        sk_opt_misuse("too few operands: %s %s", sk_msg_program_name(), p->synopsis);
-    if (p->max_operands >= 0 && operands > p->max_operands)
-        sk_opt_misuse("unexpected operand '%s'", operand[p->max_operands]);
-    for (int k = 0; k < used; k++)
-        argv[1 + k] = option[k];
-    for (int k = 0; k < operands; k++)
-        argv[1 + used + k] = operand[k];
+    check_words(p, given, &w);
+    for (int k = 0; k < w.options; k++)
+        argv[1 + k] = w.option[k];
+    for (int k = 0; k < w.operands; k++)
+        argv[1 + w.options + k] = w.operand[k];
     free(given);
-    free(operand);
-    free(option);
-    return argc - operands;
+    free(w.operand);
+    free(w.option);
+    return argc - w.operands;
 }

@@ -7,6 +7,20 @@
  * options. --help prints the table on stdout and exits 0, --version likewise.
  * Misuse: two lines on stderr, exit 64. Numbers are checked strictly (whole
  * text, range); errors name the option, the value and what was expected.
+ *
+ * OPTIONS OUT OF A FILE. A row with SK_OPT_CONFIG (--config FILE) names a file
+ * that is read before the command line, which counts more; required options
+ * may come from it. Its lines are either those of a record (below),
+ *     name<TAB>value
+ * or this part of YAML, in which Sockeye writes its options,
+ *     name: value            name: [value, value]            name:
+ *                                                            - value
+ *                                                            - value
+ * with underscores for the dashes of names, plain values or quoted ones, true
+ * and false for flags, lists also for the two sides of pairs, null (and ~, and
+ * nothing) for what is not given; a tag (!!python/tuple) is passed over. Blank
+ * lines and those that begin with # say nothing. Unknown names and bad values
+ * end the program with exit 65, file and line are named; 66: no such file.
  */
 #ifndef SK_BASE_OPT_H
 #define SK_BASE_OPT_H
@@ -30,7 +44,8 @@ enum {
     SK_OPT_FREE = 2,      /* may change between two starts on one model directory */
     SK_OPT_HIDDEN = 4,    /* an alias not shown by --help */
     SK_OPT_INPUT = 8,     /* a path: compared by content elsewhere, not by name */
-    SK_OPT_UNRECORDED = 16/* not written to `args` (--overwrite-output, --quiet) */
+    SK_OPT_UNRECORDED = 16,/* not written to `args` (--overwrite-output, --quiet) */
+    SK_OPT_CONFIG = 32    /* a file with further options */
 };
 struct sk_opt {
     const char *name;     /* without the dashes; NULL ends the table */
@@ -54,6 +69,7 @@ struct sk_program {
     const struct sk_opt *options;
     const char *epilogue; /* or NULL */
     int min_operands, max_operands; /* max < 0: any number */
+    int stop_at_operand;  /* what follows the first operand is not ours (env, nice) */
 };
 /* Fills values from defaults, then argv. Returns the index of the first
  * operand in argv (operands are moved to the end); exits on --help,

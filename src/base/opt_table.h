@@ -14,6 +14,18 @@ const struct sk_opt *sk_opt_main_row(const struct sk_opt *options, const struct 
 void sk_opt_set_initial(const struct sk_opt *o, void *values);
 /* The value as the record has it, escaped; malloced; NULL if absent. */
 char *sk_opt_text(const struct sk_opt *o, const void *values);
+/* One value into its field, checked; lists grow by it. Misuse: exits. */
+void sk_opt_set(const struct sk_opt *o, void *values, const char *text);
+void sk_opt_clear_list(const struct sk_opt *o, void *values);
+/* A copy that lives as long as the program. */
+const char *sk_opt_keep(const char *text, size_t n);
+/* Ends the program: there is no such option, but perhaps a similar one. */
+void sk_opt_unknown(const struct sk_opt *options, const char *arg) __attribute__((noreturn));
+/* From now on misuse is one of this line of a file (SK_EXIT_DATA); NULL: of
+ * the command line. */
+void sk_opt_where(const char *file, int line);
+/* Options out of a file; marks the rows that it gave. Errors: exits. */
+void sk_opt_read_config(const struct sk_opt *options, void *values, const char *path, unsigned char *given);
 /* The --help text. */
 void sk_opt_help(const struct sk_program *p, struct sk_str *out);
 #endif

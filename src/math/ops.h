@@ -49,9 +49,54 @@ enum { SK_SITE_MAX = 65535 };            /* site < 65536, position < 65536 */
 enum sk_activation { SK_RELU, SK_GELU, SK_SWISH1 };
 /* relu; gelu = 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))); swish1 = x sigmoid(x) */
 
+/* Optimizers, as MXNet 1.5 has them. g: the gradient times `rescale`, clamped
+ * to +-clip if clip > 0, plus decay w (not in AdaGrad and AdaDelta).
+ *
+ *   SGD       w -= rate g; with a momentum (m): m = a m - rate g, w += m
+ *   NAG       m = a m + g; w -= rate (a m + g)                     (Nesterov 1983)
+ *   ADAM      m = a m + (1 - a) g; v = b v + (1 - b) g^2;
+ *             w -= rate m / (sqrt(v) + eps). `rate` has the bias corrections in
+ *             it; so eps stands outside them (Kingma & Ba 2015, end of section 2)
+ *   NADAM     m, v as ADAM; w -= rate (cg g + cm m) / (cv sqrt(v) + eps)  (Dozat 2016)
+ *   RMSPROP   v = b v + (1 - b) g^2; w -= rate g / sqrt(v + eps)
+ *   ADAGRAD   v += g^2; w -= rate (g / sqrt(v + eps) + decay w)
+ *   ADADELTA  v = b v + (1 - b) g^2; d = sqrt(m + eps) / sqrt(v + eps) g;
+ *             m = b m + (1 - b) d^2; w -= d + decay w: there is no rate (Zeiler 2012) */
+enum sk_optimizer_kind {
+    SK_SGD, SK_SGD_MOMENTUM, SK_NAG, SK_ADAM, SK_NADAM, SK_RMSPROP, SK_ADAGRAD, SK_ADADELTA
+};
+struct sk_optimizer_step {
+    enum sk_optimizer_kind kind;
+    float rescale, clip, decay, rate, a, b, eps, cg, cm, cv;
+};
+
+/* What is wanted of distributions over the vocabulary, row by row. Host
+ * memory. The k best words, best first, of equals (as compared: of logits, where
+ * an op makes them) the lower one; without those
+ * in `never`, and without any whose log probability is no number; where there
+ * are fewer, -1 and -inf follow. And the log probability of one given word. */
+struct sk_top {
+    int k;                               /* may be 0 */
+    int32_t *id;                         /* (R, k) */
+    float *logp;                         /* (R, k) */
+    const int32_t *never;
+    int nevers;
+    const int32_t *label;                /* (R) or NULL */
+    float *label_logp;                   /* (R) */
+};
+
 /* A weight matrix (N outputs, K inputs), stored out x in, as the backend
  * wants it for y = x W^T and dx = dy W; refreshed after each update. */
 struct sk_weight;
+
+/* What bounds the batches that a model is trained with; for ops->workspace. */
+struct sk_work {
+    int source_rows, target_rows, sentences, longest;   /* longest: of either side */
+    int leaves;
+    int V, D, H;                         /* output layer (V, D); most heads */
+    const int (*weight)[2];              /* (N, K) of all weights */
+    int weights;
+};
 
 struct sk_ops {
     const char *name;                    /* "cpu", "cuda" */
@@ -74,6 +119,13 @@ struct sk_ops {
     void (*weight_load)(struct sk_device *dev, struct sk_weight *w, const float *data /* (N, K) device */);
     void (*weight_free)(struct sk_device *dev, struct sk_weight *w);
 
+    /* --- memory, before it is taken ------------------------------------ */
+    /* Bytes that alloc and weight_new make of a request. */
+    size_t (*alloc_size)(const struct sk_device *dev, size_t bytes);
+    size_t (*weight_size)(const struct sk_device *dev, int N, int K, int backward);
+    /* About the bytes that the ops keep for themselves while a model trains. */
+    size_t (*workspace)(const struct sk_device *dev, const struct sk_work *work);
+
     /* --- products ----------------------------------------------------- */
     /* y (T, N) = x (T, K) W^T [+ bias (N)] */
     void (*linear_forward)(struct sk_device *dev, float *y, const float *x, const struct sk_weight *w,
@@ -94,12 +146,12 @@ struct sk_ops {
                                 enum sk_activation act, int F, struct sk_rows rows, struct sk_dropout drop);
 
     /* --- embeddings ---------------------------------------------------- */
-    /* x (T, D) = dropout(table[id] * scale + position(t)); position: fixed
-     * sinusoids (T_max, D) or learned rows, or NULL. t = row - its sentence's
-     * first row + first_position. */
+    /* x (T, D) = dropout(table[id] * scale + position[t]); position: fixed
+     * sinusoids (T_max, D) or learned rows, or NULL. t = at[row], or, where at is
+     * NULL, row - its sentence's first row. */
     void (*embed_forward)(struct sk_device *dev, float *x, const int32_t *id /* (T) host */,
                           const float *table /* (V, D) */, float scale, const float *position,
-                          int D, struct sk_rows rows, int first_position, struct sk_dropout drop);
+                          int D, struct sk_rows rows, const int32_t *at /* (T) host */, struct sk_dropout drop);
     /* dx (T, D) <- dropout'(dx), in place: what the two below take. */
     void (*dropout_backward)(struct sk_device *dev, float *dx, int D, struct sk_rows rows, struct sk_dropout drop);
     /* dtable (V, D) = sum of scale * dx rows by id, over `streams` streams
@@ -146,11 +198,6 @@ struct sk_ops {
                                struct sk_dropout drop);
     /* Floats of prob: H * sum over sentences of queries * keys. */
     size_t (*attention_size)(int H, struct sk_rows query, struct sk_rows key);
-    /* Translating: R rows, one query each; row r attends to keys kv_index[r][0..n_keys[r])
-     * (host arrays), each an index of a row in k and v (stride ldk). */
-    void (*attention_step)(struct sk_device *dev, float *context /* (R, D) */, const float *q, int ldq,
-                           const float *k, const float *v, int ldk, int H, int D, int R,
-                           const int32_t *const *kv_index, const int32_t *n_keys);
 
     /* --- output layer ---------------------------------------------------- */
     /* Softmax cross entropy over x (T, D) W^T + bias with label smoothing:
@@ -168,14 +215,42 @@ struct sk_ops {
     void (*output_logprob)(struct sk_device *dev, float *logp, const float *x, const struct sk_weight *w,
                            const float *bias, int V, int R);
 
+    /* --- translating: one row more for each hypothesis --------------------- */
+    /* Results have the bits that attention_forward and output_logprob give.
+     *
+     * Attention to the source: the keys and values of a sentence of n <= W rows
+     * (W a multiple of 16) are kept in a slot, slot i of `keys` at i * W * D, as
+     * the backend likes them, slot i of `values` at i * W * D likewise.
+     * attention_keep puts sentence s of the rows (k, v: (T, D)) into slot[s]. */
+    void (*attention_keep)(struct sk_device *dev, float *keys, float *values, int W, const float *k, const float *v,
+                           int D, struct sk_rows rows, const int32_t *slot);
+    /* context (R, D), q (R, D): rows first[g]..first[g + 1] attend to the n[g]
+     * keys of slot[g], G groups. */
+    void (*attention_cross)(struct sk_device *dev, float *context, const float *q, const float *keys,
+                            const float *values, int W, int H, int D, int G, const int32_t *first,
+                            const int32_t *slot, const int32_t *n);
+    /* Attention to the words before: row r of qkv (R, 3D) has cells index[r][0..n[r])
+     * (host). A cell is 2D floats, a key and a value; cell c is number c % rows of
+     * cells[c / rows]. The row's own key and value are stored in the last of its
+     * cells first; no other row has that. */
+    void (*attention_self)(struct sk_device *dev, float *context /* (R, D) */, const float *qkv, float *const *cells,
+                           int rows, int H, int D, int R, const int32_t *const *index, const int32_t *n);
+    /* The best words of each row of x (R, D) W^T + bias. */
+    void (*output_top)(struct sk_device *dev, const struct sk_top *top, const float *x, const struct sk_weight *w,
+                       const float *bias, int V, int R);
+    /* The same of log probabilities (R, V), which are overwritten. */
+    void (*logprob_top)(struct sk_device *dev, const struct sk_top *top, float *logp, int V, int R);
+    /* logp[0] (R, V) = the mean of n distributions logp[0..n): log mean p, or,
+     * log_linear, mean log p, normalised. */
+    void (*logprob_mean)(struct sk_device *dev, float *const *logp, int n, int log_linear, int V, int R);
+
     /* --- optimizer --------------------------------------------------------- */
     /* sum of squares in double over fixed chunks of 65536 values, in order. */
     double (*sum_squares)(struct sk_device *dev, const float *g, size_t n);
-    /* Adam (Kingma & Ba 2015, with epsilon outside the correction as in
-     * MXNet): g' = clamp(rescale g, +-clip if > 0) + decay w; m = b1 m + (1-b1) g';
-     * v = b2 v + (1-b2) g'^2; w -= lr_t m / (sqrt(v) + eps). One pass. */
-    void (*adam)(struct sk_device *dev, float *w, float *m, float *v, const float *g, size_t n,
-                 float rescale, float clip, float decay, float lr_t, float b1, float b2, float eps);
+    /* One update of n parameters, in one pass: see struct sk_optimizer_step. m
+     * and v may be NULL where the kind does not use them. */
+    void (*optimize)(struct sk_device *dev, float *w, float *m, float *v, const float *g, size_t n,
+                     const struct sk_optimizer_step *step);
     /* Index of the first value that is not finite, or -1. */
     int64_t (*find_nonfinite)(struct sk_device *dev, const float *x, size_t n);
 };

@@ -31,23 +31,17 @@ float *sk_net_extra(struct sk_net *n, float *into, size_t floats)
 
 /* --- linear ----------------------------------------------------------- */
 
-void sk_linear_init_rows(struct sk_net *n, struct sk_linear *l, const char *weight, int first, int N)
-{
-    const struct sk_param *p = find(n, weight);
-    SK_ENSURE(p->ndim == 2 && first + N <= p->shape[0]);
-    l->N = N;
-    l->K = (int)p->shape[1];
-    size_t at = p->offset + (size_t)first * (size_t)l->K;
-    l->data = n->data + at;
-    l->dw = n->grad ? n->grad + at : NULL;
-    l->w = n->ops->weight_new(n->dev, l->N, l->K, n->backward);
-}
-
 void sk_linear_init(struct sk_net *n, struct sk_linear *l, const char *weight, const char *bias)
 {
-    sk_linear_init_rows(n, l, weight, 0, (int)find(n, weight)->shape[0]);
+    const struct sk_param *p = find(n, weight);
+    SK_ENSURE(p->ndim == 2);
+    l->N = (int)p->shape[0];
+    l->K = (int)p->shape[1];
+    l->data = n->data + p->offset;
+    l->dw = n->grad ? n->grad + p->offset : NULL;
+    l->w = n->ops->weight_new(n->dev, l->N, l->K, n->backward);
     if (!bias) return;
-    const struct sk_param *p = find(n, bias);
+    p = find(n, bias);
     l->bias = n->data + p->offset;
     l->db = n->grad ? n->grad + p->offset : NULL;
 }
@@ -165,13 +159,7 @@ void sk_block_init(struct sk_net *n, struct sk_block *b, enum sk_kind kind, int 
     b->site = n->sites++;
     snprintf(weight, sizeof weight, "%s_%s", prefix, kind == SK_CROSS ? "q2h_weight" : "i2h_weight");
     snprintf(bias, sizeof bias, "%s_i2h_bias", prefix);
-    if (kind == SK_SELF && side == 1 && !n->grad) {
-        /* Translating: keys and values go straight into their cache. */
-        sk_linear_init_rows(n, &b->in, weight, 0, b->D);
-        sk_linear_init_rows(n, &b->k, weight, b->D, 2 * b->D);
-    } else {
-        sk_linear_init(n, &b->in, weight, kind == SK_FEED ? bias : NULL);
-    }
+    sk_linear_init(n, &b->in, weight, kind == SK_FEED ? bias : NULL);
     if (kind == SK_CROSS) {
         snprintf(weight, sizeof weight, "%s_k2h_weight", prefix);
         sk_linear_init(n, &b->k, weight, NULL);
@@ -189,7 +177,7 @@ void sk_block_layout(struct sk_block *b, struct sk_slab *s, int T, int Ts, int l
 {
     size_t rows = (size_t)T, D = (size_t)b->D, F = (size_t)b->F;
     sk_process_layout(&b->pre, s, T);
-    b->wide = sk_slab_take(s, rows * (b->kind == SK_FEED ? F : b->kind == SK_SELF && !step ? 3 * D : D));
+    b->wide = sk_slab_take(s, rows * (b->kind == SK_FEED ? F : b->kind == SK_SELF ? 3 * D : D));
     b->mid = sk_slab_take(s, rows * (b->kind == SK_FEED ? F : D));
     b->f = sk_slab_take(s, rows * D);
     if (b->kind != SK_FEED && !step) b->prob = sk_slab_take(s, rows * (size_t)longest * (size_t)b->H);

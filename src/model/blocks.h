@@ -49,8 +49,6 @@ struct sk_linear {
     int N, K;
 };
 void sk_linear_init(struct sk_net *n, struct sk_linear *l, const char *weight, const char *bias);
-/* Rows [first, first + N) of a weight matrix as a product of its own (no bias). */
-void sk_linear_init_rows(struct sk_net *n, struct sk_linear *l, const char *weight, int first, int N);
 void sk_linear_load(const struct sk_net *n, struct sk_linear *l);
 void sk_linear_free(const struct sk_net *n, struct sk_linear *l);
 void sk_linear_forward(const struct sk_net *n, float *y, const float *x, const struct sk_linear *l, int T);
@@ -88,7 +86,7 @@ struct sk_block {
 };
 void sk_block_init(struct sk_net *n, struct sk_block *b, enum sk_kind kind, int side, int layer);
 /* T rows here, Ts rows and `longest` keys a sentence of what is attended to.
- * step: for translating row by row: keys, values and prob are kept elsewhere. */
+ * step: for translating row by row: keys and values are kept elsewhere. */
 void sk_block_layout(struct sk_block *b, struct sk_slab *s, int T, int Ts, int longest, int step);
 void sk_block_load(const struct sk_net *n, struct sk_block *b);
 void sk_block_free(const struct sk_net *n, struct sk_block *b);

@@ -2,7 +2,12 @@
  * are kept; each step adds one row to each hypothesis.
  *
  * Nothing is copied when a beam is reordered: a hypothesis is a list of
- * indices of rows in the caches, and continues its parent's list.
+ * cells, each a key and a value, and continues its parent's list. Cell
+ * (position p, slot s, row k of its sentence) is (p * slots + s) * beam + k;
+ * they come in blocks of POSITIONS positions.
+ *
+ * Memory grows to the longest source and translation that come, since the
+ * longest possible ones are rare.
  */
 #include "model/network.h"
 #include <stdlib.h>
@@ -10,74 +15,61 @@
 #include "base/mem.h"
 #include "base/msg.h"
 
+enum { POSITIONS = 8 };
+
 struct sk_decoder {
     struct sk_model *m;
-    int sentences, source_rows, rows, max_steps;
-    int32_t *offset;                 /* (sentences + 1) of the encoded ones */
-    int encoded;
+    int slots, source_rows, beam, rows, max_steps;       /* rows: slots * beam */
+    int width;                       /* rows of a slot's place among the source keys */
+    int blocks, max_blocks;          /* of cells: there are, and may be */
     int64_t *zeros;                  /* ordinals: no dropout here */
     int32_t *iota;
-    float **key, **value;            /* per decoder block: caches */
+    float ***cells;                  /* per layer with self-attention: (max_blocks) */
+    float **key, **value;            /* per layer: of the sources */
+    float *k, *v;                    /* (source_rows, D) keys and values before they get their places */
     float *slab[2];
-    float *logp, *host;              /* (rows, V) */
-    int32_t *past[2];                /* (rows, max_steps) cache rows of each hypothesis, now and before */
+    float *logp;                     /* (rows, V), of ensembles */
+    const float *top;                /* (R, D) result of a step */
+    int R;
+    int32_t *length;                 /* (slots) source rows */
+    int32_t *past[2];                /* (rows, max_steps) cells of each hypothesis, at odd and even positions */
     const int32_t **index;           /* (rows) lists given to attention */
-    int32_t *keys;                   /* (rows) their lengths */
+    int32_t *keys, *at;              /* (rows) their lengths; positions */
+    int32_t *group_keys;             /* (slots) */
 };
 
-/* Activations of one side: the blocks take turns on two slabs, since a block
- * reads nothing older than its predecessor's result. */
-static float *layout(struct sk_model *m, int side, int T, int longest, int step)
-{
-    struct sk_slab s = {0};
-    for (int go = 0; go < 2; go++) {
-        size_t half = (s.most + 15) / 16 * 16;
-        if (go) s = (struct sk_slab){.base = m->net.ops->alloc(m->net.dev, 2 * half * sizeof(float))};
-        for (int i = 0; i <= m->blocks[side]; i++) {
-            s.used = go && i % 2 ? half : 0;
-            if (i < m->blocks[side]) sk_block_layout(&m->block[side][i], &s, T, 0, longest, step);
-            else sk_process_layout(&m->final[side], &s, T);
-        }
-    }
-    return s.base;
-}
-
-struct sk_decoder *sk_decoder_new(struct sk_model *m, int sentences, int source_rows, int rows, int max_steps)
+struct sk_decoder *sk_decoder_new(struct sk_model *m, int slots, int source_rows, int beam, int max_steps)
 {
     const struct sk_transformer *c = &m->c;
     const struct sk_ops *ops = m->net.ops;
     struct sk_decoder *d = sk_xcalloc(1, sizeof *d);
     SK_ENSURE(!m->train && !m->decoders && max_steps <= c->max_len[1]);
     m->decoders = 1;
-    *d = (struct sk_decoder){.m = m, .sentences = sentences, .source_rows = source_rows, .rows = rows,
+    int rows = slots * beam, longest = source_rows < c->max_len[0] ? source_rows : c->max_len[0];
+    *d = (struct sk_decoder){.m = m, .slots = slots, .source_rows = source_rows, .beam = beam, .rows = rows,
                              .max_steps = max_steps};
-    int longest = source_rows < c->max_len[0] ? source_rows : c->max_len[0];
-    int most = source_rows > rows + 1 ? source_rows : rows + 1;
-    d->offset = sk_xcalloc((size_t)sentences + 1, sizeof *d->offset);
-    d->zeros = sk_xcalloc((size_t)(sentences > rows ? sentences : rows), sizeof *d->zeros);
-    d->iota = sk_xcalloc((size_t)most, sizeof *d->iota);
-    for (int i = 0; i < most; i++) d->iota[i] = i;
-    d->slab[0] = layout(m, 0, source_rows, longest, 0);
-    d->slab[1] = layout(m, 1, rows, 0, 1);
-    size_t D = (size_t)c->size[1], V = (size_t)c->vocab[1];
-    m->embed[0].x = ops->alloc(m->net.dev, (size_t)source_rows * (size_t)c->size[0] * sizeof(float));
-    m->embed[1].x = ops->alloc(m->net.dev, (size_t)rows * D * sizeof(float));
+    size_t R = (size_t)rows, S = (size_t)slots, D = (size_t)c->size[1], Ts = (size_t)source_rows;
+    d->zeros = sk_xcalloc(S > R ? S : R, sizeof *d->zeros);
+    d->iota = sk_xcalloc(R + 1, sizeof *d->iota);
+    for (int i = 0; i <= rows; i++) d->iota[i] = i;
+    d->slab[0] = sk_model_layout(m, 0, source_rows, 0, longest, 0);
+    d->slab[1] = sk_model_layout(m, 1, rows, 0, 0, 1);
+    m->embed[0].x = ops->alloc(m->net.dev, Ts * (size_t)c->size[0] * sizeof(float));
+    m->embed[1].x = ops->alloc(m->net.dev, R * D * sizeof(float));
+    d->k = ops->alloc(m->net.dev, Ts * D * sizeof(float));
+    d->v = ops->alloc(m->net.dev, Ts * D * sizeof(float));
+    d->max_blocks = (max_steps + POSITIONS - 1) / POSITIONS;
+    d->cells = sk_xcalloc((size_t)m->blocks[1], sizeof *d->cells);
+    for (int i = 0; i < m->blocks[1]; i++)
+        if (m->block[1][i].kind == SK_SELF) d->cells[i] = sk_xcalloc((size_t)d->max_blocks, sizeof **d->cells);
     d->key = sk_xcalloc((size_t)m->blocks[1], sizeof *d->key);
     d->value = sk_xcalloc((size_t)m->blocks[1], sizeof *d->value);
-    for (int i = 0; i < m->blocks[1]; i++) {
-        enum sk_kind kind = m->block[1][i].kind;
-        if (kind == SK_SELF)
-            d->key[i] = ops->alloc(m->net.dev, (size_t)max_steps * (size_t)rows * 2 * D * sizeof(float));
-        if (kind == SK_CROSS) {
-            d->key[i] = ops->alloc(m->net.dev, (size_t)source_rows * D * sizeof(float));
-            d->value[i] = ops->alloc(m->net.dev, (size_t)source_rows * D * sizeof(float));
-        }
-    }
-    d->logp = ops->alloc(m->net.dev, (size_t)rows * V * sizeof(float));
-    d->host = sk_xaligned((size_t)rows * V * sizeof(float));
-    for (int i = 0; i < 2; i++) d->past[i] = sk_xcalloc((size_t)rows * (size_t)max_steps, sizeof **d->past);
-    d->index = sk_xcalloc((size_t)rows, sizeof *d->index);
-    d->keys = sk_xcalloc((size_t)rows, sizeof *d->keys);
+    d->length = sk_xcalloc(S, sizeof *d->length);
+    for (int i = 0; i < 2; i++) d->past[i] = sk_xcalloc(R * (size_t)max_steps, sizeof **d->past);
+    d->index = sk_xcalloc(R, sizeof *d->index);
+    d->keys = sk_xcalloc(R, sizeof *d->keys);
+    d->at = sk_xcalloc(R, sizeof *d->at);
+    d->group_keys = sk_xcalloc(S, sizeof *d->group_keys);
     return d;
 }
 
@@ -89,6 +81,8 @@ void sk_decoder_free(struct sk_decoder *d)
     for (int i = 0; i < m->blocks[1]; i++) {
         if (d->key[i]) ops->free(m->net.dev, d->key[i]);
         if (d->value[i]) ops->free(m->net.dev, d->value[i]);
+        for (int k = 0; d->cells[i] && k < d->blocks; k++) ops->free(m->net.dev, d->cells[i][k]);
+        free(d->cells[i]);
     }
     for (int i = 0; i < 2; i++) {
         ops->free(m->net.dev, d->slab[i]);
@@ -96,81 +90,163 @@ void sk_decoder_free(struct sk_decoder *d)
         m->embed[i].x = NULL;
         free(d->past[i]);
     }
-    ops->free(m->net.dev, d->logp);
-    free(d->host);
-    free(d->offset);
+    ops->free(m->net.dev, d->k);
+    ops->free(m->net.dev, d->v);
+    if (d->logp) ops->free(m->net.dev, d->logp);
     free(d->zeros);
     free(d->iota);
+    free(d->cells);
     free(d->key);
     free(d->value);
+    free(d->length);
     free(d->index);
     free(d->keys);
+    free(d->at);
+    free(d->group_keys);
     m->decoders = 0;
     free(d);
 }
 
-void sk_decoder_encode(struct sk_decoder *d, const int32_t *ids, const int32_t *offset, int n)
+/* --- memory as it is needed ------------------------------------------------- */
+
+/* A buffer of `slots` places of `to` floats instead of `from` (0: there is none). */
+static void regrow(const struct sk_decoder *d, float **p, size_t from, size_t to)
+{
+    const struct sk_net *n = &d->m->net;
+    float *more = n->ops->alloc(n->dev, (size_t)d->slots * to * sizeof *more);
+    for (int i = 0; *p && i < d->slots; i++)
+        n->ops->copy(n->dev, more + (size_t)i * to, *p + (size_t)i * from, from * sizeof *more);
+    if (*p) n->ops->free(n->dev, *p);
+    *p = more;
+}
+
+/* Room for sources of `longest` rows. */
+static void widen(struct sk_decoder *d, int longest)
+{
+    const struct sk_model *m = d->m;
+    int width = (longest + 15) / 16 * 16;
+    if (width <= d->width) return;
+    size_t D = (size_t)m->c.size[1], from = (size_t)d->width * D, to = (size_t)width * D;
+    for (int i = 0; i < m->blocks[1]; i++)
+        if (m->block[1][i].kind == SK_CROSS) {
+            /* Keys of a sentence stand at the front of its place, whatever its width. */
+            regrow(d, &d->key[i], from, to);
+            regrow(d, &d->value[i], from, to);
+        }
+    d->width = width;
+}
+
+/* Cells for positions up to `position`. */
+static void lengthen(struct sk_decoder *d, int position)
+{
+    const struct sk_model *m = d->m;
+    size_t floats = POSITIONS * (size_t)d->rows * 2 * (size_t)m->c.size[1];
+    for (; position >= d->blocks * POSITIONS; d->blocks++)
+        for (int i = 0; i < m->blocks[1]; i++)
+            if (d->cells[i]) d->cells[i][d->blocks] = m->net.ops->alloc(m->net.dev, floats * sizeof(float));
+}
+
+/* --- encoding ------------------------------------------------------------------ */
+
+void sk_decoder_encode(struct sk_decoder *d, const int32_t *ids, const int32_t *offset, int n, const int32_t *slot)
 {
     struct sk_model *m = d->m;
-    SK_ENSURE(n <= d->sentences && offset[n] <= d->source_rows);
-    memcpy(d->offset, offset, ((size_t)n + 1) * sizeof *offset);
-    d->encoded = n;
-    struct sk_pass pass = {.rows = {{offset[n], n, d->offset, d->zeros}}};
-    const float *memory = sk_model_stack(m, 0, sk_model_embed(m, 0, ids, 0, &pass), NULL, &pass);
+    const struct sk_ops *ops = m->net.ops;
+    SK_ENSURE(n <= d->slots && offset[n] <= d->source_rows);
+    int longest = 0;
+    for (int i = 0; i < n; i++) {
+        SK_ENSURE(slot[i] >= 0 && slot[i] < d->slots);
+        d->length[slot[i]] = offset[i + 1] - offset[i];
+        if (d->length[slot[i]] > longest) longest = d->length[slot[i]];
+    }
+    widen(d, longest);
+    struct sk_pass pass = {.rows = {{offset[n], n, offset, d->zeros}}};
+    const float *memory = sk_model_stack(m, 0, sk_model_embed(m, 0, ids, NULL, &pass), NULL, &pass);
     for (int i = 0; i < m->blocks[1]; i++)
-        if (m->block[1][i].kind == SK_CROSS)
-            sk_cross_keys(&m->net, &m->block[1][i], d->key[i], d->value[i], memory, offset[n]);
+        if (m->block[1][i].kind == SK_CROSS) {
+            sk_cross_keys(&m->net, &m->block[1][i], d->k, d->v, memory, offset[n]);
+            ops->attention_keep(m->net.dev, d->key[i], d->value[i], d->width, d->k, d->v, m->c.size[1], pass.rows[0],
+                                slot);
+        }
 }
 
-static void attend(const struct sk_net *n, struct sk_block *b, const float *k, const float *v, int ldk, int R,
-                   const int32_t *const *index, const int32_t *keys)
+/* --- one step -------------------------------------------------------------------- */
+
+/* The cells of each row, its own at the end; positions; lengths. */
+static void make_lists(struct sk_decoder *d, const struct sk_decoder_rows *in)
 {
-    n->ops->attention_step(n->dev, b->mid, b->wide, b->D, k, v, ldk, b->H, b->D, R, index, keys);
-    sk_linear_forward(n, b->f, b->mid, &b->out, R);
+    for (int g = 0; g < in->groups; g++) {
+        int s = in->slot[g], p = in->position[g], rows = in->first[g + 1] - in->first[g];
+        SK_ENSURE(s >= 0 && s < d->slots && p >= 0 && p < d->max_steps && rows > 0 && rows <= d->beam);
+        lengthen(d, p);
+        d->group_keys[g] = d->length[s];
+        int32_t *now = d->past[p % 2], *before = d->past[1 - p % 2];
+        for (int k = 0; k < rows; k++) {
+            int r = in->first[g] + k;
+            SK_ENSURE(p == 0 || (in->parent[r] >= 0 && in->parent[r] < d->beam));
+            int32_t *list = now + (size_t)(s * d->beam + k) * (size_t)d->max_steps;
+            if (p)
+                memcpy(list, before + (size_t)(s * d->beam + in->parent[r]) * (size_t)d->max_steps,
+                       (size_t)p * sizeof *list);
+            list[p] = (p * d->slots + s) * d->beam + k;
+            d->index[r] = list;
+            d->keys[r] = p + 1;
+            d->at[r] = p;
+        }
+    }
 }
 
-const float *sk_decoder_step(struct sk_decoder *d, int step, int R, const int32_t *id,
-                             const int32_t *parent, const int32_t *sentence)
+void sk_decoder_step(struct sk_decoder *d, const struct sk_decoder_rows *in)
 {
     struct sk_model *m = d->m;
     const struct sk_net *n = &m->net;
-    SK_ENSURE(R <= d->rows && step < d->max_steps);
-    int32_t *now = d->past[step % 2], *before = d->past[1 - step % 2];
-    for (int r = 0; r < R; r++) {
-        int32_t *list = now + (size_t)r * (size_t)d->max_steps;
-        if (step) memcpy(list, before + (size_t)parent[r] * (size_t)d->max_steps, (size_t)step * sizeof *list);
-        list[step] = step * d->rows + r;
-    }
+    const struct sk_ops *ops = n->ops;
+    int R = in->first[in->groups];
+    SK_ENSURE(in->groups <= d->slots);
+    make_lists(d, in);
     struct sk_rows rows = {R, R, d->iota, d->zeros};
     struct sk_pass pass = {.rows = {rows, rows}};
-    float *x = sk_model_embed(m, 1, id, step, &pass);
+    float *x = sk_model_embed(m, 1, in->id, d->at, &pass);
     for (int i = 0; i < m->blocks[1]; i++) {
         struct sk_block *b = &m->block[1][i];
-        size_t D = (size_t)b->D;
         const float *y = sk_process_forward(n, &b->pre, x, NULL, R, &pass, 1);
         if (b->kind == SK_FEED) {
             sk_feed_forward(n, b, y, &pass);
-        } else if (b->kind == SK_SELF) {
-            sk_linear_forward(n, b->wide, y, &b->in, R);
-            sk_linear_forward(n, d->key[i] + (size_t)step * (size_t)d->rows * 2 * D, y, &b->k, R);
-            for (int r = 0; r < R; r++) {
-                d->index[r] = now + (size_t)r * (size_t)d->max_steps;
-                d->keys[r] = step + 1;
-            }
-            attend(n, b, d->key[i], d->key[i] + D, 2 * b->D, R, d->index, d->keys);
         } else {
             sk_linear_forward(n, b->wide, y, &b->in, R);
-            for (int r = 0; r < R; r++) {
-                SK_ENSURE(sentence[r] >= 0 && sentence[r] < d->encoded);
-                d->index[r] = d->iota + d->offset[sentence[r]];
-                d->keys[r] = d->offset[sentence[r] + 1] - d->offset[sentence[r]];
-            }
-            attend(n, b, d->key[i], d->value[i], b->D, R, d->index, d->keys);
+            if (b->kind == SK_SELF)
+                ops->attention_self(n->dev, b->mid, b->wide, d->cells[i], POSITIONS * d->rows, b->H, b->D, R, d->index,
+                                    d->keys);
+            else
+                ops->attention_cross(n->dev, b->mid, b->wide, d->key[i], d->value[i], d->width, b->H, b->D,
+                                     in->groups, in->first, in->slot, d->group_keys);
+            sk_linear_forward(n, b->f, b->mid, &b->out, R);
         }
         x = sk_process_forward(n, &b->post, b->f, x, R, &pass, 1);
     }
-    x = sk_process_forward(n, &m->final[1], x, NULL, R, &pass, 1);
-    n->ops->output_logprob(n->dev, d->logp, x, m->output.w, m->output.bias, m->c.vocab[1], R);
-    n->ops->download(n->dev, d->host, d->logp, (size_t)R * (size_t)m->c.vocab[1] * sizeof(float));
-    return d->host;
+    d->top = sk_process_forward(n, &m->final[1], x, NULL, R, &pass, 1);
+    d->R = R;
+}
+
+void sk_decoder_top(struct sk_decoder *const *d, int n, int log_linear, const struct sk_top *top)
+{
+    const struct sk_model *m = d[0]->m;
+    const struct sk_ops *ops = m->net.ops;
+    struct sk_device *dev = m->net.dev;
+    int V = m->c.vocab[1], R = d[0]->R;
+    if (n == 1) {
+        ops->output_top(dev, top, d[0]->top, m->output.w, m->output.bias, V, R);
+        return;
+    }
+    float *logp[SK_ENSEMBLE_MAX];
+    SK_ENSURE(n <= SK_ENSEMBLE_MAX);
+    for (int i = 0; i < n; i++) {
+        struct sk_decoder *e = d[i];
+        SK_ENSURE(e->R == R && e->m->c.vocab[1] == V && e->m->net.dev == dev);
+        if (!e->logp) e->logp = ops->alloc(dev, (size_t)e->rows * (size_t)V * sizeof *e->logp);
+        ops->output_logprob(dev, e->logp, e->top, e->m->output.w, e->m->output.bias, V, R);
+        logp[i] = e->logp;
+    }
+    ops->logprob_mean(dev, logp, n, log_linear, V, R);
+    ops->logprob_top(dev, top, logp[0], V, R);
 }

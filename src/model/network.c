@@ -184,7 +184,7 @@ static struct sk_dropout dropout(const struct sk_pass *pass, float p, uint32_t s
     return (struct sk_dropout){pass->train ? p : 0, site, pass->update, pass->seed};
 }
 
-float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, int first_position,
+float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, const int32_t *at,
                       const struct sk_pass *pass)
 {
     struct sk_embedding *e = &m->embed[side];
@@ -194,13 +194,28 @@ float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, int firs
     struct sk_dropout embed = dropout(pass, m->c.dropout_embed[side], e->site_embed);
     if (embed.p > 0) {
         /* Two dropouts, before and after positions: row t of the words is "word t". */
-        n->ops->embed_forward(n->dev, e->words, ids, e->table, e->scale, NULL, e->D, rows, first_position, embed);
-        n->ops->embed_forward(n->dev, e->x, m->iota, e->words, 1, e->position, e->D, rows, first_position, prepost);
+        n->ops->embed_forward(n->dev, e->words, ids, e->table, e->scale, NULL, e->D, rows, at, embed);
+        n->ops->embed_forward(n->dev, e->x, m->iota, e->words, 1, e->position, e->D, rows, at, prepost);
     } else {
-        n->ops->embed_forward(n->dev, e->x, ids, e->table, e->scale, e->position, e->D, rows, first_position,
+        n->ops->embed_forward(n->dev, e->x, ids, e->table, e->scale, e->position, e->D, rows, at,
                               prepost);
     }
     return e->x;
+}
+
+float *sk_model_layout(struct sk_model *m, int side, int T, int Ts, int longest, int step)
+{
+    struct sk_slab s = {0};
+    for (int go = 0; go < 2; go++) {
+        size_t half = (s.most + 15) / 16 * 16;
+        if (go) s = (struct sk_slab){.base = m->net.ops->alloc(m->net.dev, 2 * half * sizeof(float))};
+        for (int i = 0; i <= m->blocks[side]; i++) {
+            s.used = go && i % 2 ? half : 0;
+            if (i < m->blocks[side]) sk_block_layout(&m->block[side][i], &s, T, Ts, longest, step);
+            else sk_process_layout(&m->final[side], &s, T);
+        }
+    }
+    return s.base;
 }
 
 float *sk_model_stack(struct sk_model *m, int side, float *x, const float *memory, const struct sk_pass *pass)
@@ -265,8 +280,8 @@ static void sum_loss(const struct sk_batch *b, const float *nll, const uint8_t *
 
 static float *forward(struct sk_model *m, const struct sk_batch *b, const struct sk_pass *pass, float **memory)
 {
-    *memory = sk_model_stack(m, 0, sk_model_embed(m, 0, b->source, 0, pass), NULL, pass);
-    return sk_model_stack(m, 1, sk_model_embed(m, 1, b->target, 0, pass), *memory, pass);
+    *memory = sk_model_stack(m, 0, sk_model_embed(m, 0, b->source, NULL, pass), NULL, pass);
+    return sk_model_stack(m, 1, sk_model_embed(m, 1, b->target, NULL, pass), *memory, pass);
 }
 
 void sk_model_gradient(struct sk_model *m, const struct sk_batch *b, uint64_t seed, uint32_t update,

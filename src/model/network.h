@@ -35,13 +35,17 @@ struct sk_model {
     uint8_t *correct;
     float *memory[16];               /* device allocations to release */
     int memories;
-    int decoders;                    /* translating: blocks' buffers belong to one decoder */
+    int decoders;                    /* translating: blocks' buffers belong to one decoder or scorer */
 };
 
 float *sk_model_device(struct sk_model *m, size_t floats);
-/* Embeds rows at positions first_position + row in sentence; returns (T, D). */
-float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, int first_position,
+/* Embeds rows, at the positions `at` or (NULL) that they have in their sentence; returns (T, D). */
+float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, const int32_t *at,
                       const struct sk_pass *pass);
+/* Activations of one side for T rows, without a backward pass: the blocks take
+ * turns on two slabs, since a block reads nothing older than its predecessor's
+ * result. Ts, longest, step: as sk_block_layout has them. Returns the memory. */
+float *sk_model_layout(struct sk_model *m, int side, int T, int Ts, int longest, int step);
 /* Runs a side's blocks and its final process. */
 float *sk_model_stack(struct sk_model *m, int side, float *x, const float *memory, const struct sk_pass *pass);
 #endif

@@ -55,19 +55,41 @@ void sk_model_gradient(struct sk_model *m, const struct sk_batch *b, uint64_t se
 /* Without dropout and gradients. nll (Tt) per label or NULL. */
 void sk_model_loss(struct sk_model *m, const struct sk_batch *b, float *nll, struct sk_loss *loss);
 
-/* --- translating ------------------------------------------------------- */
-/* A decoder holds the encoder's results of up to `sentences` sentences and
- * the keys and values of up to `rows` hypotheses. A row's distribution
- * depends on its own source and prefix only. */
+/* --- translating (decoder.c) -------------------------------------------- */
+/* A decoder holds the encoder's results of up to `slots` sentences and the
+ * keys and values of up to `beam` hypotheses for each. Sentences come and go
+ * at any time. A row's distribution depends on its own source and prefix only. */
+enum { SK_ENSEMBLE_MAX = 64 };
 struct sk_decoder;
-struct sk_decoder *sk_decoder_new(struct sk_model *m, int sentences, int source_rows, int rows, int max_steps);
+/* source_rows: most rows encoded at once; the longest source, too. A model
+ * serves one decoder at a time. */
+struct sk_decoder *sk_decoder_new(struct sk_model *m, int slots, int source_rows, int beam, int max_steps);
 void sk_decoder_free(struct sk_decoder *d);
-/* Encodes n sentences: ids with EOS at the end, packed; offset (n + 1). */
-void sk_decoder_encode(struct sk_decoder *d, const int32_t *ids, const int32_t *offset, int n);
-/* One step for R rows: row r continues row parent[r] of the previous step
- * (ignored at step 0) of sentence sentence[r], with input word id[r] (BOS at
- * step 0) at position `step`. logp (R, V) host = log probabilities of the
- * next word; valid until the next call. */
-const float *sk_decoder_step(struct sk_decoder *d, int step, int R, const int32_t *id,
-                             const int32_t *parent, const int32_t *sentence);
+/* Encodes n sentences: ids with EOS at the end, packed; offset (n + 1);
+ * sentence i is known as slot[i] from now on. */
+void sk_decoder_encode(struct sk_decoder *d, const int32_t *ids, const int32_t *offset, int n, const int32_t *slot);
+/* Rows of one step, grouped by sentences. */
+struct sk_decoder_rows {
+    int groups;                      /* G */
+    const int32_t *slot;             /* (G) */
+    const int32_t *position;         /* (G) words before: steps that the sentence has had */
+    const int32_t *first;            /* (G + 1) first row of each, R at the end; 1 to `beam` rows each */
+    const int32_t *id;               /* (R) input word: BOS at position 0 */
+    const int32_t *parent;           /* (R) the row it continues, as that was numbered among the rows of the
+                                        same sentence at its step before; position 0: ignored */
+};
+void sk_decoder_step(struct sk_decoder *d, const struct sk_decoder_rows *rows);
+/* The next words after sk_decoder_step (row r of `top` is row r of the step),
+ * once a step. Several decoders that made the same step: the mean of their
+ * distributions, of the logarithms if log_linear. */
+void sk_decoder_top(struct sk_decoder *const *d, int n, int log_linear, const struct sk_top *top);
+
+/* --- scoring (forced.c) -------------------------------------------------- */
+/* Memory for batches of the limits, to run a model that was made for
+ * translating over given translations. */
+struct sk_forced;
+struct sk_forced *sk_forced_new(struct sk_model *m, const struct sk_batch_limits *l);
+/* logp (Tt) of each label: the bits that sk_decoder_top gives. */
+void sk_forced_logprob(struct sk_forced *f, const struct sk_batch *b, float *logp);
+void sk_forced_free(struct sk_forced *f);
 #endif

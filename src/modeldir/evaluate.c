@@ -71,7 +71,7 @@ static int translate(const char *dir, int checkpoint, const struct sk_evaluate_o
         .batch = o->batch, .progress = show, .ctx = &progress};
     sk_translate_limits(&options, &t.config.model, t.config.max_seq_len[0], 0, t.config.length_ratio_mean,
                         t.config.length_ratio_std, o->num_stds);
-    struct sk_translator *translator = sk_translator_new(t.model, t.source, t.target, &options);
+    struct sk_translator *translator = sk_translator_new(&t.model, 1, t.source, t.target, &options);
     struct sk_translation *found = sk_xcalloc((size_t)source->n, sizeof *found);
     sk_translate(translator, source->line, source->n, found);
     r->seconds = now() - progress.start;

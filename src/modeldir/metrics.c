@@ -21,10 +21,12 @@ void sk_metrics_number(double value, char text[32])
         strcpy(text, value < 0 ? "-inf" : "inf");
         return;
     }
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, 32, "%.*g", digits, value);
-        if (strtod(text, NULL) == value) return;
-    }
+    int after = 0;                   /* digits after the first */
+    do snprintf(text, 32, "%.*e", after, value);
+    while (strtod(text, NULL) != value && ++after < 17);
+    long exponent = strtol(strchr(text, 'e') + 1, NULL, 10);
+    if (exponent > -5 && exponent < 16)
+        snprintf(text, 32, "%.*f", after > exponent ? after - (int)exponent : 0, value);
 }
 
 /* Index of the first line whose checkpoint is not lower. */

@@ -2,7 +2,8 @@
  *
  * FORMAT: one line per checkpoint, ascending: `N<TAB>name=value<TAB>...`,
  * names sorted by byte order; values are text (numbers as written by
- * sk_metrics_number: shortest form that reads back the same double).
+ * sk_metrics_number: fewest digits that read back the same double, as Python
+ * writes them: 0.0001, 1e-05, 120).
  */
 #ifndef SK_MODELDIR_METRICS_H
 #define SK_MODELDIR_METRICS_H

@@ -93,3 +93,46 @@ void sk_trained_close(struct sk_trained *t)
     free(t->dir);
     *t = (struct sk_trained){0};
 }
+
+/* --- several --------------------------------------------------------------- */
+
+/* Vocabularies of t are those of `first`. */
+static int same_vocabularies(const struct sk_trained *first, const struct sk_trained *t)
+{
+    int source = sk_vocab_equal(first->source, t->source);
+    if (source && sk_vocab_equal(first->target, t->target)) return 0;
+    return sk_fail(SK_EXIT_CONFIG, "%s and %s have different %s vocabularies: models that translate together need "
+                   "equal ones (%s)", first->dir, t->dir, source ? "target" : "source",
+                   source ? SK_MD_VOCAB_TARGET : SK_MD_VOCAB_SOURCE);
+}
+
+int sk_trained_open_all(struct sk_trained *t, int n, const char *const *dirs, const char *const *which,
+                        const struct sk_ops *ops, struct sk_device *dev)
+{
+    for (int i = 0; i < n; i++) {
+        int opened = sk_trained_open(&t[i], dirs[i], which ? which[i] : NULL, ops, dev) == 0;
+        if (opened && same_vocabularies(&t[0], &t[i]) == 0) continue;
+        sk_trained_close_all(t, i + opened);
+        return -1;
+    }
+    return 0;
+}
+
+void sk_trained_close_all(struct sk_trained *t, int n)
+{
+    for (int i = 0; i < n; i++) sk_trained_close(&t[i]);
+}
+
+void sk_trained_limits(struct sk_translate_options *o, const struct sk_trained *t, int n, int max_input, int num_stds)
+{
+    for (int i = 0; i < n; i++) {
+        const struct sk_config *c = &t[i].config;
+        struct sk_translate_options one = {.max_words = 0};
+        sk_translate_limits(&one, &c->model, c->max_seq_len[0], max_input, c->length_ratio_mean, c->length_ratio_std,
+                            num_stds);
+        if (i == 0 || one.beam.max_output_factor > o->beam.max_output_factor)
+            o->beam.max_output_factor = one.beam.max_output_factor;
+        if (i == 0 || one.beam.max_output < o->beam.max_output) o->beam.max_output = one.beam.max_output;
+        if (i == 0 || one.max_words < o->max_words) o->max_words = one.max_words;
+    }
+}

@@ -2,6 +2,7 @@
 #ifndef SK_MODELDIR_OPEN_H
 #define SK_MODELDIR_OPEN_H
 #include "modeldir/config.h"
+#include "search/translate.h"
 
 struct sk_trained {
     char *dir, *params;              /* the file the parameters came from */
@@ -15,4 +16,13 @@ struct sk_trained {
 int sk_trained_open(struct sk_trained *t, const char *dir, const char *which,
                     const struct sk_ops *ops, struct sk_device *dev);
 void sk_trained_close(struct sk_trained *t);
+/* n of them that translate together; which: NULL, or n of the above. Their
+ * vocabularies must be equal: else SK_EXIT_CONFIG. */
+int sk_trained_open_all(struct sk_trained *t, int n, const char *const *dirs, const char *const *which,
+                        const struct sk_ops *ops, struct sk_device *dev);
+void sk_trained_close_all(struct sk_trained *t, int n);
+/* Limits of translating with all n of them: the longest output any allows (as
+ * in Sockeye, the largest factor), but what each can hold; see
+ * sk_translate_limits. */
+void sk_trained_limits(struct sk_translate_options *o, const struct sk_trained *t, int n, int max_input, int num_stds);
 #endif

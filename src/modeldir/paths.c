@@ -51,7 +51,7 @@ int sk_md_list(const char *dir, const char *kind, int **numbers)
     struct dirent *e;
     while (errno = 0, (e = readdir(d))) {
         int number = number_of(e->d_name, kind);
-        if (number < 0) continue;
+        if (number < 1) continue;      /* params.00000 is no checkpoint */
         *numbers = sk_xrealloc(*numbers, (size_t)n + 1, sizeof **numbers);
         (*numbers)[n++] = number;
     }

@@ -3,6 +3,7 @@
  *
  *   config.json  args  vocab.src.0.json  vocab.trg.0.json
  *   validation.src  validation.trg  data/  log  metrics
+ *   params.00000 (before the first update, if kept)
  *   params.NNNNN  state.NNNNN  interrupted  params.best
  *   eval/NNNNN.out  eval/NNNNN.json  eval/NNNNN.claim
  *   progress  lock  finished
@@ -11,6 +12,7 @@
 #define SK_MODELDIR_PATHS_H
 
 #define SK_MD_CONFIG "config.json"
+#define SK_MD_INITIAL "params.00000"
 #define SK_MD_ARGS "args"
 #define SK_MD_VOCAB_SOURCE "vocab.src.0.json"
 #define SK_MD_VOCAB_TARGET "vocab.trg.0.json"
@@ -32,8 +34,8 @@ char *sk_md_checkpoint(const char *dir, const char *kind, int number);
 char *sk_md_checkpoint_name(const char *kind, int number);
 /* DIR/eval/NNNNN.SUFFIX */
 char *sk_md_eval(const char *dir, int number, const char *suffix);
-/* Numbers of the checkpoints of a kind in the folder, ascending (listed by
- * opendir). *numbers is malloced. Returns how many, or -1. */
+/* Numbers (from 1) of the checkpoints of a kind in the folder, ascending (listed
+ * by opendir). *numbers is malloced. Returns how many, or -1. */
 int sk_md_list(const char *dir, const char *kind, int **numbers);
 /* Number the link params.best points at; 0: there is none; -1: sk_fail. */
 int sk_md_best(const char *dir);

@@ -1,5 +1,5 @@
 /* beam.c - beam search: hypotheses are nodes of a tree of words; each step
- * asks the decoder for the distributions of all running ones at once. */
+ * asks the decoder for the best words after all running ones at once. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +11,14 @@ struct node { int32_t parent, word; };           /* parent -1: first word */
 struct hypothesis {
     double logprob, score;
     int32_t node;                    /* last word; -1: none yet */
-    int32_t row;                     /* of the decoder, in the step before */
+    int32_t row;                     /* among those of its sentence in the last step */
     int finished;
 };
 struct candidate { double logprob, score; int32_t from, word; /* word -1: the finished hypothesis itself */ };
-struct search {                      /* of one sentence */
-    int sentence;                    /* of the encoded ones */
+struct search {                      /* of one sentence; its place in `search` is its slot in the decoder */
+    int index;                       /* of the sentences of the call */
     int limit;                       /* most symbols, EOS included */
+    int step;                        /* symbols that running hypotheses have */
     int n, nodes;
     struct hypothesis *h;            /* (beam_size) best first */
     struct node *node;               /* (beam_size * max_steps) */
@@ -25,19 +26,30 @@ struct search {                      /* of one sentence */
 
 struct sk_beam {
     struct sk_beam_options o;
-    int batch, longest, max_steps, V;
-    struct sk_decoder *decoder;
+    int batch, slots, longest, source_rows, max_steps, models;
+    struct sk_decoder **decoder;     /* (models) */
     double *penalty;                 /* (max_steps + 1) LP */
-    struct search *search;           /* (batch) */
+    struct search *search;           /* (slots) */
     struct candidate *best;          /* (beam_size) of one sentence, sorted */
     struct hypothesis *next;         /* (beam_size) */
+    /* slots: searched, encoded and waiting, free */
+    int32_t *active, *waiting, *spare;
+    int actives, waitings, spares;
     int32_t *source, *offset;        /* packed sentences, EOS at the end of each */
-    int32_t *id, *parent, *sentence; /* (batch * beam_size) input of a step */
+    int32_t *position, *first;       /* (slots), (slots + 1) input of a step */
+    int32_t *id, *parent, *end;      /* (rows); end: EOS */
+    struct sk_top top;
 };
 
 double sk_length_penalty(const struct sk_beam_options *o, int64_t len)
 {
     return pow((o->beta + (double)len) / (o->beta + 1), o->alpha);
+}
+
+double sk_length_score(const struct sk_beam_options *o, double logprob, int64_t words)
+{
+    double penalty = sk_length_penalty(o, words);
+    return penalty > 0 && isfinite(penalty) ? 0.0 - logprob / penalty : INFINITY;
 }
 
 /* Most symbols of a translation, EOS included, of a source of n symbols. */
@@ -47,17 +59,26 @@ static int output_limit(const struct sk_beam_options *o, int n)
     return limit < 1 ? 1 : limit < o->max_output ? (int)limit : o->max_output;
 }
 
-struct sk_beam *sk_beam_new(struct sk_model *m, const struct sk_beam_options *o, int batch, int longest_source)
+struct sk_beam *sk_beam_new(struct sk_model *const *models, int n, const struct sk_beam_options *o, int batch,
+                            int longest_source)
 {
+    enum { SOURCE_ROWS = 1024 };     /* encoded at once: products are at their best, and memory is small */
+    static const int32_t never[] = {SK_PAD, SK_BOS, SK_EOS};
     struct sk_beam *b = sk_xcalloc(1, sizeof *b);
     SK_ENSURE(o->beam_size > 0 && o->nbest > 0 && o->nbest <= o->beam_size && batch > 0 && longest_source > 0);
+    SK_ENSURE(n > 0 && n <= SK_ENSEMBLE_MAX && !(o->stop_first && o->nbest > 1));
     b->o = *o;
     b->batch = batch;
+    b->slots = batch + batch / 8;    /* some wait, so that not each is encoded by itself */
     b->longest = longest_source;
+    b->source_rows = longest_source > SOURCE_ROWS ? longest_source : SOURCE_ROWS;
+    if (b->source_rows > b->slots * longest_source) b->source_rows = b->slots * longest_source;
     b->max_steps = output_limit(o, longest_source);
-    b->V = sk_model_config(m)->vocab[1];
-    size_t K = (size_t)o->beam_size, S = (size_t)batch, steps = (size_t)b->max_steps;
-    b->decoder = sk_decoder_new(m, batch, batch * longest_source, batch * o->beam_size, b->max_steps);
+    size_t K = (size_t)o->beam_size, S = (size_t)b->slots, steps = (size_t)b->max_steps, R = (size_t)batch * K;
+    b->models = n;
+    b->decoder = sk_xcalloc((size_t)n, sizeof(struct sk_decoder *));
+    for (int i = 0; i < n; i++)
+        b->decoder[i] = sk_decoder_new(models[i], b->slots, b->source_rows, o->beam_size, b->max_steps);
     b->penalty = sk_xcalloc(steps + 1, sizeof *b->penalty);
     for (int i = 0; i <= b->max_steps; i++)
         b->penalty[i] = sk_length_penalty(o, i);
@@ -68,11 +89,25 @@ struct sk_beam *sk_beam_new(struct sk_model *m, const struct sk_beam_options *o,
     }
     b->best = sk_xcalloc(K, sizeof *b->best);
     b->next = sk_xcalloc(K, sizeof *b->next);
-    b->source = sk_xcalloc(S * (size_t)longest_source, sizeof *b->source);
+    b->active = sk_xcalloc(S, sizeof *b->active);
+    b->waiting = sk_xcalloc(S, sizeof *b->waiting);
+    b->spare = sk_xcalloc(S, sizeof *b->spare);
+    for (int i = 0; i < b->slots; i++)
+        b->spare[b->spares++] = b->slots - 1 - i;
+    b->source = sk_xcalloc((size_t)b->source_rows, sizeof *b->source);
     b->offset = sk_xcalloc(S + 1, sizeof *b->offset);
-    b->id = sk_xcalloc(S * K, sizeof *b->id);
-    b->parent = sk_xcalloc(S * K, sizeof *b->parent);
-    b->sentence = sk_xcalloc(S * K, sizeof *b->sentence);
+    b->position = sk_xcalloc(S, sizeof *b->position);
+    b->first = sk_xcalloc(S + 1, sizeof *b->first);
+    b->id = sk_xcalloc(R, sizeof *b->id);
+    b->parent = sk_xcalloc(R, sizeof *b->parent);
+    b->end = sk_xcalloc(R, sizeof *b->end);
+    for (size_t i = 0; i < R; i++)
+        b->end[i] = SK_EOS;
+    int V = sk_model_config(models[0])->vocab[1], k = o->beam_size < V ? o->beam_size : V;
+    b->top = (struct sk_top){.k = k, .never = never, .nevers = 3, .label = b->end};
+    b->top.id = sk_xcalloc(R * (size_t)k, sizeof *b->top.id);
+    b->top.logp = sk_xcalloc(R * (size_t)k, sizeof *b->top.logp);
+    b->top.label_logp = sk_xcalloc(R, sizeof *b->top.label_logp);
     return b;
 }
 
@@ -80,87 +115,123 @@ void sk_beam_free(struct sk_beam *b)
 {
     if (!b)
         return;
-    for (int i = 0; i < b->batch; i++) {
+    for (int i = 0; i < b->slots; i++) {
         free(b->search[i].h);
         free(b->search[i].node);
     }
-    sk_decoder_free(b->decoder);
+    for (int i = 0; i < b->models; i++)
+        sk_decoder_free(b->decoder[i]);
+    free(b->decoder);
     free(b->penalty);
     free(b->search);
     free(b->best);
     free(b->next);
+    free(b->active);
+    free(b->waiting);
+    free(b->spare);
     free(b->source);
     free(b->offset);
+    free(b->position);
+    free(b->first);
     free(b->id);
     free(b->parent);
-    free(b->sentence);
+    free(b->end);
+    free(b->top.id);
+    free(b->top.logp);
+    free(b->top.label_logp);
     free(b);
 }
 
 /* --- one step ----------------------------------------------------------------- */
 
-/* Puts c among the n best, which are sorted; candidates come in the order in
- * which ties are decided, so an equal one goes behind. Returns the new n. */
+/* Lower scores first; of equal ones the better parent's, then the lower word's. */
+static int before(const struct candidate *a, const struct candidate *b)
+{
+    if (a->score != b->score)
+        return a->score < b->score;
+    return a->from != b->from ? a->from < b->from : a->word < b->word;
+}
+
+/* Puts c among the n best, which are sorted. Returns the new n. */
 static int offer(struct candidate *best, int n, int most, struct candidate c)
 {
-    if (n == most && !(c.score < best[n - 1].score))
+    if (n == most && !before(&c, &best[n - 1]))
         return n;
     int i = n < most ? n++ : n - 1;
-    for (; i > 0 && c.score < best[i - 1].score; i--)
+    for (; i > 0 && before(&c, &best[i - 1]); i--)
         best[i] = best[i - 1];
     best[i] = c;
     return n;
 }
 
-/* Offers every extension of hypothesis h by one word. Nearly all words are
- * far from the best: blocks of 16 are passed over after one comparison each. */
-static int offer_words(const struct sk_beam *b, int n, const struct hypothesis *h, int32_t from,
-                       const float *logp, double penalty)
+/* Offers the end of hypothesis h, which has `words` words. Its score is infinite
+ * where the length penalty is none: such a one only stays if it must. */
+static int offer_end(const struct sk_beam *b, int n, const struct hypothesis *h, int32_t from, int row, int words,
+                     int must)
 {
-    enum { BLOCK = 16 };
-    int most = b->o.beam_size;
-    float floor = -INFINITY;         /* what a word must exceed, rounded down */
-    for (int v = 0; v < b->V; v += BLOCK) {
-        int end = v + BLOCK < b->V ? v + BLOCK : b->V, any = 0;
-        if (end - v == BLOCK)
-            for (int i = 0; i < BLOCK; i++)
-                any |= logp[v + i] > floor;
-        else
-            any = 1;
-        if (!any)
-            continue;
-        for (int w = v; w < end; w++) {
-            if (!(logp[w] > floor) || w == SK_PAD || w == SK_BOS)
-                continue;
-            double logprob = h->logprob + (double)logp[w];
-            n = offer(b->best, n, most, (struct candidate){logprob, -logprob / penalty, from, w});
-            if (n == most)
-                floor = nextafterf((float)(-b->best[n - 1].score * penalty * (1 + 1e-12) - h->logprob), -INFINITY);
-        }
+    double logprob = h->logprob + (double)b->top.label_logp[row], score = sk_length_score(&b->o, logprob, words);
+    if (isnan(score) || (!must && isinf(score)))
+        return n;
+    return offer(b->best, n, b->o.beam_size, (struct candidate){logprob, score, from, SK_EOS});
+}
+
+/* Offers the best words after hypothesis h; row: of the step. */
+static int offer_words(const struct sk_beam *b, int n, const struct hypothesis *h, int32_t from, int row,
+                       double penalty)
+{
+    const int32_t *id = b->top.id + (size_t)row * (size_t)b->top.k;
+    const float *logp = b->top.logp + (size_t)row * (size_t)b->top.k;
+    for (int i = 0; i < b->top.k && id[i] >= 0; i++) {
+        double logprob = h->logprob + (double)logp[i];
+        struct candidate c = {logprob, -logprob / penalty, from, id[i]};
+        if (n == b->o.beam_size && !before(&c, &b->best[n - 1]))
+            break;                   /* nor are the next ones better */
+        n = offer(b->best, n, b->o.beam_size, c);
     }
     return n;
 }
 
-/* Extends the hypotheses of a sentence after `step` symbols; logp: rows of the
- * decoder. Returns the number of hypotheses that are still running. */
-static int advance(struct sk_beam *b, struct search *s, int step, const float *logp)
+/* Is the result certain? s->h holds what stayed of the step. */
+static int is_over(const struct sk_beam *b, const struct search *s)
 {
-    double penalty = b->penalty[step + 1];
-    int n = 0, running = 0;
+    int finished = 0;
+    /* The largest LP to come, if it grows with the length; if it falls, scores
+     * only rise, and who is behind stays behind. */
+    double most = b->penalty[s->limit - 1], bound = 0;
+    for (int i = 0; i < s->n; i++)
+        if (b->o.stop_first && s->h[i].finished)
+            return 1;
+    for (int i = 0; i < s->n; i++) {
+        if (!s->h[i].finished) {
+            if (finished < b->o.nbest || !(-s->h[i].logprob / most > bound))
+                return 0;
+        } else if (++finished <= b->o.nbest) {
+            bound = s->h[i].score;
+        }
+    }
+    return 1;
+}
+
+/* Extends the hypotheses of a sentence; row: its first one in the step.
+ * Returns whether the search goes on. */
+static int advance(struct sk_beam *b, struct search *s, int row)
+{
+    int n = 0;
     for (int32_t k = 0; k < s->n; k++) {
         const struct hypothesis *h = &s->h[k];
-        const float *row = logp + (size_t)h->row * (size_t)b->V;
         if (h->finished) {
             n = offer(b->best, n, b->o.beam_size, (struct candidate){h->logprob, h->score, k, -1});
-        } else if (step + 1 < s->limit) {
-            n = offer_words(b, n, h, k, row, penalty);
         } else {
-            double logprob = h->logprob + (double)row[SK_EOS];
-            n = offer(b->best, n, b->o.beam_size, (struct candidate){logprob, -logprob / penalty, k, SK_EOS});
+            int must = s->step + 1 == s->limit;
+            n = offer_end(b, n, h, k, row + h->row, s->step, must);
+            if (!must)
+                n = offer_words(b, n, h, k, row + h->row, b->penalty[s->step + 1]);
         }
     }
     if (n == 0)                      /* no number came out of the model: end here */
         b->best[n++] = (struct candidate){-INFINITY, INFINITY, 0, SK_EOS};
+    int stay = 0, none = 1;          /* none is finished yet */
+    double worst = INFINITY;
     for (int i = 0; i < n; i++) {
         struct candidate c = b->best[i];
         struct hypothesis h = s->h[c.from];
@@ -169,26 +240,35 @@ static int advance(struct sk_beam *b, struct search *s, int step, const float *l
             h.score = c.score;
             h.finished = c.word == SK_EOS;
         }
+        if (h.finished && none) {
+            none = 0;
+            if (b->o.prune > 0)
+                worst = h.score + b->o.prune;
+        }
         if (!h.finished) {
+            if (h.score > worst)     /* they are sorted: the best finished one came before */
+                continue;
             s->node[s->nodes] = (struct node){h.node, c.word};
             h.node = s->nodes++;
-            running++;
         }
-        b->next[i] = h;
+        b->next[stay++] = h;
     }
-    memcpy(s->h, b->next, (size_t)n * sizeof *s->h);
-    s->n = n;
-    return running;
+    memcpy(s->h, b->next, (size_t)stay * sizeof *s->h);
+    s->n = stay;
+    s->step++;
+    return !is_over(b, s);
 }
 
-/* --- a batch ------------------------------------------------------------------- */
+/* --- sentences come and go ---------------------------------------------------- */
 
+/* The best finished ones. */
 static void collect(const struct sk_beam *b, const struct search *s, struct sk_beam_result *r)
 {
-    r->n = s->n < b->o.nbest ? s->n : b->o.nbest;
-    r->h = sk_xcalloc((size_t)r->n, sizeof *r->h);
-    for (int i = 0; i < r->n; i++) {
-        struct sk_hypothesis *to = &r->h[i];
+    *r = (struct sk_beam_result){0, sk_xcalloc((size_t)b->o.nbest, sizeof *r->h)};
+    for (int i = 0; i < s->n && r->n < b->o.nbest; i++) {
+        if (!s->h[i].finished)
+            continue;
+        struct sk_hypothesis *to = &r->h[r->n++];
         to->logprob = s->h[i].logprob;
         to->score = s->h[i].score + 0.0;      /* not -0 */
         for (int32_t k = s->h[i].node; k >= 0; k = s->node[k].parent)
@@ -200,78 +280,120 @@ static void collect(const struct sk_beam *b, const struct search *s, struct sk_b
     }
 }
 
-/* Input of the next step: the running hypotheses of all sentences. */
-static int gather(struct sk_beam *b, struct search *const *active, int n)
+struct call {
+    const int32_t *const *source;
+    const int *length;
+    int n, next, finished;           /* next: the first sentence that is not encoded */
+    struct sk_beam_result *results;
+};
+
+static void empty_result(struct sk_beam_result *r)
 {
-    int R = 0;
-    for (int i = 0; i < n; i++)
-        for (int k = 0; k < active[i]->n; k++) {
-            struct hypothesis *h = &active[i]->h[k];
-            if (h->finished)
-                continue;
-            b->id[R] = h->node < 0 ? SK_BOS : active[i]->node[h->node].word;
-            b->parent[R] = h->row;
-            b->sentence[R] = active[i]->sentence;
-            h->row = R++;
-        }
-    return R;
+    *r = (struct sk_beam_result){1, sk_xcalloc(1, sizeof *r->h)};
+    r->h->words = sk_xcalloc(1, sizeof *r->h->words);
+    r->h->score = -INFINITY;
 }
 
-/* Sentences index[0..n) of the call, none empty, n <= batch. */
-static void search_batch(struct sk_beam *b, const int32_t *const *source, const int *length,
-                         const int *index, int n, struct sk_beam_result *results)
+/* Encodes the next sentences, as many as there is room for; they wait. */
+static void encode(struct sk_beam *b, struct call *c)
 {
-    struct search **active = sk_xcalloc((size_t)n, sizeof *active);
-    int rows = 0, running = n;
-    for (int i = 0; i < n; i++) {
-        struct search *s = active[i] = &b->search[i];
-        int words = length[index[i]];
+    int rows = 0, n = 0;
+    for (; c->next < c->n; c->next++) {
+        int words = c->length[c->next];
         SK_ENSURE(words < b->longest);
-        b->offset[i] = rows;
-        memcpy(b->source + rows, source[index[i]], (size_t)words * sizeof *b->source);
+        if (words == 0) {
+            empty_result(&c->results[c->next]);
+            c->finished++;
+            continue;
+        }
+        if (b->spares == 0 || rows + words + 1 > b->source_rows)
+            break;
+        int32_t slot = b->spare[--b->spares];
+        struct search *s = &b->search[slot];
+        b->waiting[b->waitings + n] = slot;
+        b->offset[n++] = rows;
+        memcpy(b->source + rows, c->source[c->next], (size_t)words * sizeof *b->source);
         b->source[rows + words] = SK_EOS;
         rows += words + 1;
-        s->sentence = i;
+        s->index = c->next;
         s->limit = output_limit(&b->o, words + 1);
+        s->step = s->nodes = 0;
         s->n = 1;
-        s->nodes = 0;
         s->h[0] = (struct hypothesis){.node = -1};
     }
     b->offset[n] = rows;
-    sk_decoder_encode(b->decoder, b->source, b->offset, n);
-    for (int step = 0; running > 0; step++) {
-        int R = gather(b, active, running), still = 0;
-        const float *logp = sk_decoder_step(b->decoder, step, R, b->id, b->parent, b->sentence);
-        for (int i = 0; i < running; i++) {
-            struct search *s = active[i];
-            if (advance(b, s, step, logp) > 0)
-                active[still++] = s;
-            else
-                collect(b, s, &results[index[s->sentence]]);
+    for (int i = 0; n > 0 && i < b->models; i++)
+        sk_decoder_encode(b->decoder[i], b->source, b->offset, n, b->waiting + b->waitings);
+    b->waitings += n;
+}
+
+/* Fills the batch, in the order of the call. */
+static void admit(struct sk_beam *b, struct call *c)
+{
+    int taken = 0;
+    while (b->actives < b->batch) {
+        if (taken == b->waitings) {
+            taken = b->waitings = 0;
+            encode(b, c);
+            if (b->waitings == 0)
+                break;
         }
-        running = still;
+        b->active[b->actives++] = b->waiting[taken++];
     }
-    free(active);
+    b->waitings -= taken;
+    memmove(b->waiting, b->waiting + taken, (size_t)b->waitings * sizeof *b->waiting);
+}
+
+/* Input of the next step: the running hypotheses of all sentences. */
+static struct sk_decoder_rows gather(struct sk_beam *b)
+{
+    int R = 0;
+    for (int g = 0; g < b->actives; g++) {
+        struct search *s = &b->search[b->active[g]];
+        int32_t row = 0;
+        b->first[g] = R;
+        b->position[g] = s->step;
+        for (int k = 0; k < s->n; k++) {
+            struct hypothesis *h = &s->h[k];
+            if (h->finished)
+                continue;
+            b->id[R] = h->node < 0 ? SK_BOS : s->node[h->node].word;
+            b->parent[R++] = h->row;
+            h->row = row++;
+        }
+    }
+    b->first[b->actives] = R;
+    return (struct sk_decoder_rows){b->actives, b->active, b->position, b->first, b->id, b->parent};
 }
 
 void sk_beam_search(struct sk_beam *b, const int32_t *const *source, const int *length, int n,
-                    struct sk_beam_result *results)
+                    struct sk_beam_result *results, void (*done)(void *ctx, int n), void *ctx)
 {
-    int *index = sk_xcalloc((size_t)b->batch, sizeof *index), filled = 0;
-    for (int i = 0; i < n; i++) {
-        if (length[i] == 0) {
-            results[i] = (struct sk_beam_result){1, sk_xcalloc(1, sizeof *results[i].h)};
-            results[i].h->words = sk_xcalloc(1, sizeof *results[i].h->words);
-            results[i].h->score = -INFINITY;
-        } else {
-            index[filled++] = i;
+    struct call c = {.source = source, .length = length, .n = n, .results = results};
+    for (int told = 0;;) {
+        admit(b, &c);
+        if (done && c.finished > told)
+            done(ctx, told = c.finished);
+        if (b->actives == 0)
+            break;
+        struct sk_decoder_rows rows = gather(b);
+        for (int i = 0; i < b->models; i++)
+            sk_decoder_step(b->decoder[i], &rows);
+        sk_decoder_top(b->decoder, b->models, b->o.log_linear, &b->top);
+        int still = 0;
+        for (int g = 0; g < rows.groups; g++) {
+            int32_t slot = b->active[g];
+            struct search *s = &b->search[slot];
+            if (advance(b, s, b->first[g])) {
+                b->active[still++] = slot;
+                continue;
+            }
+            collect(b, s, &results[s->index]);
+            b->spare[b->spares++] = slot;
+            c.finished++;
         }
-        if (filled == b->batch || (i + 1 == n && filled > 0)) {
-            search_batch(b, source, length, index, filled, results);
-            filled = 0;
-        }
+        b->actives = still;
     }
-    free(index);
 }
 
 void sk_beam_result_free(struct sk_beam_result *r)

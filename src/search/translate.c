@@ -1,4 +1,5 @@
 /* translate.c - lines to ids, pieces, batches, and back. */
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,16 +32,16 @@ void sk_translate_limits(struct sk_translate_options *o, const struct sk_transfo
         o->max_words = 1;
 }
 
-struct sk_translator *sk_translator_new(struct sk_model *m, const struct sk_vocab *source,
+struct sk_translator *sk_translator_new(struct sk_model *const *models, int n, const struct sk_vocab *source,
                                         const struct sk_vocab *target, const struct sk_translate_options *o)
 {
     struct sk_translator *t = sk_xcalloc(1, sizeof *t);
     t->source = source;
     t->target = target;
     t->o = *o;
-    t->o.beam.nbest = 1;
-    SK_ENSURE(o->max_words > 0 && o->max_words < sk_model_config(m)->max_len[0]);
-    t->beam = sk_beam_new(m, &t->o.beam, o->batch, o->max_words + 1);
+    for (int i = 0; i < n; i++)
+        SK_ENSURE(o->max_words > 0 && o->max_words < sk_model_config(models[i])->max_len[0]);
+    t->beam = sk_beam_new(models, n, &t->o.beam, o->batch, o->max_words + 1);
     return t;
 }
 
@@ -86,8 +87,8 @@ static void cut(struct sk_translator *t, const char *text, int64_t line, struct 
 
 struct order { int n; size_t piece; };
 
-/* Longest first: what needs most memory fails at once, and a batch's
- * sentences end together. */
+/* Longest first: what needs most memory fails at once, sentences searched
+ * together are of a length, and the last ones to run are short. */
 static int by_length(const void *a, const void *b)
 {
     const struct order *x = a, *y = b;
@@ -96,58 +97,84 @@ static int by_length(const void *a, const void *b)
     return x->piece < y->piece ? -1 : x->piece > y->piece;
 }
 
+static void tell(void *ctx, int done)
+{
+    const struct sk_translator *t = ctx;
+    t->o.progress(t->o.ctx, done, (int64_t)t->pieces);
+}
+
 /* Translates all pieces; result[i] belongs to piece i. */
 static void search_pieces(struct sk_translator *t, struct sk_beam_result *result)
 {
-    size_t batch = (size_t)t->o.batch;
-    struct order *order = sk_xcalloc(t->pieces, sizeof *order);
-    const int32_t **source = sk_xcalloc(batch, sizeof *source);
-    int *length = sk_xcalloc(batch, sizeof *length);
-    struct sk_beam_result *found = sk_xcalloc(batch, sizeof *found);
-    for (size_t i = 0; i < t->pieces; i++)
+    size_t n = t->pieces;
+    struct order *order = sk_xcalloc(n, sizeof *order);
+    const int32_t **source = sk_xcalloc(n, sizeof *source);
+    int *length = sk_xcalloc(n, sizeof *length);
+    struct sk_beam_result *found = sk_xcalloc(n, sizeof *found);
+    SK_ENSURE(n <= INT_MAX);
+    for (size_t i = 0; i < n; i++)
         order[i] = (struct order){t->piece[i].n, i};
-    qsort(order, t->pieces, sizeof *order, by_length);
-    for (size_t first = 0; first < t->pieces; first += batch) {
-        size_t n = t->pieces - first < batch ? t->pieces - first : batch;
-        for (size_t i = 0; i < n; i++) {
-            const struct piece *p = &t->piece[order[first + i].piece];
-            source[i] = t->word + p->first;
-            length[i] = p->n;
-        }
-        sk_beam_search(t->beam, source, length, (int)n, found);
-        for (size_t i = 0; i < n; i++)
-            result[order[first + i].piece] = found[i];
-        if (t->o.progress)
-            t->o.progress(t->o.ctx, (int64_t)(first + n), (int64_t)t->pieces);
+    qsort(order, n, sizeof *order, by_length);
+    for (size_t i = 0; i < n; i++) {
+        const struct piece *p = &t->piece[order[i].piece];
+        source[i] = t->word + p->first;
+        length[i] = p->n;
     }
+    sk_beam_search(t->beam, source, length, (int)n, found, t->o.progress ? tell : NULL, t);
+    for (size_t i = 0; i < n; i++)
+        result[order[i].piece] = found[i];
     free(order);
     free(source);
     free(length);
     free(found);
 }
 
-/* Joins the results of a line's pieces, n > 0. */
-static void join(const struct sk_translator *t, const struct sk_beam_result *result, size_t n,
-                 struct sk_translation *out)
+/* The hypotheses of rank k of a line's n > 0 pieces, joined. */
+static char *join(const struct sk_translator *t, const struct sk_beam_result *result, size_t n, int k, double *score,
+                  int64_t *words)
 {
     struct sk_str text = {0};
     double logprob = 0;
-    int64_t symbols = 0;
+    int64_t length = 0;
+    *words = 0;
     for (size_t i = 0; i < n; i++) {
-        const struct sk_hypothesis *h = &result[i].h[0];
-        for (int k = 0; k < h->n; k++) {
-            const char *word = sk_vocab_word(t->target, h->words[k]);
+        const struct sk_hypothesis *h = &result[i].h[k];
+        for (int w = 0; w < h->n; w++) {
+            if (t->o.strip_unknown && h->words[w] == SK_UNK)
+                continue;
+            const char *word = sk_vocab_word(t->target, h->words[w]);
             if (text.len > 0)
                 sk_str_add(&text, " ", 1);
             sk_str_add(&text, word, strlen(word));
+            ++*words;
         }
         logprob += h->logprob;
-        symbols += h->n + 1;
-        out->words += h->n;
+        length += h->n;
     }
-    out->text = text.len > 0 ? text.text : sk_xstrdup("");
-    out->score = n == 1 ? result[0].h[0].score
-                        : 0.0 - logprob / sk_length_penalty(&t->o.beam, symbols);
+    *score = n == 1 ? result[0].h[k].score : sk_length_score(&t->o.beam, logprob, length);
+    return text.len > 0 ? text.text : sk_xstrdup("");
+}
+
+/* As many ranks as all pieces have. */
+static void join_all(const struct sk_translator *t, const struct sk_beam_result *result, size_t n,
+                     struct sk_translation *out)
+{
+    struct sk_hypothesis nothing = {.score = -INFINITY};
+    struct sk_beam_result empty = {1, &nothing};
+    if (n == 0) {                    /* no words in, no words out */
+        result = &empty;
+        n = 1;
+    }
+    out->n = result[0].n;
+    for (size_t i = 1; i < n; i++)
+        if (result[i].n < out->n)
+            out->n = result[i].n;
+    out->texts = sk_xcalloc((size_t)out->n, sizeof *out->texts);
+    out->scores = sk_xcalloc((size_t)out->n, sizeof *out->scores);
+    for (int k = out->n - 1; k >= 0; k--)        /* words: of the best, at last */
+        out->texts[k] = join(t, result, n, k, &out->scores[k], &out->words);
+    out->text = out->texts[0];
+    out->score = out->scores[0];
 }
 
 char *sk_translate_line(const char *line, size_t n)
@@ -174,12 +201,7 @@ void sk_translate(struct sk_translator *t, char *const *line, int64_t n, struct 
         size_t first = at;
         while (at < t->pieces && t->piece[at].line == i)
             at++;
-        if (at > first) {
-            join(t, result + first, at - first, &out[i]);
-        } else {
-            out[i].text = sk_xstrdup("");
-            out[i].score = -INFINITY;
-        }
+        join_all(t, result + first, at - first, &out[i]);
     }
     for (size_t i = 0; i < t->pieces; i++)
         sk_beam_result_free(&result[i]);
@@ -189,6 +211,10 @@ void sk_translate(struct sk_translator *t, char *const *line, int64_t n, struct 
 
 void sk_translation_free(struct sk_translation *t, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++)
-        free(t[i].text);
+    for (int64_t i = 0; i < n; i++) {
+        for (int k = 0; k < t[i].n; k++)
+            free(t[i].texts[k]);
+        free(t[i].texts);
+        free(t[i].scores);
+    }
 }

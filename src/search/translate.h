@@ -1,21 +1,22 @@
 /* translate.h - text in, text out: lines of source text to lines of target
- * text with one trained model.
+ * text with one trained model, or the mean of several.
  *
  * Tokens are separated by white space; unknown ones become <unk>. A line with
  * more words than max_words is cut into pieces of that many, which are
  * translated by themselves and joined by blanks, with a warning for each such
  * line. A line without tokens gives an empty line. Lines given together are
- * sorted by length into batches; results do not depend on that.
+ * searched in the order of their lengths; results do not depend on that.
  */
 #ifndef SK_SEARCH_TRANSLATE_H
 #define SK_SEARCH_TRANSLATE_H
 #include "search/beam.h"
 
 struct sk_translate_options {
-    struct sk_beam_options beam;     /* nbest is 1 here */
+    struct sk_beam_options beam;
     int batch;                       /* sentences searched together */
     int max_words;                   /* longest piece, without EOS */
-    /* Called after each batch with the number of pieces of this call that are
+    int strip_unknown;               /* leave <unk> out of the text */
+    /* Called now and then with the number of pieces of this call that are
      * done, and of all; may be NULL. */
     void (*progress)(void *ctx, int64_t done, int64_t all);
     void *ctx;
@@ -24,12 +25,15 @@ struct sk_translation {
     char *text;                      /* words joined by blanks */
     double score;                    /* normalised, lower is better; empty source: -inf; pieces: their
                                         log probabilities over the length penalty of their joint length */
-    int64_t source_words, words;
+    int64_t source_words, words;     /* words: of the text */
+    int n;                           /* hypotheses: 1 to nbest, those of the pieces joined rank by rank */
+    char **texts;                    /* (n) best first: texts[0] is text */
+    double *scores;                  /* (n) */
 };
 
 struct sk_translator;
-/* The model and the vocabularies must outlive it. */
-struct sk_translator *sk_translator_new(struct sk_model *m, const struct sk_vocab *source,
+/* The n models and the vocabularies must outlive it. */
+struct sk_translator *sk_translator_new(struct sk_model *const *models, int n, const struct sk_vocab *source,
                                         const struct sk_vocab *target, const struct sk_translate_options *o);
 void sk_translator_free(struct sk_translator *t);
 /* A line as sk_translate takes it, malloced: NUL bytes, which would end it

@@ -33,19 +33,32 @@ const char *sk_checkpoints_nonfinite(const struct sk_checkpoints *c, const float
 
 /* --- files of tensors -------------------------------------------------------- */
 
-enum { MAX_GROUPS = 3 };
 struct group { char prefix; float *values; /* (device) */ };
+struct groups { struct group g[3]; int n; };
+
+/* The moments, and the parameters if wanted, in order of their prefixes. */
+static struct groups groups_of(const struct sk_checkpoints *c, int with_params)
+{
+    struct groups s = {.n = 0};
+    if (c->m)
+        s.g[s.n++] = (struct group){'m', c->m};
+    if (with_params)
+        s.g[s.n++] = (struct group){'p', c->params};
+    if (c->v)
+        s.g[s.n++] = (struct group){'v', c->v};
+    return s;
+}
 
 /* Tensors of all groups, "x:NAME"; names in *names. */
-static struct sk_tensor *list_tensors(const struct sk_checkpoints *c, const struct group *g, int groups, char **names)
+static struct sk_tensor *list_tensors(const struct sk_checkpoints *c, const struct groups *s, char **names)
 {
     const struct sk_params *t = c->table;
-    struct sk_tensor *list = sk_xcalloc((size_t)(groups * t->n), sizeof *list);
-    char *name = *names = sk_xcalloc((size_t)(groups * t->n), SK_PARAM_NAME + 2);
-    for (int k = 0; k < groups; k++)
+    struct sk_tensor *list = sk_xcalloc((size_t)(s->n * t->n) + 1, sizeof *list);
+    char *name = *names = sk_xcalloc((size_t)(s->n * t->n) + 1, SK_PARAM_NAME + 2);
+    for (int k = 0; k < s->n; k++)
         for (int i = 0; i < t->n; i++, name += SK_PARAM_NAME + 2) {
             struct sk_tensor *x = &list[k * t->n + i];
-            name[0] = g[k].prefix;
+            name[0] = s->g[k].prefix;
             name[1] = ':';
             memcpy(name + 2, t->p[i].name, SK_PARAM_NAME);
             x->name = name;
@@ -56,17 +69,17 @@ static struct sk_tensor *list_tensors(const struct sk_checkpoints *c, const stru
     return list;
 }
 
-/* Writes groups (in order of their prefixes) with the state as metadata. */
-static int save_groups(const struct sk_checkpoints *c, const char *path, const struct group *g, int groups,
+/* Writes groups with the state as metadata. */
+static int save_groups(const struct sk_checkpoints *c, const char *path, const struct groups *all,
                        const struct sk_train_state *s, enum sk_commit how)
 {
     char *names, *text = sk_train_state_text(s);
-    struct sk_tensor *list = list_tensors(c, g, groups, &names);
+    struct sk_tensor *list = list_tensors(c, all, &names);
     struct sk_meta meta = {"state", text};
     int result = -1;
-    struct sk_tensors_writer *w = sk_tensors_create(path, list, groups * c->table->n, &meta, 1);
-    for (int k = 0; w && k < groups; k++) {
-        fetch(c, g[k].values);
+    struct sk_tensors_writer *w = sk_tensors_create(path, list, all->n * c->table->n, &meta, 1);
+    for (int k = 0; w && k < all->n; k++) {
+        fetch(c, all->g[k].values);
         for (int i = 0; w && i < c->table->n; i++)
             if (sk_tensors_write(w, c->host + c->table->p[i].offset, c->table->p[i].size) < 0) {
                 sk_tensors_abandon(w);
@@ -95,6 +108,14 @@ static int load_group(const struct sk_checkpoints *c, struct sk_tensors *f, cons
             return -1;
     }
     c->ops->upload(c->dev, g->values, c->host, c->table->total * sizeof(float));
+    return 0;
+}
+
+static int load_groups(const struct sk_checkpoints *c, struct sk_tensors *f, const struct groups *s)
+{
+    for (int k = 0; k < s->n; k++)
+        if (load_group(c, f, &s->g[k]) < 0)
+            return -1;
     return 0;
 }
 
@@ -144,7 +165,8 @@ static void keep_foreign_values(struct sk_metrics *t, const struct sk_metrics *f
     }
 }
 
-static int derive_metrics(const struct sk_checkpoints *c, const struct sk_train_state *s)
+/* *out: what `metrics` says now. */
+static int derive_metrics(const struct sk_checkpoints *c, const struct sk_train_state *s, struct sk_metrics *out)
 {
     struct sk_metrics table, found = {0};
     char *own = sk_metrics_text(&s->metrics), *path = path_of(c, SK_MD_METRICS), *text = NULL, *before = NULL;
@@ -161,7 +183,7 @@ static int derive_metrics(const struct sk_checkpoints *c, const struct sk_train_
     before = sk_metrics_text(&found);
     if (strcmp(text, before) != 0)
         result = sk_metrics_save(&table, c->dir);
-    sk_metrics_free(&table);
+    *out = table;
     sk_metrics_free(&found);
     free(own);
     free(text);
@@ -214,29 +236,79 @@ static int remove_params(const struct sk_checkpoints *c, int number)
     return result;
 }
 
-static int derive_removals(const struct sk_checkpoints *c, const struct sk_train_state *s)
+/* Marks kept[0..last]: the checkpoints that an average over the lines up to
+ * `last` would be made of. All lines count, whether their parameters are still
+ * there or not: so a removal that is done again removes the same. */
+static void mark_cached(const struct sk_checkpoints *c, const struct sk_metrics *t, int last, unsigned char *kept)
+{
+    int *all = sk_xcalloc((size_t)last + 1, sizeof *all), without, gone;
+    for (int i = 0; i < last; i++)
+        all[i] = i + 1;
+    struct sk_point *points, *chosen = sk_xcalloc((size_t)last + 1, sizeof *chosen);
+    int n = sk_average_points(t, c->cache_metric, all, last, &points, &without, &gone);
+    n = sk_average_choose(c->cache_strategy, sk_metric_maximize(c->cache_metric), points, n, c->cache, chosen);
+    for (int i = 0; i < n; i++)
+        kept[chosen[i].checkpoint] = 1;
+    free(all);
+    free(points);
+    free(chosen);
+}
+
+static void mark_last(const struct sk_checkpoints *c, const struct sk_decided *d, unsigned char *kept)
+{
+    for (int i = d->checkpoint; i > 0 && i > d->checkpoint - c->keep_last; i--)
+        kept[i] = 1;
+}
+
+static void mark_best(const struct sk_checkpoints *c, const struct sk_decided *d, const struct sk_metrics *t,
+                      unsigned char *kept)
+{
+    kept[d->stopping.best_checkpoint] = 1;
+    if (c->cache > 0)
+        mark_cached(c, t, d->checkpoint, kept);
+}
+
+static int remove_old_params(const struct sk_checkpoints *c, const struct sk_train_state *s, const struct sk_metrics *t)
+{
+    int *numbers = NULL, n = sk_md_list(c->dir, "params", &numbers), failed = n < 0;
+    unsigned char *kept = sk_xcalloc((size_t)s->now.checkpoint + 1, 1);
+    mark_last(c, &s->now, kept);
+    mark_best(c, &s->now, t, kept);
+    if (s->has_before) {
+        /* The last checkpoint may be withdrawn: then what is kept must be what
+         * an undisturbed run would have kept. */
+        mark_best(c, &s->before, t, kept);
+        if (c->cache > 0 && c->cache_strategy != SK_STRATEGY_BEST)
+            mark_last(c, &s->before, kept);
+    }
+    for (int i = 0; i < n && !failed; i++)
+        if (numbers[i] <= s->now.checkpoint && !kept[numbers[i]])
+            failed = remove_params(c, numbers[i]) < 0;
+    free(kept);
+    free(numbers);
+    return failed ? -1 : 0;
+}
+
+static int remove_old_states(const struct sk_checkpoints *c, const struct sk_train_state *s)
 {
     int *numbers = NULL, n = sk_md_list(c->dir, "state", &numbers), failed = n < 0;
-    for (int i = 0; i < n && !failed; i++)
-        if (numbers[i] < s->now.checkpoint)
+    for (int i = 0; i < n && !failed; i++) {
+        int best = numbers[i] == s->now.stopping.best_checkpoint ||
+            (s->has_before && numbers[i] == s->before.stopping.best_checkpoint);
+        if (numbers[i] < s->now.checkpoint && !(c->keep_best_state && best))
             failed = remove_checkpoint_file(c, "state", numbers[i]) < 0;
-    free(numbers);
-    if (failed || c->keep_last < 1)
-        return failed ? -1 : 0;
-    numbers = NULL;
-    n = sk_md_list(c->dir, "params", &numbers);
-    failed = n < 0;
-    for (int i = 0; i < n && !failed; i++)
-        if (numbers[i] <= s->now.checkpoint - c->keep_last && numbers[i] != s->now.stopping.best_checkpoint &&
-            !(s->has_before && numbers[i] == s->before.stopping.best_checkpoint))
-            failed = remove_params(c, numbers[i]) < 0;
+    }
     free(numbers);
     return failed ? -1 : 0;
 }
 
 static int derive(const struct sk_checkpoints *c, const struct sk_train_state *s)
 {
-    return derive_metrics(c, s) < 0 || derive_best(c, s) < 0 || derive_removals(c, s) < 0 ? -1 : 0;
+    struct sk_metrics table = {0};
+    int failed = derive_metrics(c, s, &table) < 0 || derive_best(c, s) < 0 || remove_old_states(c, s) < 0 ||
+        (c->keep_last > 0 && remove_old_params(c, s, &table) < 0);
+    sk_metrics_free(&table);
+    return failed ? -1 : 0;
 }
 
 static int drop_interrupted(const struct sk_checkpoints *c)
@@ -265,14 +337,14 @@ int sk_checkpoints_merge_scores(const char *dir)
 
 int sk_checkpoints_commit(struct sk_checkpoints *c, struct sk_train_state *s)
 {
-    const struct group moments[] = {{'m', c->m}, {'v', c->v}};
+    const struct groups moments = groups_of(c, 0);
     char *state = sk_md_checkpoint(c->dir, "state", s->now.checkpoint);
     char *params = sk_md_checkpoint(c->dir, "params", s->now.checkpoint);
     char hash[SK_HASH_HEX];
     int result = -1;
     s->withdraws = 0;
     hash_params(c, s->params);
-    if (save_groups(c, state, moments, 2, s, SK_PUBLISH) < 0)
+    if (save_groups(c, state, &moments, s, SK_PUBLISH) < 0)
         goto out;
     fetch(c, c->params);
     if (sk_params_save(c->table, params, c->host, SK_PUBLISH, hash) < 0)
@@ -287,10 +359,10 @@ out:
 
 int sk_checkpoints_interrupt(struct sk_checkpoints *c, struct sk_train_state *s)
 {
-    const struct group all[] = {{'m', c->m}, {'p', c->params}, {'v', c->v}};
+    const struct groups all = groups_of(c, 1);
     char *path = path_of(c, SK_MD_INTERRUPTED);
     hash_params(c, s->params);
-    int result = save_groups(c, path, all, 3, s, SK_REPLACE);
+    int result = save_groups(c, path, &all, s, SK_REPLACE);
     free(path);
     return result;
 }
@@ -340,7 +412,7 @@ static int load_checkpoint(const struct sk_checkpoints *c, int number, struct sk
 {
     char *state = sk_md_checkpoint(c->dir, "state", number), *params = sk_md_checkpoint(c->dir, "params", number);
     char hash[SK_HASH_HEX];
-    const struct group moments[] = {{'m', c->m}, {'v', c->v}};
+    const struct groups moments = groups_of(c, 0);
     int there = sk_file_exists(state);
     if (there <= 0) {
         if (there == 0)
@@ -350,7 +422,7 @@ static int load_checkpoint(const struct sk_checkpoints *c, int number, struct sk
         return there;
     }
     struct sk_tensors *f = open_state(state, s);
-    int good = f && load_group(c, f, &moments[0]) == 0 && load_group(c, f, &moments[1]) == 0;
+    int good = f && load_groups(c, f, &moments) == 0;
     if (f)
         sk_tensors_close(f);
     if (good && sk_params_load(c->table, params, c->host, 0, hash) < 0)
@@ -371,11 +443,9 @@ static int load_checkpoint(const struct sk_checkpoints *c, int number, struct sk
 static int load_interrupted(const struct sk_checkpoints *c, struct sk_train_state *s)
 {
     char *path = path_of(c, SK_MD_INTERRUPTED);
-    const struct group all[] = {{'m', c->m}, {'p', c->params}, {'v', c->v}};
+    const struct groups all = groups_of(c, 1);
     struct sk_tensors *f = open_state(path, s);
-    int good = f != NULL;
-    for (int k = 0; k < 3 && good; k++)
-        good = load_group(c, f, &all[k]) == 0;
+    int good = f && load_groups(c, f, &all) == 0;
     if (f)
         sk_tensors_close(f);
     free(path);
@@ -478,5 +548,42 @@ int sk_checkpoints_resume(struct sk_checkpoints *c, struct sk_train_state *s, co
 out:
     sk_train_state_free(&peeked);
     free(numbers);
+    return result;
+}
+
+/* --- back to a checkpoint ------------------------------------------------------------ */
+
+int sk_checkpoints_load_params(struct sk_checkpoints *c, int number)
+{
+    char *path = sk_md_checkpoint(c->dir, "params", number);
+    int result = sk_params_load(c->table, path, c->host, 0, NULL) < 0 ? -1 : 0;
+    if (result == 0)
+        c->ops->upload(c->dev, c->params, c->host, c->table->total * sizeof(float));
+    free(path);
+    return result;
+}
+
+int sk_checkpoints_load_moments(struct sk_checkpoints *c, int number, int64_t *steps)
+{
+    const struct groups moments = groups_of(c, 0);
+    struct sk_train_state then = {0};
+    char *path = sk_md_checkpoint(c->dir, "state", number);
+    struct sk_tensors *f = open_state(path, &then);
+    int result = f ? load_groups(c, f, &moments) : -1;
+    *steps = then.steps;
+    if (f) {
+        sk_tensors_close(f);
+        sk_train_state_free(&then);
+    }
+    free(path);
+    return result;
+}
+
+int sk_checkpoints_keep_initial(struct sk_checkpoints *c)
+{
+    char *path = sk_md_checkpoint(c->dir, "params", 0);
+    fetch(c, c->params);
+    int result = sk_params_save(c->table, path, c->host, SK_PUBLISH, NULL) < 0 ? -1 : 0;
+    free(path);
     return result;
 }

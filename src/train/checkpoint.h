@@ -5,22 +5,32 @@
  * `interrupted`, parameters beyond --keep-last-params). Every start derives
  * them again, so a kill anywhere loses nothing that was committed.
  *
- * `state.N`: tensors "m:NAME" and "v:NAME" (Adam's moments), metadata "state".
- * `interrupted`: the same and the parameters, "p:NAME"; replaced whole.
+ * `state.N`: tensors "m:NAME" and "v:NAME" (the optimizer's moments, if it keeps
+ * them), metadata "state". `interrupted`: the same and the parameters,
+ * "p:NAME"; replaced whole.
+ *
+ * Kept are the newest state, and that of the best checkpoint if lowering the
+ * learning rate may go back to it; with --keep-last-params the last
+ * parameters, the best, and those that an average would be made of.
  */
 #ifndef SK_TRAIN_CHECKPOINT_H
 #define SK_TRAIN_CHECKPOINT_H
 #include "math/ops.h"
 #include "model/params.h"
+#include "modeldir/average.h"
 #include "train/state.h"
 
 struct sk_checkpoints {
     const char *dir;
     int keep_last;                   /* --keep-last-params; < 1: all */
+    int cache;                       /* --cache-last-best-params, by this strategy and metric */
+    enum sk_strategy cache_strategy;
+    const char *cache_metric;
+    int keep_best_state;
     const struct sk_params *table;
     const struct sk_ops *ops;
     struct sk_device *dev;
-    float *params, *m, *v;           /* (device) flat, in the table's layout */
+    float *params, *m, *v;           /* (device) flat, in the table's layout; m, v: NULL if not kept */
     float *host;                     /* table->total floats, for what goes to and from files */
 };
 /* Loads the newest of `interrupted` and the checkpoints that verifies into
@@ -37,6 +47,12 @@ int sk_checkpoints_interrupt(struct sk_checkpoints *c, struct sk_train_state *s)
 /* Takes back the last checkpoint (s->has_before): the run stands where it
  * stood before that was decided. 0 or -1. */
 int sk_checkpoints_withdraw(struct sk_checkpoints *c, struct sk_train_state *s);
+/* The parameters, or the moments with *steps, as they were at a checkpoint whose
+ * files are kept. 0 or -1. */
+int sk_checkpoints_load_params(struct sk_checkpoints *c, int number);
+int sk_checkpoints_load_moments(struct sk_checkpoints *c, int number, int64_t *steps);
+/* params.00000, once. 0 or -1. */
+int sk_checkpoints_keep_initial(struct sk_checkpoints *c);
 /* After the lock was released: scores whose evaluators saw it held and left
  * them to us. When nothing is left to merge or another holds the lock: 0. */
 int sk_checkpoints_merge_scores(const char *dir);

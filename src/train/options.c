@@ -1,13 +1,8 @@
 #include "train/options.h"
 
-#include <errno.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/msg.h"
-#include "text/lines.h"
 
 #define AT(field) offsetof(struct sk_train_options, field)
 #define HEADING(text) {.name = "", .type = SK_OPT_FLAG, .help = text}
@@ -19,6 +14,10 @@
 #define VERY_MANY 9007199254740992.0
 
 static const struct sk_opt options[] = {
+    {.name = "config", .type = SK_OPT_STRING, .offset = AT(config), .value = "FILE",
+     .help = "Read options from FILE first: lines name<TAB>value, as in a model directory's args, or Sockeye's YAML. "
+     "What the command line says counts more.", .flags = SK_OPT_CONFIG | SK_OPT_UNRECORDED},
+
     HEADING("Data"),
     {.name = "source", .letter = 's', .type = SK_OPT_STRING, .offset = AT(source), .value = "FILE",
      .help = "Source side of the training text, plain or gzip.", .flags = SK_OPT_REQUIRED | SK_OPT_INPUT},
@@ -56,6 +55,9 @@ static const struct sk_opt options[] = {
      .help = "Size of an update: target tokens, each sentence's BOS included, or sentences (see --batch-type)."},
     {.name = "batch-type", .type = SK_OPT_CHOICE, .offset = AT(batch_type), .initial = "word",
      .choices = "word|sentence", .help = "What --batch-size counts."},
+    {.name = "update-interval", .type = SK_OPT_INT, .offset = AT(update_interval), .initial = "1", .min = 1,
+     .max = 65536, .value = "N", .help = "Batches whose gradients are added up to one update, as if they were one "
+     "batch N times as large."},
     {.name = "virtual-shards", .type = SK_OPT_INT, .offset = AT(virtual_shards), .initial = "8", .min = 1, .max = 1024,
      .value = "N", .help = "Parts, a power of two, into which each update's sums are cut: results depend on "
      "this number only, not on how many processes or threads compute them."},
@@ -100,6 +102,11 @@ static const struct sk_opt options[] = {
      .flags = SK_OPT_INPUT},
     {.name = "allow-missing-params", .type = SK_OPT_FLAG, .offset = AT(allow_missing_params),
      .help = "Parameters that --params lacks keep their random start."},
+    {.name = "fixed-param-names", .type = SK_OPT_LIST, .offset = AT(fixed_names), .value = "NAME...",
+     .help = "Parameters that are not trained."},
+    {.name = "fixed-param-strategy", .type = SK_OPT_CHOICE, .offset = AT(fixed_strategy),
+     .choices = "all_except_decoder|all_except_outer_layers|all_except_embeddings|all_except_output_proj",
+     .help = "Train a part of the model only; with --fixed-param-names both hold."},
     {.name = "weight-init", .type = SK_OPT_CHOICE, .offset = AT(weight_init), .initial = "xavier",
      .choices = "xavier|uniform", .help = "Initialisation of weights."},
     {.name = "weight-init-scale", .type = SK_OPT_FLOAT, .offset = AT(weight_init_scale), .initial = "3.0",
@@ -118,16 +125,25 @@ static const struct sk_opt options[] = {
      .max = 0.99, .value = "E", .help = "Probability given to all other words together."},
     {.name = "loss-normalization-type", .type = SK_OPT_CHOICE, .offset = AT(loss_normalization), .initial = "valid",
      .choices = "valid|batch", .help = "Divide gradients by the update's number of labels, or by --batch-size."},
-    {.name = "optimizer", .type = SK_OPT_CHOICE, .offset = AT(optimizer), .initial = "adam", .choices = "adam",
-     .help = "Optimizer."},
+    {.name = "optimizer", .type = SK_OPT_CHOICE, .offset = AT(optimizer), .initial = "adam",
+     .choices = "adam|sgd|nag|nadam|rmsprop|adagrad|adadelta", .help = "Optimizer, as in MXNet."},
     {.name = "optimizer-params", .type = SK_OPT_STRING, .offset = AT(optimizer_params), .value = "K:V,K:V",
-     .help = "beta1 (0.9), beta2 (0.999), epsilon (1e-8)."},
+     .help = "adam: beta1 (0.9), beta2 (0.999), epsilon (1e-8); nadam: also schedule_decay (0.004); sgd, nag: momentum "
+     "(0); rmsprop: gamma1 (0.9), epsilon (1e-8); adagrad: eps (1e-7); adadelta: rho (0.9), epsilon (1e-5)."},
+    {.name = "momentum", .type = SK_OPT_FLOAT, .offset = AT(momentum), .initial = "0", .min = 0, .max = 0.9999999,
+     .value = "X", .help = "Momentum of sgd and nag; 0: none."},
+    {.name = "weight-decay", .type = SK_OPT_FLOAT, .offset = AT(weight_decay), .initial = "0", .min = 0, .max = 1,
+     .value = "X", .help = "X times the value is added to the gradient of weights and norm scales (not of biases and "
+     "norm offsets)."},
     {.name = "initial-learning-rate", .type = SK_OPT_FLOAT, .offset = AT(learning_rate), .initial = "0.0002",
      .min = 0, .max = 1e6, .value = "RATE", .help = "Learning rate before schedule and warm-up."},
     {.name = "learning-rate-scheduler-type", .type = SK_OPT_CHOICE, .offset = AT(scheduler),
      .initial = "plateau-reduce",
-     .choices = "plateau-reduce|inv-sqrt-decay|fixed-rate-inv-sqrt-t|fixed-rate-inv-t|none",
+     .choices = "plateau-reduce|inv-sqrt-decay|fixed-rate-inv-sqrt-t|fixed-rate-inv-t|fixed-step|none",
      .help = "Schedule of the learning rate. none: constant, without warm-up."},
+    {.name = "learning-rate-schedule", .type = SK_OPT_STRING, .offset = AT(rate_schedule), .value = "RATE:N,RATE:N",
+     .help = "fixed-step: learning rates, each for N updates, a multiple of --checkpoint-frequency. Training ends "
+     "after the last; --max-num-checkpoint-not-improved and the limits in updates, samples and epochs have no effect."},
     {.name = "learning-rate-reduce-factor", .type = SK_OPT_FLOAT, .offset = AT(reduce_factor), .initial = "0.7",
      .min = 0, .max = 1e6, .value = "X",
      .help = "plateau-reduce: the rate is multiplied by this. From 1 on, as in Sockeye: constant, no warm-up."},
@@ -138,6 +154,11 @@ static const struct sk_opt options[] = {
      .value = "N", .help = "Updates over which the rate rises linearly."},
     {.name = "learning-rate-half-life", .type = SK_OPT_FLOAT, .offset = AT(half_life), .initial = "10",
      .min = 1e-6, .max = 1e9, .value = "N", .help = "fixed-rate schedules: checkpoints until half the rate."},
+    {.name = "learning-rate-decay-param-reset", .type = SK_OPT_FLAG, .offset = AT(param_reset),
+     .help = "plateau-reduce: whenever the rate is lowered, go back to the parameters of the best checkpoint."},
+    {.name = "learning-rate-decay-optimizer-states-reset", .type = SK_OPT_CHOICE, .offset = AT(states_reset),
+     .initial = "off", .choices = "off|initial|best", .help = "plateau-reduce: whenever the rate is lowered, begin the "
+     "optimizer's moments anew, or go back to those of the best checkpoint."},
     {.name = "gradient-clipping-type", .type = SK_OPT_CHOICE, .offset = AT(clipping_type), .initial = "none",
      .choices = "abs|norm|none", .help = "Clip each value, or the global norm."},
     {.name = "gradient-clipping-threshold", .type = SK_OPT_FLOAT, .offset = AT(clipping_threshold),
@@ -160,19 +181,34 @@ static const struct sk_opt options[] = {
     {.name = "max-updates", .type = SK_OPT_LONG, .offset = AT(max_updates), .initial = "0", .min = 0,
      .max = 4294967295.0, .value = "N", .help = "End after so many updates; 0: no limit.", .flags = SK_OPT_FREE},
     {.name = "min-updates", .type = SK_OPT_LONG, .offset = AT(min_updates), .initial = "0", .min = 0,
-     .max = 4294967295.0, .value = "N", .help = "Patience does not end training before.", .flags = SK_OPT_FREE},
+     .max = 4294967295.0, .value = "N", .help = "Patience does not end training before so many updates.",
+     .flags = SK_OPT_FREE},
+    {.name = "max-checkpoints", .type = SK_OPT_INT, .offset = AT(max_checkpoints), .initial = "0", .min = 0,
+     .max = MANY, .value = "N", .help = "End after checkpoint N; 0: no limit.", .flags = SK_OPT_FREE},
     {.name = "max-num-epochs", .type = SK_OPT_INT, .offset = AT(max_epochs), .initial = "0", .min = 0, .max = MANY,
      .value = "N", .help = "End after so many passes through the data; 0: no limit.", .flags = SK_OPT_FREE},
     {.name = "min-num-epochs", .type = SK_OPT_INT, .offset = AT(min_epochs), .initial = "0", .min = 0, .max = MANY,
-     .value = "N", .help = "Patience does not end training before.", .flags = SK_OPT_FREE},
+     .value = "N", .help = "Patience does not end training before so many passes.", .flags = SK_OPT_FREE},
     {.name = "max-samples", .type = SK_OPT_LONG, .offset = AT(max_samples), .initial = "0", .min = 0,
      .max = VERY_MANY, .value = "N", .help = "End after so many sentence pairs; 0: no limit.", .flags = SK_OPT_FREE},
+    {.name = "min-samples", .type = SK_OPT_LONG, .offset = AT(min_samples), .initial = "0", .min = 0,
+     .max = VERY_MANY, .value = "N", .help = "Patience does not end training before so many sentence pairs.",
+     .flags = SK_OPT_FREE},
     {.name = "max-seconds", .type = SK_OPT_LONG, .offset = AT(max_seconds), .initial = "0", .min = 0,
      .max = VERY_MANY, .value = "N", .help = "End at the first checkpoint after so many seconds of training, all "
      "starts together; 0: no limit.", .flags = SK_OPT_FREE},
     {.name = "keep-last-params", .type = SK_OPT_INT, .offset = AT(keep_last_params), .initial = "-1", .min = -1,
      .max = MANY, .value = "N", .help = "Keep the parameters of the last N checkpoints and the best; -1: of all.",
      .flags = SK_OPT_FREE},
+    {.name = "keep-initializations", .type = SK_OPT_FLAG, .offset = AT(keep_initializations),
+     .help = "Write the parameters before the first update to params.00000 and keep them."},
+    {.name = "cache-last-best-params", .type = SK_OPT_INT, .offset = AT(cache_last_best), .initial = "0", .min = 0,
+     .max = MANY, .value = "N", .help = "With --keep-last-params: keep besides the N checkpoints that sk-average -n N "
+     "would choose.", .flags = SK_OPT_FREE},
+    {.name = "cache-strategy", .type = SK_OPT_CHOICE, .offset = AT(cache_strategy), .initial = "best",
+     .choices = "best|last|lifespan", .help = "By which strategy of sk-average.", .flags = SK_OPT_FREE},
+    {.name = "cache-metric", .type = SK_OPT_CHOICE, .offset = AT(cache_metric), .initial = "perplexity",
+     .choices = "perplexity|accuracy|bleu|chrf", .help = "By which metric.", .flags = SK_OPT_FREE},
 
     HEADING("This process"),
     {.name = "num-shards", .type = SK_OPT_INT, .offset = AT(num_shards), .initial = "1", .min = 1, .max = 1024,
@@ -184,8 +220,15 @@ static const struct sk_opt options[] = {
      .flags = SK_OPT_FREE},
     {.name = "use-cpu", .type = SK_OPT_FLAG, .offset = AT(use_cpu), .help = "Train on the CPU.",
      .flags = SK_OPT_FREE},
+    {.name = "dry-run", .type = SK_OPT_FLAG, .offset = AT(dry_run),
+     .help = "Read the data, say what training would be like (parameters, memory, updates of an epoch), leave nothing "
+     "behind.", .flags = SK_OPT_UNRECORDED},
     {.name = "quiet", .letter = 'q', .type = SK_OPT_FLAG, .offset = AT(quiet),
      .help = "Talk to the log file only.", .flags = SK_OPT_UNRECORDED},
+    {.name = "no-logfile", .type = SK_OPT_FLAG, .offset = AT(no_logfile), .help = "Talk to the console only.",
+     .flags = SK_OPT_UNRECORDED},
+    {.name = "loglevel", .type = SK_OPT_CHOICE, .offset = AT(loglevel), .initial = "INFO", .choices = "INFO|DEBUG",
+     .help = "DEBUG also says loss, gradient norm and learning rate of each update.", .flags = SK_OPT_UNRECORDED},
     {.name = NULL}
 };
 
@@ -196,151 +239,6 @@ const struct sk_program sk_train_program = {
     .epilogue = "Pairs are source:target or encoder:decoder; one value stands for both.\n"
                 "SIGTERM, SIGINT and SIGUSR1: the state is saved, exit 75; the same command goes on from there.",
 };
-
-/* One number of a list or pair, read strictly. */
-static double number(const char *option, const char *text, double low, double high)
-{
-    char *end;
-    errno = 0;
-    double value = strtod(text, &end);
-    if (end == text || *end || errno || !isfinite(value) || value < low || value > high)
-        sk_opt_misuse("--%s: '%s' is no number from %g to %g", option, text, low, high);
-    return value;
-}
-
-static void read_optimizer_params(struct sk_train_plan *p, const char *text)
-{
-    p->beta1 = 0.9;
-    p->beta2 = 0.999;
-    p->epsilon = 1e-8;
-    if (!text || !*text)
-        return;
-    char *copy = sk_xstrdup(text), *rest = copy, *item;
-    while ((item = strsep(&rest, ",")) != NULL) {
-        char *value = strchr(item, ':');
-        if (!value)
-            sk_opt_misuse("--optimizer-params: '%s' is not of the form name:value", item);
-        *value++ = '\0';
-        if (strcmp(item, "beta1") == 0)
-            p->beta1 = number("optimizer-params beta1", value, 0, 0.9999999);
-        else if (strcmp(item, "beta2") == 0)
-            p->beta2 = number("optimizer-params beta2", value, 0, 0.9999999);
-        else if (strcmp(item, "epsilon") == 0)
-            p->epsilon = number("optimizer-params epsilon", value, 1e-38, 1);
-        else
-            sk_opt_misuse("--optimizer-params: '%s' is not one of beta1, beta2, epsilon", item);
-    }
-    free(copy);
-}
-
-static void read_sequence(char out[8], const char *option, const char *text)
-{
-    if (!text)
-        text = "";
-    size_t n = strspn(text, "ndr");
-    if (text[n] || n > 7)
-        sk_opt_misuse("--%s: '%s' is not made of up to 7 letters n, d, r", option, text);
-    memcpy(out, text, n + 1);
-}
-
-static enum sk_tying tying(const struct sk_train_options *o)
-{
-    if (!o->weight_tying)
-        return SK_TYING_NONE;
-    if (strcmp(o->weight_tying_type, "src_trg_softmax") == 0)
-        return SK_TYING_SRC_TRG_SOFTMAX;
-    return strcmp(o->weight_tying_type, "src_trg") == 0 ? SK_TYING_SRC_TRG : SK_TYING_TRG_SOFTMAX;
-}
-
-static void plan_model(const struct sk_train_options *o, struct sk_train_plan *p)
-{
-    struct sk_transformer *m = &p->model;
-    for (int side = 0; side < 2; side++) {
-        m->layers[side] = o->num_layers[side];
-        m->size[side] = o->model_size[side];
-        m->heads[side] = o->heads[side];
-        m->feed_forward[side] = o->feed_forward[side];
-        m->max_len[side] = o->max_seq_len[side] + 1;
-        read_sequence(m->pre[side], "transformer-preprocess", o->preprocess[side]);
-        read_sequence(m->post[side], "transformer-postprocess", o->postprocess[side]);
-        m->dropout_embed[side] = (float)number("embed-dropout", o->embed_dropout[side], 0, 0.99);
-        if (o->num_embed[side] && o->num_embed[side] != o->model_size[side])
-            sk_opt_misuse("--num-embed %d must equal --transformer-model-size %d (or be left out)",
-                          o->num_embed[side], o->model_size[side]);
-    }
-    m->activation = strcmp(o->activation, "gelu") == 0 ? SK_GELU :
-        strcmp(o->activation, "swish1") == 0 ? SK_SWISH1 : SK_RELU;
-    m->positions = strcmp(o->positions, "learned") == 0 ? SK_POSITIONS_LEARNED :
-        strcmp(o->positions, "none") == 0 ? SK_POSITIONS_NONE : SK_POSITIONS_FIXED;
-    m->tying = tying(o);
-    m->dropout_attention = (float)o->dropout_attention;
-    m->dropout_act = (float)o->dropout_act;
-    m->dropout_prepost = (float)o->dropout_prepost;
-    p->shared_vocab = o->shared_vocab || m->tying == SK_TYING_SRC_TRG || m->tying == SK_TYING_SRC_TRG_SOFTMAX;
-
-    /* The sizes are checked before any data is read: the vocabularies stand in. */
-    struct sk_transformer check = *m;
-    check.vocab[0] = check.vocab[1] = 16;
-    if (sk_transformer_check(&check) < 0)
-        sk_opt_misuse("%s", sk_fail_message());
-
-    p->init = (struct sk_init_options){
-        .seed = (uint64_t)o->seed, .xavier = strcmp(o->weight_init, "xavier") == 0, .scale = o->weight_init_scale,
-        .factor = o->xavier_factor[0], .gaussian = strcmp(o->xavier_rand, "gaussian") == 0,
-        .embed_normal = strcmp(o->embed_weight_init, "normal") == 0};
-}
-
-static void plan_schedule(const struct sk_train_options *o, struct sk_train_plan *p)
-{
-    struct sk_schedule *s = &p->schedule;
-    *s = (struct sk_schedule){.rate = o->learning_rate, .warmup = o->warmup, .factor = o->reduce_factor,
-                              .patience = o->reduce_num_not_improved, .half_life = o->half_life,
-                              .interval = o->checkpoint_frequency};
-    if (strcmp(o->scheduler, "plateau-reduce") == 0)
-        s->type = o->reduce_factor < 1 ? SK_RATE_PLATEAU : SK_RATE_CONSTANT;
-    else if (strcmp(o->scheduler, "inv-sqrt-decay") == 0)
-        s->type = SK_RATE_INV_SQRT_DECAY;
-    else if (strcmp(o->scheduler, "fixed-rate-inv-sqrt-t") == 0)
-        s->type = SK_RATE_INV_SQRT_T;
-    else
-        s->type = strcmp(o->scheduler, "none") == 0 ? SK_RATE_CONSTANT : SK_RATE_INV_T;
-    if (s->type == SK_RATE_CONSTANT && s->warmup > 0)
-        sk_warn("the learning rate is constant (--learning-rate-scheduler-type %s, --learning-rate-reduce-factor "
-                "%g): --learning-rate-warmup %d has no effect", o->scheduler, o->reduce_factor, o->warmup);
-}
-
-static void plan_metrics(const struct sk_train_options *o, struct sk_train_plan *p)
-{
-    p->optimized = o->optimized_metric;
-    p->accuracy = strcmp(o->optimized_metric, "accuracy") == 0;
-    for (int i = 0; i < o->metrics.n; i++) {
-        if (strcmp(o->metrics.v[i], "accuracy") == 0)
-            p->accuracy = 1;
-        else if (strcmp(o->metrics.v[i], "perplexity") != 0)
-            sk_opt_misuse("--metrics: '%s' is neither perplexity nor accuracy", o->metrics.v[i]);
-    }
-}
-
-static void check_data(const struct sk_train_options *o, const struct sk_train_plan *p)
-{
-    if (o->num_shards != 1 || o->shard != 0)
-        sk_opt_misuse("--num-shards %d --shard %d: this version trains with one process (--num-shards 1 --shard 0)",
-                      o->num_shards, o->shard);
-    if (o->virtual_shards & (o->virtual_shards - 1))
-        sk_opt_misuse("--virtual-shards %d is no power of two", o->virtual_shards);
-    if (!p->sentence_batches && o->batch_size < o->max_seq_len[1] + 1)
-        sk_opt_misuse("--batch-size %d (target tokens) must hold the longest sentence, --max-seq-len %d plus 1",
-                      o->batch_size, o->max_seq_len[1]);
-    if (p->shared_vocab && (o->num_words[0] != o->num_words[1] || o->word_min_count[0] != o->word_min_count[1]))
-        sk_opt_misuse("a shared vocabulary has one --num-words and one --word-min-count, not %d:%d and %d:%d",
-                      o->num_words[0], o->num_words[1], o->word_min_count[0], o->word_min_count[1]);
-    if (o->max_epochs && o->min_epochs > o->max_epochs)
-        sk_opt_misuse("--min-num-epochs %d is over --max-num-epochs %d", o->min_epochs, o->max_epochs);
-    if (o->max_updates && o->min_updates > o->max_updates)
-        sk_opt_misuse("--min-updates %lld is over --max-updates %lld", o->min_updates, o->max_updates);
-    if (o->allow_missing_params && !o->params)
-        sk_opt_misuse("--allow-missing-params needs --params");
-}
 
 void sk_train_options_parse(struct sk_train_options *o, struct sk_train_plan *p, int argc, char **argv)
 {
@@ -354,24 +252,10 @@ void sk_train_options_parse(struct sk_train_options *o, struct sk_train_plan *p,
             argv[i] = vt;
     }
     memset(o, 0, sizeof *o);
-    memset(p, 0, sizeof *p);
     sk_opt_parse(&sk_train_program, o, argc, argv);
     sk_quiet(o->quiet);
+    sk_debug_wanted(strcmp(o->loglevel, "DEBUG") == 0);
     if (o->metrics.n == 0)
         o->metrics = (struct sk_opt_list){2, both};
-    p->sentence_batches = strcmp(o->batch_type, "sentence") == 0;
-    p->lines_flags = o->replace_invalid ? SK_LINES_REPLACE_INVALID : 0;
-    plan_model(o, p);
-    plan_schedule(o, p);
-    plan_metrics(o, p);
-    read_optimizer_params(p, o->optimizer_params);
-    p->clip_threshold = o->clipping_threshold;
-    p->clip = o->clipping_threshold <= 0 ? SK_CLIP_NONE :
-        strcmp(o->clipping_type, "abs") == 0 ? SK_CLIP_ABS :
-        strcmp(o->clipping_type, "norm") == 0 ? SK_CLIP_NORM : SK_CLIP_NONE;
-    p->limits = (struct sk_limits){
-        .max_updates = o->max_updates, .min_updates = o->min_updates, .max_samples = o->max_samples,
-        .max_epochs = o->max_epochs, .min_epochs = o->min_epochs, .max_seconds = (double)o->max_seconds,
-        .patience = o->patience};
-    check_data(o, p);
+    sk_train_plan_make(p, o);
 }

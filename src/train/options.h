@@ -1,22 +1,26 @@
 /* options.h - the options of the trainer: the table, the values, and what
  * follows from them. Names, aliases, defaults and meanings are Sockeye 1.18's
- * wherever it has the option.
+ * wherever it has the option. What may change between two starts on one model
+ * directory, and what is no part of a run at all, are flags in the table.
  */
 #ifndef SK_TRAIN_OPTIONS_H
 #define SK_TRAIN_OPTIONS_H
 #include "base/opt.h"
 #include "model/params.h"
 #include "model/transformer.h"
+#include "modeldir/average.h"
+#include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/stopping.h"
 
 struct sk_train_options {
+    const char *config;
     /* data */
     const char *source, *target, *validation_source, *validation_target, *output;
     const char *source_vocab, *target_vocab;
     int shared_vocab, num_words[2], word_min_count[2], pad_vocab, max_seq_len[2], replace_invalid;
     /* batches */
-    int batch_size, virtual_shards;
+    int batch_size, virtual_shards, update_interval;
     const char *batch_type;
     /* model */
     const char *encoder, *decoder;
@@ -32,24 +36,31 @@ struct sk_train_options {
     double weight_init_scale;
     /* objective and optimizer */
     const char *loss, *loss_normalization, *optimizer, *optimizer_params;
-    double label_smoothing, learning_rate;
+    double label_smoothing, learning_rate, momentum, weight_decay;
     const char *clipping_type;
     double clipping_threshold;
-    const char *scheduler;
+    const char *scheduler, *rate_schedule;
     double reduce_factor, half_life;
-    int reduce_num_not_improved, warmup;
+    int reduce_num_not_improved, warmup, param_reset;
+    const char *states_reset;
+    const char *fixed_strategy;
+    struct sk_opt_list fixed_names;
     /* checkpoints and the end */
     int checkpoint_frequency;
-    long long max_updates, min_updates, max_samples, max_seconds;
-    int max_epochs, min_epochs, patience, keep_last_params;
-    const char *optimized_metric;
+    long long max_updates, min_updates, max_samples, min_samples, max_seconds;
+    int max_epochs, min_epochs, max_checkpoints, patience;
+    int keep_last_params, keep_initializations, cache_last_best;
+    const char *optimized_metric, *cache_metric, *cache_strategy;
     struct sk_opt_list metrics;
     /* this process */
     long long seed;
-    int overwrite_output, num_shards, shard, threads, use_cpu, quiet;
+    int overwrite_output, num_shards, shard, threads, use_cpu, dry_run, quiet, no_logfile;
+    const char *loglevel;
 };
 
 enum sk_clip { SK_CLIP_NONE, SK_CLIP_ABS, SK_CLIP_NORM };
+/* What --learning-rate-decay-optimizer-states-reset makes of the moments. */
+enum sk_states_reset { SK_STATES_KEEP, SK_STATES_INITIAL, SK_STATES_BEST };
 
 /* What the options mean. */
 struct sk_train_plan {
@@ -57,9 +68,12 @@ struct sk_train_plan {
     struct sk_init_options init;     /* source_vocab still 0 */
     struct sk_schedule schedule;
     struct sk_limits limits;
-    double beta1, beta2, epsilon;
+    struct sk_optimizer optimizer;
+    int param_reset;                 /* when the rate is lowered: back to the best parameters, */
+    enum sk_states_reset states_reset;   /* and this happens to the moments */
     enum sk_clip clip;
     double clip_threshold;
+    enum sk_strategy cache_strategy;
     int shared_vocab;                /* asked for, or needed by the tying */
     int sentence_batches;
     int accuracy;                    /* reported in metrics and log */
@@ -69,7 +83,12 @@ struct sk_train_plan {
 
 extern const struct sk_program sk_train_program;
 
-/* Parses, checks across options, makes the plan. Exits on --help, --version
- * and misuse (64). */
+/* Which parameters are not trained: fixed[i] = 1 for those of the table (which
+ * are 0 before). Returns how many values they have. */
+int64_t sk_train_fixed(const struct sk_train_options *o, const struct sk_params *t, unsigned char *fixed);
+
+/* Checks across options and makes the plan; exits on misuse (64). (plan.c) */
+void sk_train_plan_make(struct sk_train_plan *p, const struct sk_train_options *o);
+/* Parses and makes the plan. Exits on --help, --version and misuse (64). */
 void sk_train_options_parse(struct sk_train_options *o, struct sk_train_plan *p, int argc, char **argv);
 #endif

@@ -44,7 +44,8 @@ static int wipe(const struct start *s)
 {
     static const char *const files[] = {
         SK_MD_ARGS, SK_MD_FINISHED, SK_MD_INTERRUPTED, SK_MD_BEST, SK_MD_METRICS, SK_MD_PROGRESS, SK_MD_CONFIG,
-        SK_MD_VOCAB_SOURCE, SK_MD_VOCAB_TARGET, SK_MD_VALIDATION_SOURCE, SK_MD_VALIDATION_TARGET, SK_MD_LOG};
+        SK_MD_INITIAL, SK_MD_VOCAB_SOURCE, SK_MD_VOCAB_TARGET, SK_MD_VALIDATION_SOURCE, SK_MD_VALIDATION_TARGET,
+        SK_MD_LOG};
     static const char *const folders[] = {SK_MD_DATA, SK_MD_EVAL};
     static const char *const kinds[] = {"params", "state"};
     int failed = 0;
@@ -160,7 +161,7 @@ static int enter(struct start *s)
     if ((s->fresh || !s->recorded) && !s->inputs_read && sk_inputs_read(&s->inputs, s->o, s->p->lines_flags) < 0)
         return -1;
     char *log = path_of(s, SK_MD_LOG), *data = path_of(s, SK_MD_DATA);
-    int result = sk_log_open(log) < 0 || sk_mkdir(data) < 0 || sk_file_sweep(s->dir) < 0 ||
+    int result = (!s->o->no_logfile && sk_log_open(log) < 0) || sk_mkdir(data) < 0 || sk_file_sweep(s->dir) < 0 ||
         sk_file_sweep(data) < 0 ? -1 : 0;
     free(log);
     free(data);

@@ -33,7 +33,6 @@ void sk_report_start(struct sk_report *r)
 
 static void count(struct sk_tally *t, const struct sk_batch *b)
 {
-    t->updates++;
     t->samples += b->sentences;
     t->source_tokens += b->source_rows;
     t->target_tokens += b->target_rows;
@@ -108,6 +107,8 @@ void sk_report_progress(struct sk_report *r, const struct sk_train_state *s)
     if (s->now.labels)
         sk_str_printf(&text, "perplexity-train\t%.9g\n", train_perplexity(s));
     sk_str_printf(&text, "samples\t%lld\n", (long long)s->samples);
+    if (r->stopped)
+        sk_str_printf(&text, "stopped\t%s\n", r->stopped);
     if (t->updates)
         sk_str_printf(&text, "target-tokens/sec\t%.1f\n", per_second(t, t->target_tokens));
     sk_str_printf(&text, "time\t%lld\n", (long long)time(NULL));
@@ -123,10 +124,31 @@ void sk_report_progress(struct sk_report *r, const struct sk_train_state *s)
     r->progress = sk_clock();
 }
 
-void sk_report_update(struct sk_report *r, const struct sk_train_state *s, const struct sk_batch *b)
+void sk_report_params(const struct sk_params *t, int64_t fixed)
+{
+    for (int i = 0; i < t->n; i++) {
+        const struct sk_param *p = &t->p[i];
+        if (p->ndim == 1)
+            sk_info("Model parameters: %s: (%lld,)", p->name, (long long)p->shape[0]);
+        else
+            sk_info("Model parameters: %s: (%lld, %lld)", p->name, (long long)p->shape[0], (long long)p->shape[1]);
+    }
+    long long learned = (long long)t->count - (long long)fixed;
+    sk_info("Fixing %lld parameters (%.2f%%)", (long long)fixed, 100.0 * (double)fixed / (double)t->count);
+    sk_info("Learning %lld parameters (%.2f%%)", learned, 100.0 * (double)learned / (double)t->count);
+    sk_info("Total # of parameters: %zu", t->count);
+}
+
+void sk_report_batch(struct sk_report *r, const struct sk_batch *b)
 {
     count(&r->line, b);
     count(&r->checkpoint, b);
+}
+
+void sk_report_update(struct sk_report *r, const struct sk_train_state *s)
+{
+    r->line.updates++;
+    r->checkpoint.updates++;
     show_live(r, s);
     if (s->updates % LINE_UPDATES != 0)
         return;

@@ -6,6 +6,7 @@
  */
 #ifndef SK_TRAIN_REPORT_H
 #define SK_TRAIN_REPORT_H
+#include "model/params.h"
 #include "text/batch.h"
 #include "train/state.h"
 
@@ -16,12 +17,16 @@ struct sk_report {
     int64_t interval, max_updates;   /* between checkpoints; 0: no limit */
     struct sk_tally line, checkpoint;
     double live, progress;           /* when last shown, when last written */
+    const char *stopped;             /* the signal that ends it; NULL: none */
 };
 /* Seconds of a clock that only goes forward. */
 double sk_clock(void);
 void sk_report_start(struct sk_report *r);
-/* After each update. */
-void sk_report_update(struct sk_report *r, const struct sk_train_state *s, const struct sk_batch *b);
+/* Model parameters by name and shape; of their values `fixed` are not trained. */
+void sk_report_params(const struct sk_params *t, int64_t fixed);
+/* After each batch, and after each update. */
+void sk_report_batch(struct sk_report *r, const struct sk_batch *b);
+void sk_report_update(struct sk_report *r, const struct sk_train_state *s);
 /* Before validation: the training side of checkpoint N. */
 void sk_report_training(const struct sk_report *r, const struct sk_train_state *s, int checkpoint);
 /* Time spent validating is not training time. */

@@ -1,6 +1,43 @@
 #include "train/schedule.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/msg.h"
+
+static int read_step(struct sk_schedule *s, const char *text)
+{
+    char *colon, *end;
+    double rate = strtod(text, &colon);
+    if (text[strspn(text, "0123456789.eE+-:")] || colon == text || *colon != ':' || !isfinite(rate) || rate < 0)
+        return sk_fail(SK_EXIT_USAGE, "--learning-rate-schedule: '%s' is not of the form rate:updates", text);
+    long long updates = strtoll(colon + 1, &end, 10);
+    if (end == colon + 1 || *end || updates < 1 || updates > UINT32_MAX)
+        return sk_fail(SK_EXIT_USAGE, "--learning-rate-schedule: '%s' is not of the form rate:updates", text);
+    if (updates % s->interval)
+        return sk_fail(SK_EXIT_USAGE, "--learning-rate-schedule: %lld updates of '%s' are no multiple of "
+                       "--checkpoint-frequency %lld", updates, text, (long long)s->interval);
+    int64_t before = s->steps ? s->step[s->steps - 1].until : 0;
+    if (before + updates > UINT32_MAX)
+        return sk_fail(SK_EXIT_USAGE, "--learning-rate-schedule: more than %u updates", UINT32_MAX);
+    s->step = sk_xrealloc(s->step, (size_t)s->steps + 1, sizeof *s->step);
+    s->step[s->steps++] = (struct sk_rate_step){rate, before + updates};
+    return 0;
+}
+
+int sk_schedule_read_steps(struct sk_schedule *s, const char *text)
+{
+    char *copy = sk_xstrdup(text), *rest = copy, *item;
+    int result = 0;
+    s->step = NULL;
+    s->steps = 0;
+    while (result == 0 && (item = strsep(&rest, ",")) != NULL)
+        result = read_step(s, item);
+    free(copy);
+    return result;
+}
 
 void sk_schedule_start(const struct sk_schedule *s, struct sk_schedule_state *state)
 {
@@ -20,6 +57,11 @@ double sk_schedule_rate(const struct sk_schedule *s, const struct sk_schedule_st
     switch (s->type) {
     case SK_RATE_CONSTANT:
         return rate;
+    case SK_RATE_STEPS:
+        for (int i = 0; i < s->steps; i++)
+            if (u <= s->step[i].until)
+                return s->step[i].rate;
+        return s->step[s->steps - 1].rate;
     case SK_RATE_PLATEAU:
         return s->warmup > 0 && u <= s->warmup ? ramp(s, u) : state->rate;
     case SK_RATE_INV_SQRT_T:

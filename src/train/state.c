@@ -11,7 +11,7 @@
 #include "base/msg.h"
 #include "base/opt.h"
 
-enum { STATE_FORMAT = 1 };
+enum { STATE_FORMAT = 2 };
 
 static const char *instruction_set(void)
 {
@@ -55,6 +55,7 @@ static json_t *decided_json(const struct sk_decided *d)
     json_t *o = json_object();
     put_int(o, "checkpoint", d->checkpoint);
     put_int(o, "updates", d->updates);
+    put_int(o, "lowered", d->lowered);
     put_double(o, "rate", d->schedule.rate);
     put_int(o, "rate_not_improved", d->schedule.not_improved);
     put_double(o, "best", d->stopping.best);
@@ -78,6 +79,7 @@ char *sk_train_state_text(const struct sk_train_state *s)
     put_int(o, "samples", s->samples);
     put_int(o, "epoch", s->epoch);
     put_int(o, "position", s->position);
+    put_int(o, "steps", s->steps);
     put_double(o, "seconds", s->seconds);
     put_double(o, "gradient_norm", s->gradient_norm);
     put_double(o, "learning_rate", s->learning_rate);
@@ -156,6 +158,7 @@ static struct sk_decided get_decided(struct reader *r, const json_t *o)
     struct sk_decided d;
     d.checkpoint = (int)get_int(r, o, "checkpoint", 0, many);
     d.updates = get_int(r, o, "updates", 0, UINT32_MAX);
+    d.lowered = (int)get_int(r, o, "lowered", 0, 1);
     d.schedule.rate = get_double(r, o, "rate");
     d.schedule.not_improved = (int)get_int(r, o, "rate_not_improved", 0, many);
     d.stopping.best = get_double(r, o, "best");
@@ -193,6 +196,7 @@ int sk_train_state_parse(struct sk_train_state *s, const char *text, const char 
     s->samples = get_int(&r, o, "samples", 0, very_many);
     s->epoch = get_int(&r, o, "epoch", 0, very_many);
     s->position = get_int(&r, o, "position", 0, very_many);
+    s->steps = get_int(&r, o, "steps", 0, UINT32_MAX);
     s->seconds = get_double(&r, o, "seconds");
     s->gradient_norm = get_double(&r, o, "gradient_norm");
     s->learning_rate = get_double(&r, o, "learning_rate");
@@ -204,7 +208,8 @@ int sk_train_state_parse(struct sk_train_state *s, const char *text, const char 
     s->has_before = json_object_get(o, "before") != NULL;
     if (s->has_before)
         s->before = get_decided(&r, json_object_get(o, "before"));
-    if (s->now.updates > s->updates || (s->has_before && s->before.checkpoint != s->now.checkpoint - 1))
+    if (s->now.updates > s->updates || s->steps > s->updates ||
+        (s->has_before && s->before.checkpoint != s->now.checkpoint - 1))
         bad(&r, "now", "does not agree with the rest");
     warn_if_other(&r, o, "version", SK_VERSION, "version");
     warn_if_other(&r, o, "isa", instruction_set(), "instruction set");

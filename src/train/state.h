@@ -14,6 +14,8 @@
 /* What a checkpoint decides or starts anew. */
 struct sk_decided {
     int checkpoint;                  /* the last one; 0: none */
+    int lowered;                     /* it lowered the learning rate: the next update begins with what
+                                      * --learning-rate-decay-*-reset asks for */
     int64_t updates;                 /* where it was made */
     struct sk_schedule_state schedule;
     struct sk_stopping stopping;
@@ -24,6 +26,7 @@ struct sk_decided {
 struct sk_train_state {
     int64_t updates, samples;
     int64_t epoch, position;         /* of the next pair */
+    int64_t steps;                   /* updates since the optimizer's moments were zero */
     double seconds;                  /* of training, all starts together */
     double gradient_norm, learning_rate;   /* of the last update */
     struct sk_decided now;

@@ -32,6 +32,8 @@ const char *sk_stopping_waits_for(const struct sk_stopping *s, const struct sk_l
         return NULL;
     if (where->updates < l->min_updates)
         return "updates";
+    if (where->samples < l->min_samples)
+        return "samples";
     return where->epoch < l->min_epochs ? "epochs" : NULL;
 }
 
@@ -48,6 +50,8 @@ enum sk_stop sk_stopping_reason(const struct sk_stopping *s, const struct sk_lim
     }
     if (l->max_updates > 0 && where->updates >= l->max_updates)
         return SK_STOP_UPDATES;
+    if (l->max_checkpoints > 0 && where->updates >= l->max_checkpoints * l->interval)
+        return SK_STOP_CHECKPOINTS;
     if (l->max_samples > 0 && where->samples >= l->max_samples)
         return SK_STOP_SAMPLES;
     if (l->max_epochs > 0 && where->epoch >= l->max_epochs)

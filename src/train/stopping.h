@@ -21,13 +21,14 @@ int sk_stopping_checkpoint(struct sk_stopping *s, int checkpoint, double value, 
 
 /* Limits; 0: none (patience -1: none). */
 struct sk_limits {
-    int64_t max_updates, min_updates, max_samples;
+    int64_t max_updates, min_updates, max_samples, min_samples;
     int64_t max_epochs, min_epochs;
+    int64_t max_checkpoints, interval;   /* interval: updates between checkpoints */
     double max_seconds;
     int patience;                    /* --max-num-checkpoint-not-improved */
 };
 enum sk_stop {
-    SK_STOP_NO, SK_STOP_UPDATES, SK_STOP_SAMPLES, SK_STOP_EPOCHS, SK_STOP_SECONDS,
+    SK_STOP_NO, SK_STOP_UPDATES, SK_STOP_CHECKPOINTS, SK_STOP_SAMPLES, SK_STOP_EPOCHS, SK_STOP_SECONDS,
     SK_STOP_CONVERGED, SK_STOP_DIVERGED
 };
 /* Where training stands. The last three of enum sk_stop and seconds are
@@ -36,7 +37,7 @@ struct sk_standing { int64_t updates, samples, epoch; double seconds; int at_che
 enum sk_stop sk_stopping_reason(const struct sk_stopping *s, const struct sk_limits *l,
                                 const struct sk_standing *where);
 /* Convergence is near but a minimum is not reached: which one ("updates",
- * "epochs"), else NULL. */
+ * "samples", "epochs"), else NULL. */
 const char *sk_stopping_waits_for(const struct sk_stopping *s, const struct sk_limits *l,
                                   const struct sk_standing *where);
 #endif

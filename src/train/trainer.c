@@ -11,63 +11,13 @@
 #include "base/pool.h"
 #include "model/params_file.h"
 #include "modeldir/paths.h"
-#include "train/checkpoint.h"
-#include "train/report.h"
+#include "train/loop.h"
+#include "train/memory.h"
 #include "train/signals.h"
-
-struct trainer {
-    const struct sk_train_options *o;
-    const struct sk_train_plan *p;
-    const struct sk_train_data *d;
-    const struct sk_ops *ops;
-    struct sk_device *dev;
-    struct sk_model *model;
-    const struct sk_params *table;
-    float *params, *gradients, *m, *v;   /* (device) flat */
-    struct sk_batch_limits limits;
-    struct sk_batch batch;
-    struct sk_reader *reader, *validation;
-    struct sk_train_state state;
-    struct sk_checkpoints checkpoints;
-    struct sk_report report;
-    double started, seconds_before;  /* clock at the start; state.seconds then */
-};
 
 /* --- set-up ------------------------------------------------------------------- */
 
-static int larger(int a, int b)
-{
-    return a > b ? a : b;
-}
-
-/* Budgets of an update. Longest sentences are those of both corpora: memory
- * for one batch serves training and validation. */
-static int batch_limits(struct trainer *t)
-{
-    const struct sk_corpus_stats *train = sk_corpus_stats(t->d->train), *val = sk_corpus_stats(t->d->validation);
-    struct sk_batch_limits *l = &t->limits;
-    int64_t size = t->o->batch_size;
-    *l = (struct sk_batch_limits){.leaves = t->o->virtual_shards};
-    l->longest_source = larger(train->max_source, val->max_source) + 1;
-    l->longest_target = larger(train->max_target, val->max_target) + 1;
-    if (!t->p->sentence_batches) {
-        /* The target side decides; the source budget only bounds memory. */
-        l->max_target = (int)size;
-        l->max_source = larger(2 * (int)size, t->o->max_seq_len[0] + 1);
-        l->max_sentences = (int)size / 2 + 1;
-        return 0;
-    }
-    int64_t longest = larger(l->longest_source, l->longest_target);
-    if (size * longest > INT32_MAX)
-        return sk_fail(SK_EXIT_USAGE, "--batch-size %lld sentences of up to %lld tokens are too many for one update",
-                       (long long)size, (long long)longest);
-    l->max_sentences = (int)size;
-    l->max_source = (int)size * l->longest_source;
-    l->max_target = (int)size * l->longest_target;
-    return 0;
-}
-
-static int open_device(struct trainer *t)
+static int open_device(struct sk_trainer *t)
 {
     const char *why = NULL;
     char text[256];
@@ -81,26 +31,38 @@ static int open_device(struct trainer *t)
     return 0;
 }
 
-static void open_model(struct trainer *t)
+static float *new_moment(const struct sk_trainer *t, int wanted)
 {
+    return wanted ? t->ops->alloc(t->dev, t->table->total * sizeof(float)) : NULL;
+}
+
+static void open_model(struct sk_trainer *t)
+{
+    const struct sk_optimizer *o = &t->p->optimizer;
     t->model = sk_model_new(&t->d->config.model, t->ops, t->dev, &t->limits);
     t->table = sk_model_params(t->model);
     t->params = sk_model_data(t->model);
     t->gradients = sk_model_gradients(t->model);
-    t->m = t->ops->alloc(t->dev, t->table->total * sizeof(float));
-    t->v = t->ops->alloc(t->dev, t->table->total * sizeof(float));
-    for (int i = 0; i < t->table->n; i++) {
-        const struct sk_param *p = &t->table->p[i];
-        if (p->ndim == 1)
-            sk_info("Model parameters: %s: (%lld,)", p->name, (long long)p->shape[0]);
-        else
-            sk_info("Model parameters: %s: (%lld, %lld)", p->name, (long long)p->shape[0], (long long)p->shape[1]);
+    t->m = new_moment(t, sk_optimizer_uses_m(o));
+    t->v = new_moment(t, sk_optimizer_uses_v(o));
+    t->sum = new_moment(t, t->o->update_interval > 1);
+}
+
+/* Which parameters learn, and how; says so. */
+static int open_ranges(struct sk_trainer *t)
+{
+    unsigned char *fixed = sk_xcalloc((size_t)t->table->n, 1);
+    int64_t n = sk_train_fixed(t->o, t->table, fixed);
+    if (n >= 0) {
+        sk_report_params(t->table, n);
+        t->ranges = sk_optimizer_ranges(t->table, fixed, t->p->optimizer.weight_decay > 0, &t->range);
     }
-    sk_info("Total # of parameters: %zu", t->table->count);
+    free(fixed);
+    return n < 0 ? -1 : 0;
 }
 
 /* Parameters of update 0. */
-static int start_params(struct trainer *t)
+static int start_params(struct sk_trainer *t)
 {
     struct sk_init_options init = t->p->init;
     float *host = t->checkpoints.host;
@@ -122,17 +84,23 @@ static int start_params(struct trainer *t)
     return 0;
 }
 
-static int open_trainer(struct trainer *t)
+static int open_trainer(struct sk_trainer *t)
 {
     const struct sk_corpus_stats *train = sk_corpus_stats(t->d->train), *val = sk_corpus_stats(t->d->validation);
-    if (batch_limits(t) < 0 || open_device(t) < 0)
+    if (sk_train_limits(&t->limits, t->o, t->p, t->d) < 0 || open_device(t) < 0)
         return -1;
+    sk_info("Memory: training takes about %.0f MB",
+            (double)sk_memory_predict(t->o, t->p, t->d, &t->limits, t->ops, t->dev) / 1e6);
     open_model(t);
+    if (open_ranges(t) < 0)
+        return -1;
     sk_batch_init(&t->batch, &t->limits);
     t->reader = sk_reader_new(t->d->train, t->o->seed);
     t->validation = sk_reader_new(t->d->validation, -1);
     t->checkpoints = (struct sk_checkpoints){
-        .dir = t->o->output, .keep_last = t->o->keep_last_params, .table = t->table, .ops = t->ops, .dev = t->dev,
+        .dir = t->o->output, .keep_last = t->o->keep_last_params, .cache = t->o->cache_last_best,
+        .cache_strategy = t->p->cache_strategy, .cache_metric = t->o->cache_metric,
+        .keep_best_state = t->p->states_reset == SK_STATES_BEST, .table = t->table, .ops = t->ops, .dev = t->dev,
         .params = t->params, .m = t->m, .v = t->v, .host = sk_xaligned(t->table->total * sizeof(float))};
     t->report = (struct sk_report){.dir = t->o->output, .accuracy = t->p->accuracy,
                                    .interval = t->o->checkpoint_frequency, .max_updates = t->o->max_updates};
@@ -150,7 +118,7 @@ static int open_trainer(struct trainer *t)
     return sk_reader_seek(t->reader, t->state.epoch, t->state.position);
 }
 
-static void close_trainer(struct trainer *t)
+static void close_trainer(struct sk_trainer *t)
 {
     if (t->reader)
         sk_reader_free(t->reader);
@@ -158,99 +126,23 @@ static void close_trainer(struct trainer *t)
         sk_reader_free(t->validation);
     if (t->model) {
         sk_batch_free(&t->batch);
-        t->ops->free(t->dev, t->m);
-        t->ops->free(t->dev, t->v);
+        float *const flat[] = {t->m, t->v, t->sum};
+        for (int i = 0; i < 3; i++)
+            if (flat[i])
+                t->ops->free(t->dev, flat[i]);
         sk_model_free(t->model);
     }
+    free(t->range);
     free(t->checkpoints.host);
     sk_train_state_free(&t->state);
     if (t->dev)
         t->ops->close(t->dev);
 }
 
-/* --- one update ------------------------------------------------------------------ */
-
-/* Fills t->batch, over the end of an epoch if need be. */
-static int next_batch(struct trainer *t)
-{
-    int got = sk_batch_fill(&t->batch, &t->limits, t->reader);
-    if (got == 0 && sk_reader_seek(t->reader, t->state.epoch + 1, 0) == 0)
-        got = sk_batch_fill(&t->batch, &t->limits, t->reader);
-    if (got == 0)
-        SK_BUG("a corpus of %lld pairs gave no batch", (long long)sk_corpus_stats(t->d->train)->pairs);
-    return got < 0 ? -1 : 0;
-}
-
-/* The epoch in the state, as in Sockeye, is that of the next batch. */
-static int note_position(struct trainer *t)
-{
-    struct sk_pair next;
-    int more = sk_reader_peek(t->reader, &next);
-    sk_reader_tell(t->reader, &t->state.epoch, &t->state.position);
-    if (more == 0) {
-        t->state.epoch++;
-        t->state.position = 0;
-        return sk_reader_seek(t->reader, t->state.epoch, 0);
-    }
-    return more < 0 ? -1 : 0;
-}
-
-static int not_finite(const struct trainer *t, int64_t update)
-{
-    const char *what = "parameter", *name = sk_checkpoints_nonfinite(&t->checkpoints, t->params);
-    if (!name) {
-        what = "gradient of";
-        name = sk_checkpoints_nonfinite(&t->checkpoints, t->gradients);
-    }
-    return sk_fail(SK_EXIT_NO, "training has diverged: at update %lld %s %s is not finite. %s keeps checkpoint %d; try "
-                   "a lower --initial-learning-rate or --gradient-clipping-type norm", (long long)update,
-                   name ? what : "the loss", name ? name : "of the batch", t->o->output, t->state.now.checkpoint);
-}
-
-static void apply_adam(struct trainer *t, int64_t u, double norm)
-{
-    const struct sk_train_plan *p = t->p;
-    double lr = sk_schedule_rate(&p->schedule, &t->state.now.schedule, u);
-    double lr_t = lr * sqrt(1 - pow(p->beta2, (double)u)) / (1 - pow(p->beta1, (double)u));
-    float rescale = p->clip == SK_CLIP_NORM && norm > p->clip_threshold ? (float)(p->clip_threshold / norm) : 1.0f;
-    float clip = p->clip == SK_CLIP_ABS ? (float)p->clip_threshold : 0.0f;
-    t->ops->adam(t->dev, t->params, t->m, t->v, t->gradients, t->table->total, rescale, clip, 0.0f, (float)lr_t,
-                 (float)p->beta1, (float)p->beta2, (float)p->epsilon);
-    t->state.learning_rate = lr;
-}
-
-static int update(struct trainer *t)
-{
-    struct sk_train_state *s = &t->state;
-    struct sk_loss loss;
-    int64_t u = s->updates + 1;
-    if (next_batch(t) < 0)
-        return -1;
-    float scale = 1.0f / (float)(t->o->loss_normalization[0] == 'v' ? t->batch.target_rows : t->o->batch_size);
-    sk_model_gradient(t->model, &t->batch, (uint64_t)t->o->seed, (uint32_t)u, (float)t->o->label_smoothing, scale,
-                      &loss);
-    double norm = sqrt(t->ops->sum_squares(t->dev, t->gradients, t->table->total));
-    if (!isfinite(norm) || !isfinite(loss.nll))
-        return not_finite(t, u);
-    apply_adam(t, u, norm);
-    sk_model_load_weights(t->model);
-    s->updates = u;
-    s->samples += t->batch.sentences;
-    s->gradient_norm = norm;
-    s->now.nll += loss.nll;
-    s->now.correct += loss.correct;
-    s->now.labels += loss.labels;
-    s->seconds = t->seconds_before + sk_clock() - t->started;
-    if (note_position(t) < 0)
-        return -1;
-    sk_report_update(&t->report, s, &t->batch);
-    return 0;
-}
-
 /* --- checkpoints -------------------------------------------------------------------- */
 
 /* Each validation pair once, in corpus order. 1: done, 0: a signal came, -1. */
-static int validate(struct trainer *t, struct sk_loss *total)
+static int validate(struct sk_trainer *t, struct sk_loss *total)
 {
     int got;
     memset(total, 0, sizeof *total);
@@ -268,7 +160,7 @@ static int validate(struct trainer *t, struct sk_loss *total)
     return got < 0 ? -1 : 1;
 }
 
-static struct sk_standing standing(const struct trainer *t)
+static struct sk_standing standing(const struct sk_trainer *t)
 {
     const struct sk_train_state *s = &t->state;
     /* What a checkpoint between two regular ones decides does not end a run:
@@ -277,13 +169,13 @@ static struct sk_standing standing(const struct trainer *t)
                                 .at_checkpoint = s->now.updates == s->updates && s->updates > 0 && !s->has_before};
 }
 
-static enum sk_stop stop_reason(const struct trainer *t)
+static enum sk_stop stop_reason(const struct sk_trainer *t)
 {
     struct sk_standing where = standing(t);
     return sk_stopping_reason(&t->state.now.stopping, &t->p->limits, &where);
 }
 
-static void fill_metrics(struct trainer *t, const struct sk_decided *trained, double perplexity, double accuracy)
+static void fill_metrics(struct sk_trainer *t, const struct sk_decided *trained, double perplexity, double accuracy)
 {
     struct sk_train_state *s = &t->state;
     struct sk_metrics *m = &s->metrics;
@@ -305,7 +197,7 @@ static void fill_metrics(struct trainer *t, const struct sk_decided *trained, do
     sk_metrics_set(m, n, "used-gpu-memory", "0");
 }
 
-static void say_decision(const struct trainer *t, double value, int improved, double best_before, int had_best)
+static void say_decision(const struct sk_trainer *t, double value, int improved, double best_before, int had_best)
 {
     const struct sk_stopping *s = &t->state.now.stopping;
     if (improved)
@@ -321,7 +213,7 @@ static void say_decision(const struct trainer *t, double value, int improved, do
 }
 
 /* What follows from the validation result. */
-static void decide(struct trainer *t, const struct sk_loss *val)
+static void decide(struct sk_trainer *t, const struct sk_loss *val)
 {
     struct sk_train_state *s = &t->state;
     double perplexity = exp(val->nll / (double)val->labels);
@@ -340,7 +232,8 @@ static void decide(struct trainer *t, const struct sk_loss *val)
     int improved = sk_stopping_checkpoint(&s->now.stopping, n, value, maximize, perplexity,
                                           t->d->config.model.vocab[1]);
     say_decision(t, value, improved, before.stopping.best, before.stopping.best_checkpoint > 0);
-    if (sk_schedule_checkpoint(&t->p->schedule, &s->now.schedule, s->updates, improved))
+    s->now.lowered = sk_schedule_checkpoint(&t->p->schedule, &s->now.schedule, s->updates, improved);
+    if (s->now.lowered)
         sk_info("Learning rate lowered from %.6g to %.6g", before.schedule.rate, s->now.schedule.rate);
     fill_metrics(t, &before, perplexity, accuracy);
     s->now.nll = 0;
@@ -348,13 +241,13 @@ static void decide(struct trainer *t, const struct sk_loss *val)
 }
 
 /* 1: committed, 0: a signal came first, -1. */
-static int checkpoint(struct trainer *t)
+static int checkpoint(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
     struct sk_loss val;
     sk_report_training(&t->report, s, s->now.checkpoint + 1);
     if (sk_checkpoints_nonfinite(&t->checkpoints, t->params))
-        return not_finite(t, s->updates);
+        return sk_trainer_not_finite(t, s->updates);
     int done = validate(t, &val);
     if (done <= 0)
         return done;
@@ -369,11 +262,12 @@ static int checkpoint(struct trainer *t)
 
 /* --- the end ---------------------------------------------------------------------------- */
 
-static void say_reason(const struct trainer *t, enum sk_stop reason)
+static void say_reason(const struct sk_trainer *t, enum sk_stop reason)
 {
     const struct sk_limits *l = &t->p->limits;
     switch (reason) {
     case SK_STOP_UPDATES: sk_info("Maximum # of updates (%lld) reached.", (long long)l->max_updates); break;
+    case SK_STOP_CHECKPOINTS: sk_info("Maximum # of checkpoints (%lld) reached.", (long long)l->max_checkpoints); break;
     case SK_STOP_SAMPLES: sk_info("Maximum # of samples (%lld) reached.", (long long)l->max_samples); break;
     case SK_STOP_EPOCHS: sk_info("Maximum # of epochs (%lld) reached.", (long long)l->max_epochs); break;
     case SK_STOP_SECONDS: sk_info("Maximum # of seconds (%.0f) reached.", l->max_seconds); break;
@@ -385,9 +279,10 @@ static void say_reason(const struct trainer *t, enum sk_stop reason)
     }
 }
 
-static int finish(struct trainer *t, enum sk_stop reason)
+static int finish(struct sk_trainer *t, enum sk_stop reason)
 {
-    static const char *const names[] = {"", "updates", "samples", "epochs", "seconds", "converged", "diverged"};
+    static const char *const names[] = {"", "updates", "checkpoints", "samples", "epochs", "seconds", "converged",
+                                        "diverged"};
     const struct sk_train_state *s = &t->state;
     const struct sk_stopping *best = &s->now.stopping;
     char *path = sk_path_join(t->o->output, SK_MD_FINISHED);
@@ -415,7 +310,7 @@ static int finish(struct trainer *t, enum sk_stop reason)
 
 /* A run that had ended goes on: `finished` and a last checkpoint between two
  * regular ones are taken back. */
-static int extend(struct trainer *t)
+static int extend(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
     char *path = sk_path_join(t->o->output, SK_MD_FINISHED);
@@ -434,21 +329,24 @@ static int extend(struct trainer *t)
     return 0;
 }
 
-static int interrupted(struct trainer *t)
+static int interrupted(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
     if (s->updates != s->now.updates && sk_checkpoints_interrupt(&t->checkpoints, s) < 0)
         return -1;
+    t->report.stopped = sk_signals_name(sk_signals_pending());
     sk_report_progress(&t->report, s);
     sk_info("%s: stopped after update %lld, which '%s' holds; the same command goes on from there.",
-            sk_signals_name(sk_signals_pending()), (long long)s->updates, t->o->output);
+            t->report.stopped, (long long)s->updates, t->o->output);
     return SK_EXIT_TEMP;
 }
 
-static int loop(struct trainer *t)
+static int loop(struct sk_trainer *t)
 {
     const struct sk_train_state *s = &t->state;
     if (stop_reason(t) == SK_STOP_NO && extend(t) < 0)
+        return -1;
+    if (s->updates == 0 && t->o->keep_initializations && sk_checkpoints_keep_initial(&t->checkpoints) < 0)
         return -1;
     if (s->updates == 0)
         sk_info("Training started.");
@@ -464,19 +362,28 @@ static int loop(struct trainer *t)
         if (off_checkpoint && (reason || s->updates % t->o->checkpoint_frequency == 0)) {
             if (checkpoint(t) < 0)
                 return -1;
-        } else if (update(t) < 0) {
+        } else if (sk_trainer_update(t) < 0) {
             return -1;
         }
     }
 }
 
+static void say_memory(void)
+{
+    size_t now, most;
+    sk_memory_resident(&now, &most);
+    if (most)
+        sk_info("Memory: at most %.1f MB were taken", (double)most / 1e6);
+}
+
 int sk_train(const struct sk_train_options *o, const struct sk_train_plan *p, const struct sk_train_data *d)
 {
-    struct trainer t = {.o = o, .p = p, .d = d};
+    struct sk_trainer t = {.o = o, .p = p, .d = d};
     int result = open_trainer(&t);
     sk_signals_defer();
     if (result == 0)
         result = loop(&t);
+    say_memory();
     close_trainer(&t);
     return result;
 }

@@ -1,4 +1,4 @@
-/* attention.c - attention, shared out by sentences or rows. */
+/* attention.c - attention, shared out by sentences. */
 #include <stdlib.h>
 #include "base/msg.h"
 #include "math/cpu/layer.h"
@@ -84,29 +84,4 @@ void sk_cpu_attention_backward(struct sk_device *dev, float *dq, float *dk, floa
                                     .ldk = ldk, .prob = (float *)prob, .drop = drop, .dcontext = dcontext,
                                     .dq = dq, .dk = dk, .dv = dv}};
     run(dev, &j);
-}
-
-struct step_job {
-    struct sk_device *dev;
-    float *context;
-    const float *q, *k, *v;
-    int ldq, ldk, H, D;
-    const int32_t *const *index;
-    const int32_t *n;
-};
-
-static void step_part(void *ctx, int r, int thread)
-{
-    const struct step_job *j = ctx;
-    float *scratch = sk_cpu_scratch(j->dev, thread, sk_attention_scratch(j->H, j->D, j->n[r]) * sizeof *scratch);
-    SK_ISA_PICK(j->dev, sk_attend_step)(j->context + (size_t)r * (size_t)j->D, j->q + (size_t)r * (size_t)j->ldq, j->k,
-                                        j->v, j->ldk, j->H, j->D / j->H, j->index[r], j->n[r], scratch);
-}
-
-void sk_cpu_attention_step(struct sk_device *dev, float *context, const float *q, int ldq,
-                           const float *k, const float *v, int ldk, int H, int D, int R,
-                           const int32_t *const *kv_index, const int32_t *n_keys)
-{
-    struct step_job j = {dev, context, q, k, v, ldq, ldk, H, D, kv_index, n_keys};
-    sk_pool_run(dev->pool, R, step_part, &j);
 }

@@ -5,22 +5,11 @@
  * fma, over the head's dimensions, keys or queries ascending. */
 #include <math.h>
 #include <string.h>
+#include "math/cpu/attention_inline.h"
 #include "math/cpu/layer.h"
-#include "math/cpu/math_inline.h"
 
-SK_INLINE int round16(int n) { return (n + 15) / 16 * 16; }
-SK_INLINE sk_v16 get(const float *p, int part)
-{
-    return part == 16 ? sk_load16(p) : sk_load_part16(p, part, 0);
-}
-SK_INLINE void put(float *p, int part, sk_v16 v)
-{
-    if (part == 16) sk_store16(p, v);
-    else sk_store_part16(p, part, v);
-}
-
-/* to (D, round16(nk)) = the rows of x as columns; index NULL: rows in order. */
-SK_INLINE void turn(float *to, const float *x, int ld, int D, int nk, const int32_t *index)
+/* to (D, round16(nk)) = the rows of x as columns. */
+SK_INLINE void turn(float *to, const float *x, int ld, int D, int nk)
 {
     int width = round16(nk);
     for (int j = 0; j < width; j++) {
@@ -28,74 +17,8 @@ SK_INLINE void turn(float *to, const float *x, int ld, int D, int nk, const int3
             for (int e = 0; e < D; e++) to[(size_t)e * (size_t)width + (size_t)j] = 0;
             continue;
         }
-        const float *row = x + (size_t)(index ? index[j] : j) * (size_t)ld;
+        const float *row = x + (size_t)j * (size_t)ld;
         for (int e = 0; e < D; e++) to[(size_t)e * (size_t)width + (size_t)j] = row[e];
-    }
-}
-
-/* s[0..n) = (scale q) . columns; n keys, columns of width `width`. */
-SK_INLINE void dots(float *s, const float *q, float scale, const float *columns, int d, int n, int width)
-{
-    int j = 0;
-    for (; j + 16 < n; j += 32) {
-        sk_v16 a = sk_zero16(), b = sk_zero16();
-        for (int e = 0; e < d; e++) {
-            sk_v16 x = sk_set16(q[e] * scale);
-            a = sk_fma16(x, sk_load16(columns + (size_t)e * (size_t)width + j), a);
-            b = sk_fma16(x, sk_load16(columns + (size_t)e * (size_t)width + j + 16), b);
-        }
-        sk_store16(s + j, a);
-        sk_store16(s + j + 16, b);
-    }
-    if (j < n) {
-        sk_v16 a = sk_zero16();
-        for (int e = 0; e < d; e++)
-            a = sk_fma16(sk_set16(q[e] * scale), sk_load16(columns + (size_t)e * (size_t)width + j), a);
-        sk_store16(s + j, a);
-    }
-}
-
-SK_INLINE void softmax(float *p, int n)
-{
-    const float none = -INFINITY;
-    sk_v16 m = sk_set16(none), sum = sk_zero16();
-    for (int j = 0; j < n; j += 16) {
-        sk_v16 v = n - j < 16 ? sk_load_part16(p + j, n - j, none) : sk_load16(p + j);
-        m = sk_larger16(m, v);
-    }
-    const sk_v16 most = sk_set16(sk_max16(m));
-    for (int j = 0; j < n; j += 16) {
-        int part = n - j < 16 ? n - j : 16;
-        sk_v16 v = sk_exp16(sk_sub16(sk_load_part16(p + j, part, none), most));
-        sum = sk_add16(sum, v);
-        put(p + j, part, v);
-    }
-    const sk_v16 all = sk_set16(sk_sum16(sum));
-    for (int j = 0; j < n; j += 16) {
-        int part = n - j < 16 ? n - j : 16;
-        put(p + j, part, sk_div16(get(p + j, part), all));
-    }
-}
-
-/* out (d) = sum over keys of p[j] times row j. */
-SK_INLINE void mix(float *out, const float *p, const float *rows, int ld, const int32_t *index, int d, int n)
-{
-    int e = 0;
-    for (; e + 64 <= d; e += 64) {
-        sk_v16 a[4] = {sk_zero16(), sk_zero16(), sk_zero16(), sk_zero16()};
-        for (int j = 0; j < n; j++) {
-            const float *row = rows + (size_t)(index ? index[j] : j) * (size_t)ld + e;
-            sk_v16 x = sk_set16(p[j]);
-            for (int i = 0; i < 4; i++) a[i] = sk_fma16(x, sk_load16(row + 16 * i), a[i]);
-        }
-        for (int i = 0; i < 4; i++) sk_store16(out + e + 16 * i, a[i]);
-    }
-    for (; e < d; e += 16) {
-        int part = d - e < 16 ? d - e : 16;
-        sk_v16 a = sk_zero16();
-        for (int j = 0; j < n; j++)
-            a = sk_fma16(sk_set16(p[j]), get(rows + (size_t)(index ? index[j] : j) * (size_t)ld + e, part), a);
-        put(out + e, part, a);
     }
 }
 
@@ -114,7 +37,7 @@ void SK_ISA_NAME(sk_attend)(const struct sk_attention *a, float *scratch)
     int d = a->d, D = a->H * d, width = round16(a->nk);
     float *kt = scratch, *s = kt + (size_t)D * (size_t)width, *factor = s + width;
     const float scale = 1.0f / sqrtf((float)d);
-    turn(kt, a->k, a->ldk, D, a->nk, NULL);
+    turn(kt, a->k, a->ldk, D, a->nk);
     for (int i = 0; i < a->nq; i++) {
         int n = a->causal ? i + 1 : a->nk;
         if (a->drop.p > 0) SK_ISA_NAME(sk_dropout_factors)(factor, a->H * a->nk, a->drop, a->ordinal, i);
@@ -125,7 +48,7 @@ void SK_ISA_NAME(sk_attend)(const struct sk_attention *a, float *scratch)
             memcpy(p, s, (size_t)n * sizeof *p);
             if (a->drop.p > 0)
                 for (int j = 0; j < n; j++) s[j] *= factor[h * a->nk + j];
-            mix(a->context + (size_t)i * (size_t)D + h * d, s, a->v + h * d, a->ldk, NULL, d, n);
+            mix(a->context + (size_t)i * (size_t)D + h * d, s, a->v + h * d, a->ldk, d, n);
         }
     }
 }
@@ -135,7 +58,7 @@ void SK_ISA_NAME(sk_attend_gradient)(const struct sk_attention *a, float *scratc
     int d = a->d, D = a->H * d, width = round16(a->nk);
     float *vt = scratch, *ds = vt + (size_t)D * (size_t)width, *factor = ds + width;
     const float scale = 1.0f / sqrtf((float)d);
-    turn(vt, a->v, a->ldk, D, a->nk, NULL);
+    turn(vt, a->v, a->ldk, D, a->nk);
     for (int j = 0; j < a->nk; j++) {
         memset(a->dk + (size_t)j * (size_t)a->ldk, 0, (size_t)D * sizeof(float));
         memset(a->dv + (size_t)j * (size_t)a->ldk, 0, (size_t)D * sizeof(float));
@@ -160,22 +83,8 @@ void SK_ISA_NAME(sk_attend_gradient)(const struct sk_attention *a, float *scratc
                 if (x != 0) spread(a->dv + (size_t)j * (size_t)a->ldk + h * d, x, dc, d);
                 ds[j] = p[j] * (ds[j] - mean) * scale;
             }
-            mix(a->dq + (size_t)i * (size_t)a->ldq + h * d, ds, a->k + h * d, a->ldk, NULL, d, n);
+            mix(a->dq + (size_t)i * (size_t)a->ldq + h * d, ds, a->k + h * d, a->ldk, d, n);
             for (int j = 0; j < n; j++) spread(a->dk + (size_t)j * (size_t)a->ldk + h * d, ds[j], q, d);
         }
-    }
-}
-
-void SK_ISA_NAME(sk_attend_step)(float *context, const float *q, const float *k, const float *v, int ldk, int H,
-                                 int d, const int32_t *index, int nk, float *scratch)
-{
-    int D = H * d, width = round16(nk);
-    float *kt = scratch, *s = kt + (size_t)D * (size_t)width;
-    const float scale = 1.0f / sqrtf((float)d);
-    turn(kt, k, ldk, D, nk, index);
-    for (int h = 0; h < H; h++) {
-        dots(s, q + h * d, scale, kt + (size_t)(h * d) * (size_t)width, d, nk, width);
-        softmax(s, nk);
-        mix(context + h * d, s, v + h * d, ldk, index, d, nk);
     }
 }

@@ -53,6 +53,11 @@ void sk_cpu_free(struct sk_device *dev, void *p);
 void sk_cpu_copy(struct sk_device *dev, void *dst, const void *src, size_t bytes);   /* and upload, download */
 void sk_cpu_zero(struct sk_device *dev, void *dst, size_t bytes);
 
+/* --- workspace.c ------------------------------------------------------------ */
+size_t sk_cpu_alloc_size(const struct sk_device *dev, size_t bytes);
+size_t sk_cpu_weight_size(const struct sk_device *dev, int N, int K, int backward);
+size_t sk_cpu_workspace(const struct sk_device *dev, const struct sk_work *work);
+
 /* --- products: linear.c, gradient.c, output.c ------------------------------- */
 struct sk_weight *sk_cpu_weight_new(struct sk_device *dev, int N, int K, int backward);
 void sk_cpu_weight_load(struct sk_device *dev, struct sk_weight *w, const float *data);
@@ -69,13 +74,26 @@ void sk_cpu_output_loss(struct sk_device *dev, float *dx, float *dw, float *dbia
 void sk_cpu_output_logprob(struct sk_device *dev, float *logp, const float *x, const struct sk_weight *w,
                            const float *bias, int V, int R);
 
+/* --- translating: decode.c --------------------------------------------------- */
+void sk_cpu_attention_keep(struct sk_device *dev, float *keys, float *values, int W, const float *k, const float *v,
+                           int D, struct sk_rows rows, const int32_t *slot);
+void sk_cpu_attention_cross(struct sk_device *dev, float *context, const float *q, const float *keys,
+                            const float *values, int W, int H, int D, int G, const int32_t *first,
+                            const int32_t *slot, const int32_t *n);
+void sk_cpu_attention_self(struct sk_device *dev, float *context, const float *qkv, float *const *cells,
+                           int rows, int H, int D, int R, const int32_t *const *index, const int32_t *n);
+void sk_cpu_output_top(struct sk_device *dev, const struct sk_top *top, const float *x, const struct sk_weight *w,
+                       const float *bias, int V, int R);
+void sk_cpu_logprob_top(struct sk_device *dev, const struct sk_top *top, float *logp, int V, int R);
+void sk_cpu_logprob_mean(struct sk_device *dev, float *const *logp, int n, int log_linear, int V, int R);
+
 /* --- all other ops --------------------------------------------------------- */
 void sk_cpu_activation_forward(struct sk_device *dev, float *h, const float *a, enum sk_activation act,
                                int F, struct sk_rows rows, struct sk_dropout drop);
 void sk_cpu_activation_backward(struct sk_device *dev, float *da, const float *dh, const float *a,
                                 enum sk_activation act, int F, struct sk_rows rows, struct sk_dropout drop);
 void sk_cpu_embed_forward(struct sk_device *dev, float *x, const int32_t *id, const float *table, float scale,
-                          const float *position, int D, struct sk_rows rows, int first_position,
+                          const float *position, int D, struct sk_rows rows, const int32_t *at,
                           struct sk_dropout drop);
 void sk_cpu_dropout_backward(struct sk_device *dev, float *dx, int D, struct sk_rows rows, struct sk_dropout drop);
 void sk_cpu_embed_backward(struct sk_device *dev, float *dtable, int V, int D, int streams,
@@ -100,11 +118,8 @@ void sk_cpu_attention_backward(struct sk_device *dev, float *dq, float *dk, floa
                                int ldk, int H, int D, struct sk_rows query, struct sk_rows key, int causal,
                                struct sk_dropout drop);
 size_t sk_cpu_attention_size(int H, struct sk_rows query, struct sk_rows key);
-void sk_cpu_attention_step(struct sk_device *dev, float *context, const float *q, int ldq,
-                           const float *k, const float *v, int ldk, int H, int D, int R,
-                           const int32_t *const *kv_index, const int32_t *n_keys);
 double sk_cpu_sum_squares(struct sk_device *dev, const float *g, size_t n);
-void sk_cpu_adam(struct sk_device *dev, float *w, float *m, float *v, const float *g, size_t n,
-                 float rescale, float clip, float decay, float lr_t, float b1, float b2, float eps);
+void sk_cpu_optimize(struct sk_device *dev, float *w, float *m, float *v, const float *g, size_t n,
+                     const struct sk_optimizer_step *step);
 int64_t sk_cpu_find_nonfinite(struct sk_device *dev, const float *x, size_t n);
 #endif

@@ -61,6 +61,18 @@ size_t sk_cpu_weight_sum_size(const struct sk_device *dev, int N, int K, int lea
     return (size_t)(1 + levels(leaves)) * (size_t)g.down * (size_t)g.across * g.floats;
 }
 
+/* What a thread needs: tiles of all levels, and rows of dy in another order. */
+static size_t scratch_size(const struct geometry *g, int depth)
+{
+    return (size_t)(1 + depth) * g->floats + (size_t)SK_DEPTH * (size_t)g->rows;
+}
+
+size_t sk_cpu_weight_sum_scratch(const struct sk_device *dev, int N, int K, int leaves)
+{
+    struct geometry g = geometry(dev, N, K);
+    return scratch_size(&g, levels(leaves));
+}
+
 /* Between calls: slot 0 is an unfinished leaf, slot 1 + l is level l. */
 static float *kept(const struct sum_job *j, int part, int slot)
 {
@@ -97,8 +109,7 @@ static void sum_part(void *ctx, int part, int thread)
     int columns = least(g->columns, sk_round_up(s->K, width) - k);
     size_t bytes = g->floats * sizeof(float), panel = (size_t)span * (size_t)width;
 
-    float *tiles = sk_cpu_scratch(j->dev, thread, (size_t)(1 + depth) * bytes +
-                                  (size_t)SK_DEPTH * (size_t)g->rows * sizeof(float));
+    float *tiles = sk_cpu_scratch(j->dev, thread, scratch_size(g, depth) * sizeof *tiles);
     float *a = tiles + (size_t)(1 + depth) * g->floats, *now = tiles, *level_tile[32];
     for (int l = 0; l < depth; l++)
         level_tile[l] = tiles + (size_t)(1 + l) * g->floats;

@@ -68,11 +68,11 @@ void sk_cpu_activation_backward(struct sk_device *dev, float *da, const float *d
 }
 
 void sk_cpu_embed_forward(struct sk_device *dev, float *x, const int32_t *id, const float *table, float scale,
-                          const float *position, int D, struct sk_rows rows, int first_position,
+                          const float *position, int D, struct sk_rows rows, const int32_t *at,
                           struct sk_dropout drop)
 {
     struct sk_row_op o = {.kernel = SK_ISA_PICK(dev, sk_row_embed), .n = D, .rows = rows, .drop = drop, .out = x,
-                          .a = table, .b = position, .id = id, .scale = scale, .first_position = first_position};
+                          .a = table, .b = position, .id = id, .scale = scale, .at = at};
     run_rows(dev, &o, rows.rows);
 }
 
@@ -209,7 +209,7 @@ struct flat_job {
     float *w, *m, *v;
     const float *g;
     size_t n;
-    float rescale, clip, decay, lr_t, b1, b2, eps;
+    const struct sk_optimizer_step *step;
     double *sum;
     int64_t *found;
 };
@@ -256,21 +256,20 @@ double sk_cpu_sum_squares(struct sk_device *dev, const float *g, size_t n)
     return sum;
 }
 
-static void adam_part(void *ctx, int part, int thread)
+static void optimize_part(void *ctx, int part, int thread)
 {
     const struct flat_job *j = ctx;
     size_t n, at = chunk_of(j, part, &n);
     (void)thread;
-    SK_ISA_PICK(j->dev, sk_adam_range)(j->w + at, j->m + at, j->v + at, j->g + at, n, j->rescale, j->clip, j->decay,
-                                       j->lr_t, j->b1, j->b2, j->eps);
+    SK_ISA_PICK(j->dev, sk_optimize_range)(j->w + at, j->m ? j->m + at : NULL, j->v ? j->v + at : NULL, j->g + at, n,
+                                           j->step);
 }
 
-void sk_cpu_adam(struct sk_device *dev, float *w, float *m, float *v, const float *g, size_t n,
-                 float rescale, float clip, float decay, float lr_t, float b1, float b2, float eps)
+void sk_cpu_optimize(struct sk_device *dev, float *w, float *m, float *v, const float *g, size_t n,
+                     const struct sk_optimizer_step *step)
 {
-    struct flat_job j = {.dev = dev, .w = w, .m = m, .v = v, .g = g, .n = n, .rescale = rescale, .clip = clip,
-                         .decay = decay, .lr_t = lr_t, .b1 = b1, .b2 = b2, .eps = eps};
-    sk_pool_run(dev->pool, chunks(n), adam_part, &j);
+    struct flat_job j = {.dev = dev, .w = w, .m = m, .v = v, .g = g, .n = n, .step = step};
+    sk_pool_run(dev->pool, chunks(n), optimize_part, &j);
 }
 
 static void finite_part(void *ctx, int part, int thread)

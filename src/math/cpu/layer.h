@@ -14,9 +14,9 @@ struct sk_row_op {
     float *out, *stat;
     const float *a, *b, *gamma, *beta;
     enum sk_activation act;
-    const int32_t *id;
+    const int32_t *id, *at;
     float scale;
-    int first_position, add;
+    int add;
 };
 #define SK_ROW_KERNEL(f) SK_ISA_DECLARE(void, f, (const struct sk_row_op *o, int first, int end, float *factor))
 SK_ROW_KERNEL(sk_row_dropout_add);
@@ -60,12 +60,9 @@ struct sk_attention {
 size_t sk_attention_scratch(int H, int D, int nk);
 SK_ISA_DECLARE(void, sk_attend, (const struct sk_attention *a, float *scratch));
 SK_ISA_DECLARE(void, sk_attend_gradient, (const struct sk_attention *a, float *scratch));
-/* One query (D) over keys picked by index. */
-SK_ISA_DECLARE(void, sk_attend_step, (float *context, const float *q, const float *k, const float *v, int ldk, int H,
-                                      int d, const int32_t *index, int nk, float *scratch));
 
 /* --- optimizer_isa.c -------------------------------------------------------- */
 SK_ISA_DECLARE(double, sk_sum_squares_chunk, (const float *g, size_t n));
-SK_ISA_DECLARE(void, sk_adam_range, (float *w, float *m, float *v, const float *g, size_t n, float rescale, float clip,
-                                     float decay, float lr_t, float b1, float b2, float eps));
+SK_ISA_DECLARE(void, sk_optimize_range, (float *w, float *m, float *v, const float *g, size_t n,
+                                         const struct sk_optimizer_step *s));
 #endif

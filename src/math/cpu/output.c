@@ -5,9 +5,7 @@
  */
 #include "math/cpu/product.h"
 
-/* Rows of a chunk: enough that reading the partial sums of dw back for each
- * chunk costs little beside its products. */
-enum { CHUNK = 256 };
+enum { CHUNK = SK_OUTPUT_ROWS };
 
 struct row_job {
     struct sk_device *dev;

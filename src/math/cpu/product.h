@@ -10,6 +10,9 @@
 
 /* Rows and columns of the register tile. */
 enum { SK_TILE_AVX2 = 6, SK_WIDTH_AVX2 = 16, SK_TILE_AVX512 = 12, SK_WIDTH_AVX512 = 32 };
+/* Rows of logits that stand in memory at once: enough that reading the partial
+ * sums of the weight's gradient back costs little beside their products. */
+enum { SK_OUTPUT_ROWS = 256 };
 /* Depth done at a time: a panel of it stays in the first cache. */
 enum { SK_DEPTH = 256 };
 
@@ -75,6 +78,8 @@ struct sk_weight_sum {
 };
 /* Floats of kept. */
 size_t sk_cpu_weight_sum_size(const struct sk_device *dev, int N, int K, int leaves);
+/* Floats of each thread's scratch. */
+size_t sk_cpu_weight_sum_scratch(const struct sk_device *dev, int N, int K, int leaves);
 /* Adds rows row0..row1 (dy and x point at row0), whose leaves are
  * leaf0..leaf1 - 1: leaf1 is the first leaf that does not begin before row1
  * (empty leaves at row1 may be left to the next call, if there is one). */

@@ -179,14 +179,14 @@ void SK_ISA_NAME(sk_row_activation_gradient)(const struct sk_row_op *o, int firs
 
 /* --- embeddings ------------------------------------------------------------------- */
 
-/* out = (a[id] * scale [+ b[position]]) * factor */
+/* out = (a[id] * scale [+ b[position]]) * factor; at: positions */
 void SK_ISA_NAME(sk_row_embed)(const struct sk_row_op *o, int first, int end, float *factor)
 {
     struct walk w = {&o->rows, sk_sentence_of(&o->rows, first)};
     size_t n = (size_t)o->n;
     const sk_v16 scale = sk_set16(o->scale);
     for (int t = first; t < end; t++) {
-        int position = walk_to(&w, t) + o->first_position;
+        int position = o->at ? o->at[t] : walk_to(&w, t);
         const float *a = o->a + (size_t)o->id[t] * n, *b = o->b ? o->b + (size_t)position * n : NULL;
         float *out = o->out + (size_t)t * n;
         if (o->drop.p > 0) factors_of(o, &w, t, factor);

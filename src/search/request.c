@@ -1,0 +1,57 @@
+/* request.c - lines of input, plain or JSON. */
+#include "search/request.h"
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "search/translate.h"
+
+void sk_request_text(struct sk_request *r, const char *line, size_t n)
+{
+    *r = (struct sk_request){.text = sk_translate_line(line, n)};
+}
+
+/* The first key that asks for what is not done, or NULL; harmless ones are dropped. */
+static const char *unsupported(json_t *o)
+{
+    static const char *const keys[] = {"factors", "constraints", "avoid", "restrict_lexicon", NULL};
+    for (int i = 0; keys[i]; i++) {
+        const json_t *v = json_object_get(o, keys[i]);
+        if (v && !json_is_null(v) && !(json_is_array(v) && json_array_size(v) == 0))
+            return keys[i];
+        json_object_del(o, keys[i]);
+    }
+    return NULL;
+}
+
+void sk_request_json(struct sk_request *r, const char *line, size_t n)
+{
+    json_error_t e;
+    const char *key;
+    *r = (struct sk_request){.others = json_loadb(line, n, 0, &e)};
+    if (!r->others) {
+        r->error = sk_xprintf("no JSON: %s at byte %d", e.text, e.position);
+    } else if (!json_is_object(r->others)) {
+        r->error = sk_xstrdup("no JSON object");
+        json_decref(r->others);
+        r->others = NULL;
+    } else if (!json_is_string(json_object_get(r->others, "text"))) {
+        r->error = sk_xstrdup("the JSON object has no text: \"text\" is missing or no string");
+    } else if ((key = unsupported(r->others)) != NULL) {
+        r->error = sk_xprintf("\"%s\" is not supported", key);
+    } else {
+        r->text = sk_xstrdup(json_string_value(json_object_get(r->others, "text")));
+    }
+    if (r->others)
+        json_object_del(r->others, "text");
+    if (!r->text)
+        r->text = sk_xstrdup("");
+}
+
+void sk_request_free(struct sk_request *r)
+{
+    free(r->text);
+    free(r->error);
+    json_decref(r->others);
+    *r = (struct sk_request){0};
+}

@@ -138,20 +138,20 @@ static struct sk_bleu_options bleu_options(const struct options *o, const char *
 }
 
 /* The metrics to print: how many. */
-static int choose_scorers(const struct options *o, const char *tokenizer, struct sk_scorer_options scorer[SK_SCORERS])
+static int choose_measures(const struct options *o, const char *tokenizer, struct sk_measure_options measure[SK_MEASURES])
 {
     static const char *bleu[] = {"bleu"};
     struct sk_opt_list names = o->metrics.n > 0 ? o->metrics : (struct sk_opt_list){1, bleu};
     unsigned chosen = 0;
     for (int i = 0; i < names.n; i++) {
-        int kind = sk_scorer_kind(names.v[i]);
+        int kind = sk_measure_kind(names.v[i]);
         if (kind < 0)
             sk_opt_misuse("--metrics: '%s' is not one of bleu, chrf, ter, rouge1, rouge2, rougel", names.v[i]);
         if (chosen & 1u << kind)
             sk_opt_misuse("--metrics: %s is there twice", names.v[i]);
         chosen |= 1u << kind;
-        scorer[i] = (struct sk_scorer_options){.kind = (enum sk_scorer_kind)kind, .chrf = o->chrf, .ter = o->ter};
-        scorer[i].bleu = bleu_options(o, tokenizer);
+        measure[i] = (struct sk_measure_options){.kind = (enum sk_measure_kind)kind, .chrf = o->chrf, .ter = o->ter};
+        measure[i].bleu = bleu_options(o, tokenizer);
     }
     return names.n;
 }
@@ -170,9 +170,9 @@ static int print_sentences(void *ctx, const struct sk_scoring *s, const double *
     struct sk_str out = {0};
     for (int i = 0; i < n; i++)
         for (int h = 0; h < s->systems; h++, stats += s->stats)
-            for (int k = 0; k < s->scorers; k++)
-                sk_str_printf(&out, "%.*f%c", o->width, sk_scorer_value(&s->scorer[k], stats + s->at[k]),
-                              h + 1 < s->systems || k + 1 < s->scorers ? '\t' : '\n');
+            for (int k = 0; k < s->measures; k++)
+                sk_str_printf(&out, "%.*f%c", o->width, sk_measure_value(&s->measure[k], stats + s->at[k]),
+                              h + 1 < s->systems || k + 1 < s->measures ? '\t' : '\n');
     int result = sk_write_all(1, out.text, out.len);
     sk_str_free(&out);
     return result;
@@ -180,13 +180,13 @@ static int print_sentences(void *ctx, const struct sk_scoring *s, const double *
 
 static void say_signatures(const struct options *o, const struct sk_scoring *s)
 {
-    for (int k = 0; k < s->scorers; k++) {
+    for (int k = 0; k < s->measures; k++) {
         struct sk_str text = {0};
-        sk_scorer_signature(&s->scorer[k], sk_scoring_references(s), o->confidence || o->paired ? o->samples : 0,
+        sk_measure_signature(&s->measure[k], sk_scoring_references(s), o->confidence || o->paired ? o->samples : 0,
                             (unsigned long long)o->seed, &text);
-        if (s->scorer[k].kind == SK_SCORE_BLEU && s->systems == 1 && !o->sentence) {
+        if (s->measure[k].kind == SK_SCORE_BLEU && s->systems == 1 && !o->sentence) {
             sk_str_add(&text, " = ", 3);
-            sk_bleu_detail(&s->scorer[k].bleu, s->sum + s->at[k], &text);
+            sk_bleu_detail(&s->measure[k].bleu, s->sum + s->at[k], &text);
         }
         sk_info("%s", text.text);
         sk_str_free(&text);
@@ -197,7 +197,7 @@ static int score_files(const struct options *o)
 {
     static const char *standard_input[] = {"-"};
     struct sk_opt_list hyp = o->hypotheses.n > 0 ? o->hypotheses : (struct sk_opt_list){1, standard_input};
-    struct sk_scorer_options scorer[SK_SCORERS];
+    struct sk_measure_options measure[SK_MEASURES];
     struct sk_scoring s;
     int inputs = 0;
     for (int i = 0; i < hyp.n + o->references.n; i++)
@@ -210,8 +210,8 @@ static int score_files(const struct options *o)
         sk_opt_misuse("of --mean, --sentence and --confidence or --paired only one is possible");
     if (o->paired && hyp.n < 2)
         sk_opt_misuse("--paired compares files: give the baseline and others to --hypotheses");
-    int scorers = choose_scorers(o, "13a", scorer);
-    sk_scoring_open(&s, scorer, scorers, hyp.n, thread_count(o), o->confidence || o->paired);
+    int measures = choose_measures(o, "13a", measure);
+    sk_scoring_open(&s, measure, measures, hyp.n, thread_count(o), o->confidence || o->paired);
     struct sk_score_files files = {.hypothesis = hyp.v, .hypotheses = hyp.n, .reference = o->references.v,
                                    .references = o->references.n, .fields = o->num_refs, .variable = o->variable,
                                    .not_strict = o->not_strict, .block = o->sentence ? print_sentences : NULL,
@@ -263,8 +263,8 @@ static int print_scores(const struct options *o, const struct sk_evaluate_option
                         int checkpoint, int several)
 {
     struct sk_str out = {0};
-    for (int k = 0; k < e->scorers; k++) {
-        sk_scorer_name(&e->scorer[k], &out);
+    for (int k = 0; k < e->measures; k++) {
+        sk_measure_name(&e->measure[k], &out);
         sk_str_printf(&out, "\t%.*f", o->width, r->score[k]);
         if (several)
             sk_str_printf(&out, "\t%d", checkpoint);
@@ -278,11 +278,11 @@ static int print_scores(const struct options *o, const struct sk_evaluate_option
 static int score_checkpoints(const struct options *o, const char *dir)
 {
     static const char *best[] = {"best"};
-    struct sk_scorer_options scorer[SK_SCORERS];
+    struct sk_measure_options measure[SK_MEASURES];
     struct sk_opt_list which = o->checkpoint.n > 0 ? o->checkpoint : (struct sk_opt_list){1, best};
     struct sk_evaluate_options options = {.beam_size = o->beam_size, .num_stds = o->num_stds,
                                           .batch = o->batch_size, .alpha = o->alpha, .beta = o->beta,
-                                          .scorer = scorer, .scorers = choose_scorers(o, "none", scorer)};
+                                          .measure = measure, .measures = choose_measures(o, "none", measure)};
     const char *why = "";
     struct sk_device *dev = sk_ops_cpu.open(thread_count(o), &why);
     if (!dev)
@@ -312,9 +312,9 @@ static int score_checkpoints(const struct options *o, const char *dir)
                                     : "stored in eval/%05d.json; the next start of training takes it over into metrics",
                     checkpoint);
     }
-    for (int k = 0; k < options.scorers && result == 0; k++) {
+    for (int k = 0; k < options.measures && result == 0; k++) {
         struct sk_str signature = {0};
-        sk_scorer_signature(&scorer[k], 1, 0, 0, &signature);
+        sk_measure_signature(&measure[k], 1, 0, 0, &signature);
         sk_info("%s", signature.text);
         sk_str_free(&signature);
     }

@@ -92,7 +92,7 @@ static int translate(const char *dir, int checkpoint, const struct sk_evaluate_o
 
 /* What is stored with a checkpoint, as Sockeye scores checkpoints: tokens as
  * they are, 0..1. */
-static const struct { const char *name; struct sk_scorer_options scorer; } stored_scores[] = {
+static const struct { const char *name; struct sk_measure_options measure; } stored_scores[] = {
     {"bleu-val", {.kind = SK_SCORE_BLEU, .bleu = {.tokenizer = SK_BLEU_NONE, .smoothing = SK_BLEU_OFFSET,
                                                   .value = 0.01, .effective_order = 1}}},
     {"chrf-val", {.kind = SK_SCORE_CHRF, .chrf = {.char_order = 6, .beta = 2}}},
@@ -103,16 +103,16 @@ static const struct { const char *name; struct sk_scorer_options scorer; } store
 };
 enum { STORED_SCORES = sizeof stored_scores / sizeof stored_scores[0] };
 
-static void score(const struct text *hyp, const struct text *ref, const struct sk_scorer_options *scorer, int scorers,
+static void score(const struct text *hyp, const struct text *ref, const struct sk_measure_options *measure, int measures,
                   double *value)
 {
     struct sk_scoring s;
-    sk_scoring_open(&s, scorer, scorers, 1, 1, 0);
+    sk_scoring_open(&s, measure, measures, 1, 1, 0);
     for (long long i = 0; i < ref->n; i++) {
         struct sk_line h = {hyp->line[i], strlen(hyp->line[i])}, r = {ref->line[i], strlen(ref->line[i])};
         sk_scoring_add(&s, &(struct sk_segment){&r, 1, &h}, 1);
     }
-    for (int k = 0; k < scorers; k++)
+    for (int k = 0; k < measures; k++)
         value[k] = sk_scoring_value(&s, 0, k);
     sk_scoring_close(&s);
 }
@@ -121,15 +121,15 @@ static void score(const struct text *hyp, const struct text *ref, const struct s
 static void score_all(const struct text *hyp, const struct text *ref, const struct sk_evaluate_options *o,
                       int checkpoint, struct sk_metrics *metrics, struct sk_evaluated *r)
 {
-    struct sk_scorer_options scorer[STORED_SCORES];
+    struct sk_measure_options measure[STORED_SCORES];
     double value[STORED_SCORES];
     for (int k = 0; k < STORED_SCORES; k++)
-        scorer[k] = stored_scores[k].scorer;
-    score(hyp, ref, scorer, STORED_SCORES, value);
+        measure[k] = stored_scores[k].measure;
+    score(hyp, ref, measure, STORED_SCORES, value);
     for (int k = 0; k < STORED_SCORES; k++)
         sk_metrics_set_number(metrics, checkpoint, stored_scores[k].name, value[k] / 100);
     r->bleu_val = value[0] / 100;
-    score(hyp, ref, o->scorer, o->scorers, r->score);
+    score(hyp, ref, o->measure, o->measures, r->score);
 }
 
 /* The stored translations, if they are whole and were made from the present

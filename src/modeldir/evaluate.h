@@ -5,17 +5,17 @@
 #define SK_MODELDIR_EVALUATE_H
 #include "math/ops.h"
 #include "modeldir/evaluation.h"
-#include "score/scorer.h"
+#include "score/measure.h"
 
 struct sk_evaluate_options {
     int beam_size, num_stds, batch;
     double alpha, beta;
-    const struct sk_scorer_options *scorer;  /* (scorers): of the scores returned; those stored are others,
+    const struct sk_measure_options *measure;  /* (measures): of the scores returned; those stored are others,
                                               * evaluation.h says which */
-    int scorers;
+    int measures;
 };
 struct sk_evaluated {
-    double score[SK_SCORERS];        /* as sk_scorer_value gives them */
+    double score[SK_MEASURES];        /* as sk_measure_value gives them */
     double bleu_val;                 /* as in `metrics`, 0..1 */
     long long sentences, words;      /* validation lines, words of the translations */
     double seconds;                  /* of translating; 0 if nothing had to be translated */

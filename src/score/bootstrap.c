@@ -30,9 +30,9 @@ static void score_sample(void *ctx, int part, int thread)
             sum[k] += weight * stats[k];
     }
     for (int h = 0; h < s->systems; h++)
-        for (int k = 0; k < s->scorers; k++)
-            job->score[(size_t)(h * s->scorers + k) * (size_t)job->samples + (size_t)(job->first + part)] =
-                sk_scorer_value(&s->scorer[k], sum + h * s->stats + s->at[k]);
+        for (int k = 0; k < s->measures; k++)
+            job->score[(size_t)(h * s->measures + k) * (size_t)job->samples + (size_t)(job->first + part)] =
+                sk_measure_value(&s->measure[k], sum + h * s->stats + s->at[k]);
 }
 
 double *sk_bootstrap(const struct sk_scoring *s, int samples, uint64_t seed, int threads)
@@ -41,7 +41,7 @@ double *sk_bootstrap(const struct sk_scoring *s, int samples, uint64_t seed, int
     struct sk_draw draw;
     size_t lines = (size_t)s->lines, row = (size_t)s->systems * (size_t)s->stats;
     struct job job = {.s = s, .samples = samples};
-    job.score = sk_xcalloc((size_t)s->systems * (size_t)s->scorers * (size_t)samples, sizeof *job.score);
+    job.score = sk_xcalloc((size_t)s->systems * (size_t)s->measures * (size_t)samples, sizeof *job.score);
     job.times = sk_xcalloc((size_t)threads, sizeof *job.times);
     job.sum = sk_xcalloc((size_t)threads, sizeof *job.sum);
     for (int i = 0; i < threads; i++) {

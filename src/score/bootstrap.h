@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include "score/scoring.h"
 
-/* Scores of the resamples, (systems, scorers, samples), from the statistics
+/* Scores of the resamples, (systems, measures, samples), from the statistics
  * that s has kept; freed by the caller. */
 double *sk_bootstrap(const struct sk_scoring *s, int samples, uint64_t seed, int threads);
 /* Mean of the scores and half the width of the interval that holds 95% of them. */

@@ -4,16 +4,16 @@
 #include "score/bootstrap.h"
 #include "score/report.h"
 
-static void add_value(const struct sk_scoring *s, int scorer, int width, double value, struct sk_str *out)
+static void add_value(const struct sk_scoring *s, int measure, int width, double value, struct sk_str *out)
 {
-    sk_scorer_name(&s->scorer[scorer], out);
+    sk_measure_name(&s->measure[measure], out);
     sk_str_printf(out, "\t%.*f", width, value);
 }
 
 /* Mean and sample standard deviation over systems. */
 static void report_mean(const struct sk_scoring *s, const struct sk_report *r, struct sk_str *out)
 {
-    for (int k = 0; k < s->scorers; k++) {
+    for (int k = 0; k < s->measures; k++) {
         double sum = 0, squares = 0;
         for (int h = 0; h < s->systems; h++)
             sum += sk_scoring_value(s, h, k);
@@ -36,13 +36,13 @@ void sk_report(const struct sk_scoring *s, const struct sk_report *r, struct sk_
     }
     double *samples = r->samples > 0 ? sk_bootstrap(s, r->samples, r->seed, r->threads) : NULL;
     for (int h = 0; h < s->systems; h++)
-        for (int k = 0; k < s->scorers; k++) {
+        for (int k = 0; k < s->measures; k++) {
             add_value(s, k, r->width, sk_scoring_value(s, h, k), out);
             if (s->systems > 1)
                 sk_str_printf(out, "\t%s", r->name[h]);
             if (samples) {
                 double mean, half;
-                const double *own = samples + (size_t)(h * s->scorers + k) * (size_t)r->samples;
+                const double *own = samples + (size_t)(h * s->measures + k) * (size_t)r->samples;
                 sk_bootstrap_interval(own, r->samples, &mean, &half);
                 sk_str_printf(out, "\tmean=%.*f\tci=%.*f", r->width, mean, r->width, half);
                 if (r->paired && h > 0)

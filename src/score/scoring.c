@@ -9,33 +9,33 @@ enum { PART = 16 };                  /* lines a thread takes at once */
 struct sk_scoring_threads {
     int wanted;
     struct sk_pool *pool;            /* NULL: not started yet */
-    struct sk_scorer **scorer;       /* (wanted, scorers); NULL: not made yet */
+    struct sk_measure **measure;       /* (wanted, measures); NULL: not made yet */
     double *block;                   /* (cap, systems, S) */
     int cap;
 };
 
-void sk_scoring_open(struct sk_scoring *s, const struct sk_scorer_options *scorer, int scorers, int systems,
+void sk_scoring_open(struct sk_scoring *s, const struct sk_measure_options *measure, int measures, int systems,
                      int threads, int keep)
 {
-    *s = (struct sk_scoring){.scorer = scorer, .scorers = scorers, .systems = systems};
-    for (int i = 0; i < scorers; i++)
-        s->at[i + 1] = s->at[i] + sk_scorer_stats(&scorer[i]);
-    s->stats = s->at[scorers];
+    *s = (struct sk_scoring){.measure = measure, .measures = measures, .systems = systems};
+    for (int i = 0; i < measures; i++)
+        s->at[i + 1] = s->at[i] + sk_measure_stats(&measure[i]);
+    s->stats = s->at[measures];
     s->sum = sk_xcalloc((size_t)systems * (size_t)s->stats, sizeof *s->sum);
     s->kept = keep ? sk_xcalloc(1, sizeof *s->kept) : NULL;
     s->threads = sk_xcalloc(1, sizeof *s->threads);
     s->threads->wanted = threads;
-    s->threads->scorer = sk_xcalloc((size_t)threads * (size_t)scorers, sizeof *s->threads->scorer);
+    s->threads->measure = sk_xcalloc((size_t)threads * (size_t)measures, sizeof *s->threads->measure);
 }
 
 void sk_scoring_close(struct sk_scoring *s)
 {
     struct sk_scoring_threads *t = s->threads;
     sk_pool_free(t->pool);
-    for (int i = 0; i < t->wanted * s->scorers; i++)
-        if (t->scorer[i])
-            sk_scorer_free(t->scorer[i]);
-    free(t->scorer);
+    for (int i = 0; i < t->wanted * s->measures; i++)
+        if (t->measure[i])
+            sk_measure_free(t->measure[i]);
+    free(t->measure);
     free(t->block);
     free(t);
     free(s->sum);
@@ -48,17 +48,17 @@ static void score_part(void *ctx, int part, int thread)
 {
     const struct job *job = ctx;
     const struct sk_scoring *s = job->s;
-    struct sk_scorer **scorer = s->threads->scorer + thread * s->scorers;
+    struct sk_measure **measure = s->threads->measure + thread * s->measures;
     int end = part * PART + PART < job->n ? part * PART + PART : job->n;
-    for (int k = 0; k < s->scorers; k++) {
-        if (!scorer[k])
-            scorer[k] = sk_scorer_new(&s->scorer[k]);
+    for (int k = 0; k < s->measures; k++) {
+        if (!measure[k])
+            measure[k] = sk_measure_new(&s->measure[k]);
         for (int i = part * PART; i < end; i++) {
             const struct sk_segment *g = &job->segment[i];
             double *stats = s->threads->block + (size_t)i * (size_t)(s->systems * s->stats) + s->at[k];
-            sk_scorer_references(scorer[k], g->reference, g->references);
+            sk_measure_references(measure[k], g->reference, g->references);
             for (int h = 0; h < s->systems; h++)
-                sk_scorer_hypothesis(scorer[k], g->hypothesis[h], stats + h * s->stats);
+                sk_measure_hypothesis(measure[k], g->hypothesis[h], stats + h * s->stats);
         }
     }
 }
@@ -104,9 +104,9 @@ const double *sk_scoring_add(struct sk_scoring *s, const struct sk_segment *segm
     return t->block;
 }
 
-double sk_scoring_value(const struct sk_scoring *s, int system, int scorer)
+double sk_scoring_value(const struct sk_scoring *s, int system, int measure)
 {
-    return sk_scorer_value(&s->scorer[scorer], s->sum + system * s->stats + s->at[scorer]);
+    return sk_measure_value(&s->measure[measure], s->sum + system * s->stats + s->at[measure]);
 }
 
 int sk_scoring_references(const struct sk_scoring *s)

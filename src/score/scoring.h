@@ -4,7 +4,7 @@
  */
 #ifndef SK_SCORE_SCORING_H
 #define SK_SCORE_SCORING_H
-#include "score/scorer.h"
+#include "score/measure.h"
 
 struct sk_segment {                  /* a line with its translations */
     const struct sk_line *reference; /* (references) */
@@ -13,10 +13,10 @@ struct sk_segment {                  /* a line with its translations */
 };
 
 struct sk_scoring {
-    const struct sk_scorer_options *scorer;  /* (scorers) */
-    int scorers, systems;
-    int stats;                       /* S: numbers of all scorers together */
-    int at[SK_SCORERS + 1];          /* where each scorer's begin in these */
+    const struct sk_measure_options *measure;  /* (measures) */
+    int measures, systems;
+    int stats;                       /* S: numbers of all measures together */
+    int at[SK_MEASURES + 1];          /* where each measure's begin in these */
     double *sum;                     /* (systems, S) */
     long long lines;
     int least, most;                 /* references of a line */
@@ -24,13 +24,13 @@ struct sk_scoring {
     struct sk_scoring_threads *threads;
 };
 /* keep: statistics of all lines stay in memory, for resampling. Threads start
- * when there is enough for them to do. scorer must stay; 1..SK_SCORERS. */
-void sk_scoring_open(struct sk_scoring *s, const struct sk_scorer_options *scorer, int scorers, int systems,
+ * when there is enough for them to do. measure must stay; 1..SK_MEASURES. */
+void sk_scoring_open(struct sk_scoring *s, const struct sk_measure_options *measure, int measures, int systems,
                      int threads, int keep);
 /* Scores a block; returns its statistics (n, systems, S), valid until the next call. */
 const double *sk_scoring_add(struct sk_scoring *s, const struct sk_segment *segment, int n);
 /* Score of a system's corpus. */
-double sk_scoring_value(const struct sk_scoring *s, int system, int scorer);
+double sk_scoring_value(const struct sk_scoring *s, int system, int measure);
 /* References of every line, for the signature: 0 if their number varies. */
 int sk_scoring_references(const struct sk_scoring *s);
 void sk_scoring_close(struct sk_scoring *s);

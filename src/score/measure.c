@@ -1,34 +1,34 @@
-/* scorer.c - calls the metric that is meant. */
+/* measure.c - calls the metric that is meant. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/opt.h"
-#include "score/scorer.h"
+#include "score/measure.h"
 
-struct sk_scorer {
-    enum sk_scorer_kind kind;
+struct sk_measure {
+    enum sk_measure_kind kind;
     struct sk_bleu *bleu;            /* one of them */
     struct sk_chrf *chrf;
     struct sk_ter *ter;
     struct sk_rouge *rouge;
 };
 
-int sk_scorer_kind(const char *name)
+int sk_measure_kind(const char *name)
 {
-    static const char *const names[SK_SCORERS] = {"bleu", "chrf", "ter", "rouge1", "rouge2", "rougel"};
-    for (int i = 0; i < SK_SCORERS; i++)
+    static const char *const names[SK_MEASURES] = {"bleu", "chrf", "ter", "rouge1", "rouge2", "rougel"};
+    for (int i = 0; i < SK_MEASURES; i++)
         if (strcmp(name, names[i]) == 0)
             return i;
     return -1;
 }
 
-struct sk_scorer_options sk_scorer_default(enum sk_scorer_kind kind)
+struct sk_measure_options sk_measure_default(enum sk_measure_kind kind)
 {
-    return (struct sk_scorer_options){.kind = kind,
+    return (struct sk_measure_options){.kind = kind,
                                       .bleu = {.tokenizer = SK_BLEU_13A, .smoothing = SK_BLEU_EXP},
                                       .chrf = {.char_order = 6, .beta = 2}};
 }
 
-int sk_scorer_stats(const struct sk_scorer_options *o)
+int sk_measure_stats(const struct sk_measure_options *o)
 {
     switch (o->kind) {
     case SK_SCORE_BLEU: return SK_BLEU_STATS;
@@ -38,7 +38,7 @@ int sk_scorer_stats(const struct sk_scorer_options *o)
     }
 }
 
-double sk_scorer_value(const struct sk_scorer_options *o, const double *stats)
+double sk_measure_value(const struct sk_measure_options *o, const double *stats)
 {
     switch (o->kind) {
     case SK_SCORE_BLEU: return sk_bleu_value(&o->bleu, stats);
@@ -48,19 +48,19 @@ double sk_scorer_value(const struct sk_scorer_options *o, const double *stats)
     }
 }
 
-void sk_scorer_name(const struct sk_scorer_options *o, struct sk_str *out)
+void sk_measure_name(const struct sk_measure_options *o, struct sk_str *out)
 {
-    static const char *const names[SK_SCORERS] = {"BLEU", NULL, "TER", "ROUGE-1", "ROUGE-2", "ROUGE-L"};
+    static const char *const names[SK_MEASURES] = {"BLEU", NULL, "TER", "ROUGE-1", "ROUGE-2", "ROUGE-L"};
     if (o->kind == SK_SCORE_CHRF)
         sk_chrf_name(&o->chrf, out);
     else
         sk_str_add(out, names[o->kind], strlen(names[o->kind]));
 }
 
-void sk_scorer_signature(const struct sk_scorer_options *o, int references, int samples, unsigned long long seed,
+void sk_measure_signature(const struct sk_measure_options *o, int references, int samples, unsigned long long seed,
                          struct sk_str *out)
 {
-    sk_scorer_name(o, out);
+    sk_measure_name(o, out);
     if (references > 0)
         sk_str_printf(out, "|nrefs:%d|", references);
     else
@@ -78,9 +78,9 @@ void sk_scorer_signature(const struct sk_scorer_options *o, int references, int 
     sk_str_printf(out, "|version:sk-%s", SK_VERSION);
 }
 
-struct sk_scorer *sk_scorer_new(const struct sk_scorer_options *o)
+struct sk_measure *sk_measure_new(const struct sk_measure_options *o)
 {
-    struct sk_scorer *s = sk_xcalloc(1, sizeof *s);
+    struct sk_measure *s = sk_xcalloc(1, sizeof *s);
     s->kind = o->kind;
     switch (o->kind) {
     case SK_SCORE_BLEU: s->bleu = sk_bleu_new(&o->bleu); break;
@@ -93,7 +93,7 @@ struct sk_scorer *sk_scorer_new(const struct sk_scorer_options *o)
     return s;
 }
 
-void sk_scorer_references(struct sk_scorer *s, const struct sk_line *reference, int n)
+void sk_measure_references(struct sk_measure *s, const struct sk_line *reference, int n)
 {
     switch (s->kind) {
     case SK_SCORE_BLEU: sk_bleu_references(s->bleu, reference, n); break;
@@ -103,7 +103,7 @@ void sk_scorer_references(struct sk_scorer *s, const struct sk_line *reference, 
     }
 }
 
-void sk_scorer_hypothesis(struct sk_scorer *s, struct sk_line hypothesis, double *stats)
+void sk_measure_hypothesis(struct sk_measure *s, struct sk_line hypothesis, double *stats)
 {
     switch (s->kind) {
     case SK_SCORE_BLEU: sk_bleu_hypothesis(s->bleu, hypothesis, stats); break;
@@ -113,7 +113,7 @@ void sk_scorer_hypothesis(struct sk_scorer *s, struct sk_line hypothesis, double
     }
 }
 
-void sk_scorer_free(struct sk_scorer *s)
+void sk_measure_free(struct sk_measure *s)
 {
     if (s->bleu)
         sk_bleu_free(s->bleu);

@@ -9,13 +9,14 @@
 #include "base/opt.h"
 #include "base/pool.h"
 #include "modeldir/evaluate.h"
+#include "modeldir/open.h"
 #include "modeldir/paths.h"
 #include "score/corpus_files.h"
 #include "score/report.h"
 
 struct options {
     struct sk_opt_list hypotheses, references, metrics, checkpoint;
-    const char *tokenize, *smooth_method;
+    const char *tokenize, *smooth_method, *dtype;
     double smooth_value, offset, alpha, beta;
     struct sk_chrf_options chrf;
     struct sk_ter_options ter;
@@ -96,6 +97,9 @@ static const struct sk_opt table[] = {
     {.name = "max-output-length-num-stds", .type = SK_OPT_INT, .offset = FIELD(num_stds), .initial = "2",
      .min = -1e6, .max = 1e6, .value = "N",
      .help = "Longest translation: so many standard deviations over the mean length ratio of training."},
+    {.name = "dtype", .type = SK_OPT_CHOICE, .offset = FIELD(dtype), .initial = "float32", .choices = SK_DTYPES,
+     .help = "Numbers that matrix products multiply, whatever the model was trained with. bfloat16 is faster where "
+             "the processor has instructions for it."},
     FLAG("use-cpu", use_cpu, "Use the CPU."),
     HEADING("General"),
     {.name = "threads", .type = SK_OPT_INT, .offset = FIELD(threads), .initial = "0", .min = 0, .max = 1024,
@@ -282,11 +286,11 @@ static int score_checkpoints(const struct options *o, const char *dir)
     struct sk_opt_list which = o->checkpoint.n > 0 ? o->checkpoint : (struct sk_opt_list){1, best};
     struct sk_evaluate_options options = {.beam_size = o->beam_size, .num_stds = o->num_stds,
                                           .batch = o->batch_size, .alpha = o->alpha, .beta = o->beta,
+                                          .dtype = sk_dtype_named(o->dtype),
                                           .measure = measure, .measures = choose_measures(o, "none", measure)};
-    const char *why = "";
-    struct sk_device *dev = sk_ops_cpu.open(thread_count(o), &why);
+    struct sk_device *dev = sk_trained_device(&sk_ops_cpu, o->threads, o->dtype);
     if (!dev)
-        return sk_fail(SK_EXIT_TEMP, "cannot use the CPU: %s", why);
+        return -1;
     char text[256];
     sk_ops_cpu.describe(dev, text, sizeof text);
     sk_info("translating on %s", text);

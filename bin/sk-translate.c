@@ -7,14 +7,13 @@
 #include "base/msg.h"
 #include "base/opt.h"
 #include "base/out.h"
-#include "base/pool.h"
 #include "modeldir/open.h"
 #include "search/output.h"
 #include "text/lines.h"
 
 struct options {
     struct sk_opt_list models, checkpoints;
-    const char *input, *output, *output_type, *stop, *ensemble_mode;
+    const char *input, *output, *output_type, *stop, *ensemble_mode, *dtype;
     int json_input, beam_size, nbest, batch_size, chunk_size, num_stds, max_input_len, strip_unknown, threads, use_cpu,
         quiet;
     double alpha, beta, prune;
@@ -72,6 +71,9 @@ static const struct sk_opt table[] = {
              "training allowed."},
     {.name = "threads", .type = SK_OPT_INT, .offset = FIELD(threads), .initial = "0", .min = 0, .max = 1024,
      .value = "N", .help = "Threads; 0: one for each CPU. Has no effect on results."},
+    {.name = "dtype", .type = SK_OPT_CHOICE, .offset = FIELD(dtype), .initial = "float32", .choices = SK_DTYPES,
+     .help = "Numbers that matrix products multiply, whatever the model was trained with. bfloat16 is faster where "
+             "the processor has instructions for it."},
     {.name = "use-cpu", .type = SK_OPT_FLAG, .offset = FIELD(use_cpu), .help = "Use the CPU."},
     {.name = "quiet", .letter = 'q', .type = SK_OPT_FLAG, .offset = FIELD(quiet), .help = "Only warnings and errors."},
     {0}};
@@ -269,7 +271,7 @@ static int run(const struct options *o, const char *const *dirs, int n, struct s
 int main(int argc, char **argv)
 {
     struct options o;
-    const char *why = "", *dirs[SK_ENSEMBLE_MAX];
+    const char *dirs[SK_ENSEMBLE_MAX];
     sk_msg_program(argv[0]);
     sk_opt_parse(&program, &o, argc, argv);
     sk_quiet(o.quiet);
@@ -286,8 +288,8 @@ int main(int argc, char **argv)
         sk_warn("--output-type %s is not for --nbest-size %d: writing json", o.output_type, o.nbest);
     if (o.chunk_size > 0 && o.chunk_size < o.batch_size && o.chunk_size != 1)
         sk_warn("--chunk-size %d is less than --batch-size %d: batches will be smaller", o.chunk_size, o.batch_size);
-    struct sk_device *dev = sk_ops_cpu.open(o.threads > 0 ? o.threads : sk_cpu_count(), &why);
-    int result = dev ? run(&o, dirs, n, dev) : sk_fail(SK_EXIT_TEMP, "cannot use the CPU: %s", why);
+    struct sk_device *dev = sk_trained_device(&sk_ops_cpu, o.threads, o.dtype);
+    int result = dev ? run(&o, dirs, n, dev) : -1;
     if (dev)
         sk_ops_cpu.close(dev);
     return result ? sk_die() : SK_EXIT_OK;

@@ -178,10 +178,20 @@ is "$(cksum "$m/eval/$n.json" "$m/eval/$n.out" "$m/metrics")" "$before" "and not
 exits 0 "with other options" "$BIN/sk-bleu-eval" "$m" --beam-size 1 --use-cpu --threads 1
 is "$(cksum "$m/eval/$n.json" "$m/eval/$n.out" "$m/metrics")" "$before" "nothing is stored"
 like "$(cat "$T/err")" "not stored" "and it says so"
+exits 0 "with other numbers" "$BIN/sk-bleu-eval" "$m" --dtype bfloat16 --use-cpu --threads 1
+is "$(cksum "$m/eval/$n.json" "$m/eval/$n.out" "$m/metrics")" "$before" "nothing is stored"
+like "$(tr '\n' ' ' <"$T/err")" "bfloat16.*not stored" "and the device says what it multiplies"
 
 exits 0 "several checkpoints" "$BIN/sk-bleu-eval" "$m" --checkpoint 1 2 --use-cpu --threads 1 --batch-size 3
 is "$(cut -f1,3 "$T/out" | tr '\n\t' '  ')" "BLEU 1 BLEU 2 " "a line for each, with its number"
 ok "both are stored" test -s "$m/eval/00001.json" -a -s "$m/eval/00002.json"
+grep -v '"dtype"' "$m/eval/00002.json" >"$T/old.json"
+cp "$T/old.json" "$m/eval/00002.json"
+exits 0 "a record of before there were number types" "$BIN/sk-bleu-eval" "$m" -c 2 --use-cpu --threads 1
+like "$(cat "$T/err")" "scored as stored" "is one of float32"
+rm "$m/eval/00002.json"
+exits 0 "bfloat16" "$BIN/sk-bleu-eval" "$m" -c 2 --use-cpu --threads 1 --dtype bfloat16
+like "$(cat "$m/eval/00002.json")" '"dtype": "bfloat16"' "is recorded"
 
 # What a killed evaluator leaves: translations without a record.
 cp "$m/eval/00001.out" "$T/00001.out"

@@ -1,6 +1,6 @@
 /* ops.h - the seam: layer-sized operations, each once per backend.
  *
- * All matrices are float32, row-major; T rows of packed tokens, D model
+ * All matrices in memory are float32, row-major; T rows of packed tokens, D model
  * width, H heads, d = D / H, F feed-forward width, V vocabulary size.
  * Pointers marked (device) come from ops->alloc. Outputs come first.
  * Calls on one device run in order; host reads need ops->download.
@@ -8,7 +8,10 @@
  * EXACTNESS. A row of a result depends on its own inputs only: not on other
  * rows, their number, threads, or instruction set. On the CPU each product
  * element is one chain c = fma(a[k], b[k], c), k ascending from c = 0 (or
- * from what is accumulated onto): same bits on AVX2 and AVX-512.
+ * from what is accumulated onto): same bits on AVX2 and AVX-512. In bfloat16
+ * a and b are rounded to it (to nearest, ties to even) before they are
+ * multiplied, c is float32, and subnormal numbers count as zeros: the same
+ * bits with and without instructions for it.
  *
  * LEAVES. Sums over tokens (gradients of weights, biases, norms, embeddings;
  * losses) are made per leaf, rows ascending, and the leaves' sums are
@@ -27,6 +30,12 @@
 #include <stdint.h>
 
 struct sk_device;                        /* one backend instance: threads, scratch */
+
+/* What numbers matrix products multiply. Everything else is float32. */
+enum sk_dtype { SK_FLOAT32, SK_BFLOAT16 };
+#define SK_DTYPES "float32|bfloat16"      /* their names, for tables of options */
+enum sk_dtype sk_dtype_named(const char *name);
+const char *sk_dtype_name(enum sk_dtype dtype);
 
 struct sk_leaves { int n; const int32_t *row; /* (n + 1) first rows, host */ };
 
@@ -105,6 +114,9 @@ struct sk_ops {
     /* NULL: sk_fail-like message in *why (static text). */
     struct sk_device *(*open)(int threads, const char **why);
     void (*close)(struct sk_device *dev);
+    /* Products' numbers from now on; SK_FLOAT32 at first. Call it before the
+     * first weight_new. NULL, or a remark (static text): it is slow here. */
+    const char *(*set_dtype)(struct sk_device *dev, enum sk_dtype dtype);
     void (*describe)(const struct sk_device *dev, char *text, size_t n);  /* "cpu: AVX2, 2 threads" */
     void *(*alloc)(struct sk_device *dev, size_t bytes);   /* 64-byte aligned, zeroed */
     void (*free)(struct sk_device *dev, void *p);

@@ -210,7 +210,7 @@ static int evaluate(const char *dir, struct sk_evaluation *wanted, const struct 
 int sk_evaluate_checkpoint(const char *dir, int checkpoint, const struct sk_evaluate_options *o,
                            const struct sk_ops *ops, struct sk_device *dev, struct sk_evaluated *r)
 {
-    struct sk_evaluation wanted = {.checkpoint = checkpoint, .beam_size = o->beam_size,
+    struct sk_evaluation wanted = {.checkpoint = checkpoint, .dtype = o->dtype, .beam_size = o->beam_size,
                                    .num_stds = o->num_stds < 0 ? 2 : o->num_stds, .alpha = o->alpha, .beta = o->beta};
     char *source_path = sk_path_join(dir, SK_MD_VALIDATION_SOURCE);
     char *ref_path = sk_path_join(dir, SK_MD_VALIDATION_TARGET);

@@ -8,6 +8,7 @@
 #include "score/measure.h"
 
 struct sk_evaluate_options {
+    enum sk_dtype dtype;             /* of dev */
     int beam_size, num_stds, batch;
     double alpha, beta;
     const struct sk_measure_options *measure;  /* (measures): of the scores returned; those stored are others,

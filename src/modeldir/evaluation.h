@@ -2,7 +2,7 @@
  * directory: eval/NNNNN.out, then eval/NNNNN.json.
  *
  * FORMAT of the .json: one object, keys sorted: "beam-size", "checkpoint",
- * "format" (1), "length-penalty-alpha", "length-penalty-beta",
+ * "dtype" (number type of products; not there: float32), "format" (1), "length-penalty-alpha", "length-penalty-beta",
  * "max-output-length-num-stds", "metrics" (object: name -> number, the names
  * of the table `metrics`), "out" (checksum of the .out file), "params"
  * (checksum of the parameters), "sentences". The scores among the metrics are
@@ -16,12 +16,14 @@
 #ifndef SK_MODELDIR_EVALUATION_H
 #define SK_MODELDIR_EVALUATION_H
 #include "base/hash.h"
+#include "math/ops.h"
 #include "modeldir/metrics.h"
 
 enum { SK_EVALUATION_FORMAT = 1 };
 struct sk_evaluation {
     int checkpoint;
     int beam_size, num_stds;         /* how it was translated */
+    enum sk_dtype dtype;
     double alpha, beta;
     long long sentences;
     char params[SK_HASH_HEX], out[SK_HASH_HEX];

@@ -26,6 +26,9 @@ static int open_device(struct sk_trainer *t)
     t->dev = t->ops->open(threads, &why);
     if (!t->dev)
         return sk_fail(SK_EXIT_NO, "the CPU cannot be used: %s", why);
+    const char *remark = t->ops->set_dtype(t->dev, sk_dtype_named(t->o->dtype));
+    if (remark)
+        sk_warn("--dtype %s: %s", t->o->dtype, remark);
     t->ops->describe(t->dev, text, sizeof text);
     sk_info("Training Device(s): %s", text);
     return 0;

@@ -201,6 +201,10 @@ void SK_ISA_NAME(sk_attend_self)(float *context, const float *q, const float *co
     const float scale = 1.0f / sqrtf((float)d);
     for (int h = 0; h < H; h++) {
         const float *qh = q + h * d;
+        /* The head's values, which lie anywhere, while its keys are worked on. */
+        for (int j = 0; j < n; j++)
+            for (int e = 0; e < d; e += 16)
+                __builtin_prefetch(cell[j] + D + h * d + e);
         for (int j = 0; j < n; j += 16) {
             const float *const *row = cell + j;
             sk_v16 a = sk_zero16();

@@ -7,12 +7,13 @@
 
 struct sk_weight *sk_cpu_weight_new(struct sk_device *dev, int N, int K, int backward)
 {
+    const struct sk_kernels *kernels = sk_kernels(dev);
     struct sk_weight *w = sk_xcalloc(1, sizeof *w);
     w->N = N;
     w->K = K;
-    w->forward = sk_cpu_alloc(dev, sk_panels_size(dev, N, K) * sizeof *w->forward);
+    w->forward = sk_cpu_alloc(dev, sk_panels_size(dev, N, sk_elements(kernels, K)) * sizeof *w->forward);
     if (backward)
-        w->backward = sk_cpu_alloc(dev, sk_panels_size(dev, K, N) * sizeof *w->backward);
+        w->backward = sk_cpu_alloc(dev, sk_panels_size(dev, K, sk_elements(kernels, N)) * sizeof *w->backward);
     return w;
 }
 
@@ -26,42 +27,45 @@ void sk_cpu_weight_free(struct sk_device *dev, struct sk_weight *w)
     free(w);
 }
 
-struct load_job { struct sk_device *dev; struct sk_weight *w; const float *data; };
+static int count(int n, int size) { return (n + size - 1) / size; }
+static int least(int a, int b) { return a < b ? a : b; }
+
+struct load_job { const struct sk_kernels *kernels; struct sk_weight *w; const float *data; int width; };
 
 /* One panel's width of rows of the weight. */
 static void load_part(void *ctx, int part, int thread)
 {
     const struct load_job *j = ctx;
+    const struct sk_kernels *k = j->kernels;
     struct sk_weight *w = j->w;
-    int width = sk_width(j->dev), n1 = (part + 1) * width;
+    int n = part * j->width, width = j->width;
     (void)thread;
-    SK_ISA_PICK(j->dev, sk_pack_transposed)(w->forward, j->data, w->N, w->K, part);
-    if (w->backward)
-        SK_ISA_PICK(j->dev, sk_pack)(w->backward, j->data, (size_t)w->K, w->K, w->N,
-                                     part * width, n1 < w->N ? n1 : w->N);
+    k->pack_transposed(w->forward, j->data, w->N, w->K, part);
+    if (w->backward)         /* width is a multiple of an element's values */
+        k->pack(w->backward + (size_t)(n / k->values) * (size_t)width, (size_t)sk_elements(k, w->N) * (size_t)width,
+                j->data + (size_t)n * (size_t)w->K, (size_t)w->K, w->K, least(width, w->N - n));
 }
 
 void sk_cpu_weight_load(struct sk_device *dev, struct sk_weight *w, const float *data)
 {
-    struct load_job j = { dev, w, data };
-    sk_pool_run(dev->pool, sk_round_up(w->N, sk_width(dev)) / sk_width(dev), load_part, &j);
+    struct load_job j = { sk_kernels(dev), w, data, sk_width(dev) };
+    sk_pool_run(dev->pool, count(w->N, j.width), load_part, &j);
 }
 
 /* --- products --------------------------------------------------------------- */
 
 struct product {
     struct sk_device *dev;
+    const struct sk_kernels *kernels;
     float *c;
     size_t ldc;
     const float *a;
     size_t lda;
     const float *panels, *bias;
-    int M, N, K, add;
+    int M, N, K, depth, add;
     int rows, columns, across;           /* of a part; parts side by side */
+    float *elements;                     /* of a, packed beforehand; NULL: no */
 };
-
-static int count(int n, int size) { return (n + size - 1) / size; }
-static int least(int a, int b) { return a < b ? a : b; }
 
 /* Blocks of at most `most`, of nearly the same size, in whole units. */
 static int even(int n, int most, int unit)
@@ -76,7 +80,7 @@ static void cut(struct product *p)
 {
     int tile = sk_tile(p->dev), width = sk_width(p->dev), threads = p->dev->threads;
     int narrowest = p->M == 1 ? 4 * width : p->M <= 3 ? 2 * width : width;
-    double work = (double)p->M * p->N * p->K;
+    double work = (double)p->M * p->N * p->depth;
     double most = work / 1e5;            /* below that, waking a thread costs more than it saves */
     int wanted = threads == 1 ? 1 : most < 8 * threads ? (int)most : 8 * threads;
     p->rows = even(p->M, 192, tile);
@@ -95,25 +99,51 @@ static void cut(struct product *p)
 static void product_part(void *ctx, int part, int thread)
 {
     const struct product *p = ctx;
-    int m = part / p->across * p->rows, n = part % p->across * p->columns;
+    int m = part / p->across * p->rows, n = part % p->across * p->columns, rows = least(p->rows, p->M - m);
+    const float *a = p->a + (size_t)m * p->lda;
+    size_t lda = p->lda;
+    if (p->elements) {
+        a = p->elements + (size_t)m * (size_t)p->depth;
+        lda = (size_t)p->depth;
+    } else if (p->kernels->rows) {
+        float *own = sk_cpu_scratch(p->dev, thread, (size_t)rows * (size_t)p->depth * sizeof *own);
+        p->kernels->rows(own, a, lda, rows, p->K);
+        a = own;
+        lda = (size_t)p->depth;
+    }
+    unsigned mode = sk_flush_begin(p->kernels);
+    p->kernels->gemm(p->c + (size_t)m * p->ldc + n, p->ldc, a, lda, p->panels + (size_t)n * (size_t)p->depth, rows,
+                     least(p->columns, p->N - n), p->depth, p->add, p->bias ? p->bias + n : NULL);
+    sk_flush_end(mode);
+}
+
+enum { PACK_ROWS = 64 };
+
+static void pack_part(void *ctx, int part, int thread)
+{
+    const struct product *p = ctx;
+    int m = part * PACK_ROWS;
     (void)thread;
-    SK_ISA_PICK(p->dev, sk_gemm)(p->c + (size_t)m * p->ldc + n, p->ldc, p->a + (size_t)m * p->lda, p->lda,
-                                 p->panels + (size_t)n * (size_t)p->K, least(p->rows, p->M - m),
-                                 least(p->columns, p->N - n), p->K, p->add, p->bias ? p->bias + n : NULL);
+    p->kernels->rows(p->elements + (size_t)m * (size_t)p->depth, p->a + (size_t)m * p->lda, p->lda,
+                     least(PACK_ROWS, p->M - m), p->K);
 }
 
 void sk_cpu_product(struct sk_device *dev, float *c, size_t ldc, const float *a, size_t lda,
                     const float *panels, int M, int N, int K, int add, const float *bias)
 {
-    struct product p = { dev, c, ldc, a, lda, panels, bias, M, N, K, add, 0, 0, 0 };
+    struct product p = { .dev = dev, .kernels = sk_kernels(dev), .c = c, .ldc = ldc, .a = a, .lda = lda,
+                         .panels = panels, .bias = bias, .M = M, .N = N, .K = K, .add = add };
     if (M <= 0)
         return;
+    p.depth = sk_elements(p.kernels, K);
     cut(&p);
     int parts = count(M, p.rows) * p.across;
-    if (parts == 1)
-        product_part(&p, 0, 0);
-    else
-        sk_pool_run(dev->pool, parts, product_part, &p);
+    /* Rows that several parts read are packed once, before. */
+    if (p.kernels->rows && p.across > 1) {
+        p.elements = sk_cpu_shared(dev, SK_SLOT_ROWS, (size_t)M * (size_t)p.depth * sizeof *p.elements);
+        sk_pool_run(dev->pool, count(M, PACK_ROWS), pack_part, &p);
+    }
+    sk_pool_run(dev->pool, parts, product_part, &p);
 }
 
 void sk_cpu_linear_forward(struct sk_device *dev, float *y, const float *x, const struct sk_weight *w,

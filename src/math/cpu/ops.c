@@ -5,6 +5,7 @@ const struct sk_ops sk_ops_cpu = {
     .name = "cpu",
     .open = sk_cpu_open,
     .close = sk_cpu_close,
+    .set_dtype = sk_cpu_set_dtype,
     .describe = sk_cpu_describe,
     .alloc = sk_cpu_alloc,
     .free = sk_cpu_free,

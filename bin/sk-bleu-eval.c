@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/mem.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/msg.h"
 #include "base/opt.h"
 #include "base/pool.h"
@@ -288,7 +288,7 @@ static int score_checkpoints(const struct options *o, const char *dir)
                                           .batch = o->batch_size, .alpha = o->alpha, .beta = o->beta,
                                           .dtype = sk_dtype_named(o->dtype),
                                           .measure = measure, .measures = choose_measures(o, "none", measure)};
-    struct sk_device *dev = sk_trained_device(&sk_ops_cpu, o->threads, o->dtype);
+    struct sk_device *dev = sk_device_open(&sk_ops_cpu, o->threads, o->dtype);
     if (!dev)
         return -1;
     char text[256];

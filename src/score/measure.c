@@ -21,13 +21,6 @@ int sk_measure_kind(const char *name)
     return -1;
 }
 
-struct sk_measure_options sk_measure_default(enum sk_measure_kind kind)
-{
-    return (struct sk_measure_options){.kind = kind,
-                                      .bleu = {.tokenizer = SK_BLEU_13A, .smoothing = SK_BLEU_EXP},
-                                      .chrf = {.char_order = 6, .beta = 2}};
-}
-
 int sk_measure_stats(const struct sk_measure_options *o)
 {
     switch (o->kind) {

@@ -20,8 +20,6 @@ struct sk_measure_options {
 };
 /* Kind by name (bleu, chrf, ter, rouge1, rouge2, rougel); -1: there is none. */
 int sk_measure_kind(const char *name);
-/* sacreBLEU's defaults. */
-struct sk_measure_options sk_measure_default(enum sk_measure_kind kind);
 
 int sk_measure_stats(const struct sk_measure_options *o);              /* how many numbers */
 double sk_measure_value(const struct sk_measure_options *o, const double *stats);      /* 0..100; TER also more */

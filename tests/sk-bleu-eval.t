@@ -1,3 +1,4 @@
+#!/bin/sh
 # sk-bleu-eval - digits of sacreBLEU 2.6.0 on files; checkpoints of a model.
 # sanitized
 . "$(dirname "$0")/tap.sh"

@@ -217,7 +217,7 @@ int main(int argc, char **argv)
     sk_quiet(o.quiet);
     if (!strcmp(o.source, "-") && !strcmp(o.target, "-"))
         sk_opt_misuse("--source - and --target -: one of the two can be standard input");
-    struct sk_device *dev = sk_trained_device(&sk_ops_cpu, o.threads, o.dtype);
+    struct sk_device *dev = sk_device_open(&sk_ops_cpu, o.threads, o.dtype);
     int result = dev ? run(&o, dev) : -1;
     if (dev)
         sk_ops_cpu.close(dev);

@@ -288,7 +288,7 @@ int main(int argc, char **argv)
         sk_warn("--output-type %s is not for --nbest-size %d: writing json", o.output_type, o.nbest);
     if (o.chunk_size > 0 && o.chunk_size < o.batch_size && o.chunk_size != 1)
         sk_warn("--chunk-size %d is less than --batch-size %d: batches will be smaller", o.chunk_size, o.batch_size);
-    struct sk_device *dev = sk_trained_device(&sk_ops_cpu, o.threads, o.dtype);
+    struct sk_device *dev = sk_device_open(&sk_ops_cpu, o.threads, o.dtype);
     int result = dev ? run(&o, dirs, n, dev) : -1;
     if (dev)
         sk_ops_cpu.close(dev);

@@ -268,4 +268,8 @@ struct sk_ops {
 };
 
 extern const struct sk_ops sk_ops_cpu;
+
+/* Opens a device as options say: threads 0 means one for each CPU, dtype is
+ * "float32" or "bfloat16". What set_dtype remarks becomes a warning. NULL: sk_fail. */
+struct sk_device *sk_device_open(const struct sk_ops *ops, int threads, const char *dtype);
 #endif

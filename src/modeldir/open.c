@@ -4,23 +4,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
-#include "base/pool.h"
 #include "model/params_file.h"
 #include "modeldir/paths.h"
-
-struct sk_device *sk_trained_device(const struct sk_ops *ops, int threads, const char *dtype)
-{
-    const char *why = "";
-    struct sk_device *dev = ops->open(threads > 0 ? threads : sk_cpu_count(), &why);
-    if (!dev) {
-        sk_fail(SK_EXIT_TEMP, "cannot use the CPU: %s", why);
-        return NULL;
-    }
-    const char *remark = ops->set_dtype(dev, sk_dtype_named(dtype));
-    if (remark)
-        sk_warn("--dtype %s: %s", dtype, remark);
-    return dev;
-}
 
 /* Path of the parameters that `which` means; NULL: sk_fail. */
 static char *params_path(const char *dir, const char *which)

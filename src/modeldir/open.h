@@ -10,10 +10,6 @@ struct sk_trained {
     struct sk_vocab *source, *target;
     struct sk_model *model;          /* for translating only */
 };
-/* The device to translate on: `threads` of them, 0: one for each CPU; products
- * in the number type of that name, with a warning where it is slow. NULL:
- * sk_fail. */
-struct sk_device *sk_trained_device(const struct sk_ops *ops, int threads, const char *dtype);
 /* which: "best", a checkpoint's number, or a path of a params file (NULL:
  * "best", or the newest checkpoint with a warning if there is no best link).
  * Vocabulary sizes must agree with config.json. 0 or -1 (sk_fail). */

@@ -113,14 +113,13 @@ static void part_panel(float *c, size_t ldc, const float *a, size_t lda, const f
     }
 }
 
-void NAME(sk_gemm)(float *c, size_t ldc, const float *a, size_t lda, const float *panels,
+void NAME(sk_gemm)(float *c, size_t ldc, const float *a, size_t lda, const float *panels, size_t step,
                    int M, int N, int K, int add, const float *bias)
 {
     /* Few rows use a panel once: no reason to cut its depth. They take
      * several panels at a time instead, to have enough chains in flight. */
     int blocks = M <= 2 * TILE ? 1 : (K + SK_DEPTH - 1) / SK_DEPTH;
     int depth = (K + blocks - 1) / blocks;
-    size_t step = (size_t)K * WIDTH;
     tile_function *wide = M == 1 ? tile_1_8 : M == 2 ? tile_2_4 : tile_3_4;
     int group = M == 1 ? 4 : M <= 3 ? 2 : 1;
     for (int k = 0; k < K; k += depth) {

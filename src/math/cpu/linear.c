@@ -84,7 +84,7 @@ static void cut(struct product *p)
     double most = work / 1e5;            /* below that, waking a thread costs more than it saves */
     int wanted = threads == 1 ? 1 : most < 8 * threads ? (int)most : 8 * threads;
     p->rows = even(p->M, 192, tile);
-    p->columns = even(p->N, 256, width);
+    p->columns = even(p->N, SK_COLUMNS, width);
     while (count(p->M, p->rows) * count(p->N, p->columns) < wanted) {
         if (p->rows > 4 * tile && p->rows >= p->columns)
             p->rows = sk_round_up(p->rows / 2, tile);
@@ -99,21 +99,27 @@ static void cut(struct product *p)
 static void product_part(void *ctx, int part, int thread)
 {
     const struct product *p = ctx;
-    int m = part / p->across * p->rows, n = part % p->across * p->columns, rows = least(p->rows, p->M - m);
-    const float *a = p->a + (size_t)m * p->lda;
-    size_t lda = p->lda;
-    if (p->elements) {
-        a = p->elements + (size_t)m * (size_t)p->depth;
-        lda = (size_t)p->depth;
-    } else if (p->kernels->rows) {
-        float *own = sk_cpu_scratch(p->dev, thread, (size_t)rows * (size_t)p->depth * sizeof *own);
-        p->kernels->rows(own, a, lda, rows, p->K);
-        a = own;
-        lda = (size_t)p->depth;
+    const struct sk_kernels *k = p->kernels;
+    int m = part / p->across * p->rows, n = part % p->across * p->columns;
+    int M = least(p->rows, p->M - m), N = least(p->columns, p->N - n), width = sk_width(p->dev);
+    size_t depth = (size_t)p->depth, step = depth * (size_t)width;
+    float *c = p->c + (size_t)m * p->ldc + n;
+    const float *a = p->a + (size_t)m * p->lda, *panels = p->panels + (size_t)n * depth;
+    const float *bias = p->bias ? p->bias + n : NULL;
+    unsigned mode = sk_flush_begin(k);
+    if (!k->rows) {
+        k->gemm(c, p->ldc, a, p->lda, panels, step, M, N, p->depth, p->add, bias);
+    } else if (p->elements) {
+        k->gemm(c, p->ldc, p->elements + (size_t)m * depth, depth, panels, step, M, N, p->depth, p->add, bias);
+    } else {
+        float *own = sk_cpu_scratch(p->dev, thread, (size_t)M * SK_DEPTH * sizeof *own);
+        for (int e = 0; e < p->depth; e += SK_DEPTH) {
+            int deep = least(SK_DEPTH, p->depth - e), values = least(SK_DEPTH * k->values, p->K - e * k->values);
+            k->rows(own, a + (size_t)e * (size_t)k->values, p->lda, M, values);
+            k->gemm(c, p->ldc, own, (size_t)deep, panels + (size_t)e * (size_t)width, step, M, N, deep,
+                    p->add || e > 0, e + deep == p->depth ? bias : NULL);
+        }
     }
-    unsigned mode = sk_flush_begin(p->kernels);
-    p->kernels->gemm(p->c + (size_t)m * p->ldc + n, p->ldc, a, lda, p->panels + (size_t)n * (size_t)p->depth, rows,
-                     least(p->columns, p->N - n), p->depth, p->add, p->bias ? p->bias + n : NULL);
     sk_flush_end(mode);
 }
 

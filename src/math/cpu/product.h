@@ -21,6 +21,8 @@ enum { SK_TILE_AVX2 = 6, SK_WIDTH_AVX2 = 16, SK_TILE_AVX512 = 12, SK_WIDTH_AVX51
 enum { SK_OUTPUT_ROWS = 256 };
 /* Elements of depth done at a time: a panel of it stays in the first cache. */
 enum { SK_DEPTH = 256 };
+/* Columns of one part of a product, at most. */
+enum { SK_COLUMNS = 256 };
 
 static inline int sk_tile(const struct sk_device *dev)
 {
@@ -48,8 +50,9 @@ struct sk_weight {
 
 /* --- gemm_isa.c, gemm_bf16.c ---------------------------------------------------- */
 
-/* c (M, N) = [c +] a (M, depth) B [+ bias (N)], in one thread. */
-#define SK_GEMM_ARGS (float *c, size_t ldc, const float *a, size_t lda, const float *panels, \
+/* c (M, N) = [c +] a (M, depth) B [+ bias (N)], in one thread; panels are
+ * `step` floats apart. */
+#define SK_GEMM_ARGS (float *c, size_t ldc, const float *a, size_t lda, const float *panels, size_t step, \
                       int M, int N, int depth, int add, const float *bias)
 /* The rows of a (M, K) as elements, one after the other. */
 #define SK_ROWS_ARGS (float *to, const float *a, size_t lda, int M, int K)

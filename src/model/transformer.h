@@ -36,8 +36,6 @@ struct sk_rnn {
  * SK_RNN uses vocab, layers, size (units of a layer, equal on both sides), max_len,
  * tying, dropout_embed and rnn. */
 struct sk_transformer {
-    enum sk_architecture architecture;
-    struct sk_rnn rnn;
     int vocab[2], layers[2], size[2], heads[2], feed_forward[2], max_len[2];  /* max_len with EOS/BOS */
     char pre[2][8], post[2][8];      /* strings over n, d, r */
     enum sk_activation activation;
@@ -46,6 +44,8 @@ struct sk_transformer {
     /* training only */
     float dropout_attention, dropout_act, dropout_prepost;
     float dropout_embed[2];          /* --embed-dropout */
+    enum sk_architecture architecture;
+    struct sk_rnn rnn;
 };
 /* 0, or -1 with SK_EXIT_USAGE naming the sizes that do not fit together. */
 int sk_transformer_check(const struct sk_transformer *c);

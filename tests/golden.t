@@ -9,11 +9,13 @@ command -v python3 >/dev/null || skip_all "python3 is not installed"
 train() {
     out=$1
     shift
-    # shellcheck disable=SC2046
-    "$BIN/sk-train-shard" -s "$T/$model/source.txt" -t "$T/$model/target.txt" -vs "$T/$model/source.txt" -vt "$T/$model/target.txt" \
-        -o "$out" $(tests/golden.py args "$golden") $shared \
+    # shellcheck disable=SC2046,SC2086
+    "$BIN/sk-train-shard" -s "$T/$model/source.txt" -t "$T/$model/target.txt" \
+        -vs "$T/$model/source.txt" -vt "$T/$model/target.txt" -o "$out" \
+        $(tests/golden.py args "$golden") $shared \
         --source-vocab "$T/$model/source.json" --target-vocab "$T/$model/target.json" --params "$T/$model/params.in" \
-        --transformer-dropout-attention 0 --transformer-dropout-act 0 --transformer-dropout-prepost 0 --rnn-decoder-hidden-dropout 0 \
+        --transformer-dropout-attention 0 --transformer-dropout-act 0 --transformer-dropout-prepost 0 \
+        --rnn-decoder-hidden-dropout 0 \
         --batch-type sentence --batch-size 3 --optimizer adam --initial-learning-rate 0.01 \
         --metrics perplexity accuracy --checkpoint-frequency 1 --max-updates 3 --use-cpu --quiet "$@"
 }

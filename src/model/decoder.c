@@ -14,11 +14,13 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/msg.h"
+#include "model/rnn.h"
 
 enum { POSITIONS = 8, PAGES = 32 };    /* of a page; of a block */
 
 struct sk_decoder {
     struct sk_model *m;
+    struct sk_rnn_decoder *rnn;      /* of SK_RNN: in place of all cells and keys */
     int slots, source_rows, beam, rows, max_steps;       /* rows: slots * beam */
     int width;                       /* rows of a slot's place among the source keys */
     int most_pages;                  /* of a slot */
@@ -53,6 +55,10 @@ struct sk_decoder *sk_decoder_new(struct sk_model *m, int slots, int source_rows
     int rows = slots * beam, longest = source_rows < c->max_len[0] ? source_rows : c->max_len[0];
     *d = (struct sk_decoder){.m = m, .slots = slots, .source_rows = source_rows, .beam = beam, .rows = rows,
                              .max_steps = max_steps};
+    if (m->rnn) {
+        d->rnn = sk_rnn_decoder_new(m, slots, source_rows, beam, max_steps);
+        return d;
+    }
     size_t R = (size_t)rows, S = (size_t)slots, D = (size_t)c->size[1], Ts = (size_t)source_rows;
     d->zeros = sk_xcalloc(S > R ? S : R, sizeof *d->zeros);
     d->iota = sk_xcalloc(R + 1, sizeof *d->iota);
@@ -89,6 +95,13 @@ void sk_decoder_free(struct sk_decoder *d)
     if (!d) return;
     struct sk_model *m = d->m;
     const struct sk_ops *ops = m->net.ops;
+    if (d->rnn) {
+        sk_rnn_decoder_free(d->rnn);
+        if (d->logp) ops->free(m->net.dev, d->logp);
+        m->decoders = 0;
+        free(d);
+        return;
+    }
     for (int i = 0; i < m->blocks[1]; i++) {
         if (d->key[i]) ops->free(m->net.dev, d->key[i]);
         if (d->value[i]) ops->free(m->net.dev, d->value[i]);
@@ -187,6 +200,10 @@ void sk_decoder_encode(struct sk_decoder *d, const int32_t *ids, const int32_t *
     struct sk_model *m = d->m;
     const struct sk_ops *ops = m->net.ops;
     SK_ENSURE(n <= d->slots && offset[n] <= d->source_rows);
+    if (d->rnn) {
+        sk_rnn_decoder_encode(d->rnn, ids, offset, n, slot);
+        return;
+    }
     int longest = 0;
     for (int i = 0; i < n; i++) {
         SK_ENSURE(slot[i] >= 0 && slot[i] < d->slots);
@@ -238,6 +255,11 @@ void sk_decoder_step(struct sk_decoder *d, const struct sk_decoder_rows *in)
     const struct sk_ops *ops = n->ops;
     int R = in->first[in->groups];
     SK_ENSURE(in->groups <= d->slots);
+    d->R = R;
+    if (d->rnn) {
+        d->top = sk_rnn_decoder_step(d->rnn, in);
+        return;
+    }
     make_lists(d, in);
     struct sk_rows rows = {R, R, d->iota, d->zeros};
     struct sk_pass pass = {.rows = {rows, rows}};
@@ -260,7 +282,6 @@ void sk_decoder_step(struct sk_decoder *d, const struct sk_decoder_rows *in)
         x = sk_process_forward(n, &b->post, b->f, x, R, &pass, 1);
     }
     d->top = sk_process_forward(n, &m->final[1], x, NULL, R, &pass, 1);
-    d->R = R;
 }
 
 void sk_decoder_top(struct sk_decoder *const *d, int n, int log_linear, const struct sk_top *top)

@@ -5,7 +5,9 @@
  * "dtype" (number type of products; not there: float32), "format" (1), "length-penalty-alpha", "length-penalty-beta",
  * "max-output-length-num-stds", "metrics" (object: name -> number, the names
  * of the table `metrics`), "out" (checksum of the .out file), "params"
- * (checksum of the parameters), "sentences".
+ * (checksum of the parameters), "sentences". The scores among the metrics are
+ * Sockeye's: bleu-val, chrf-val, ter-val, rouge1-val, rouge2-val, rougel-val,
+ * of tokens as they are, 1 (and not 100) being all.
  *
  * Both are published by link, the first one wins, by the holder of the kernel
  * lock eval/NNNNN.claim. The .json commits: a .out without it is what a dead

@@ -91,6 +91,22 @@ void sk_cpu_output_top(struct sk_device *dev, const struct sk_top *top, const fl
 void sk_cpu_logprob_top(struct sk_device *dev, const struct sk_top *top, float *logp, int V, int R);
 void sk_cpu_logprob_mean(struct sk_device *dev, float *const *logp, int n, int log_linear, int V, int R);
 
+/* --- recurrent layers: recurrent.c -------------------------------------------- */
+void sk_cpu_rows_move(struct sk_device *dev, float *out, int ldo, const int32_t *to, const float *in, int ldi,
+                      const int32_t *from, int n, int D, int add);
+void sk_cpu_multiply(struct sk_device *dev, float *out, const float *a, const float *b, size_t n);
+void sk_cpu_tanh_forward(struct sk_device *dev, float *y, const float *x, size_t n);
+void sk_cpu_tanh_backward(struct sk_device *dev, float *dx, const float *dy, const float *y, size_t n);
+void sk_cpu_cell_forward(struct sk_device *dev, enum sk_cell cell, float *h, float *c, float *gates, const float *x,
+                         const float *hx, const float *before, int n, int H);
+void sk_cpu_cell_backward(struct sk_device *dev, enum sk_cell cell, float *dx, float *dhx, float *dbefore,
+                          const float *dh, const float *gates, const float *c, const float *before, int n, int H);
+void sk_cpu_attend_forward(struct sk_device *dev, float *context, int ldc, const struct sk_attend *a, int R);
+void sk_cpu_attend_backward(struct sk_device *dev, const struct sk_attend_gradients *g, const float *dcontext, int ldc,
+                            const struct sk_attend *a, int R);
+void sk_cpu_rows_mean(struct sk_device *dev, float *mean, const float *x, int D, struct sk_rows rows);
+void sk_cpu_rows_mean_backward(struct sk_device *dev, float *dx, const float *dmean, int D, struct sk_rows rows);
+
 /* --- all other ops --------------------------------------------------------- */
 void sk_cpu_activation_forward(struct sk_device *dev, float *h, const float *a, enum sk_activation act,
                                int F, struct sk_rows rows, struct sk_dropout drop);

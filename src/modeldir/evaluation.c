@@ -62,7 +62,7 @@ static int read_dtype(const json_t *o, const char *path, enum sk_dtype *dtype)
 {
     const json_t *v = json_object_get(o, "dtype");
     const char *name = v ? json_string_value(v) : sk_dtype_name(SK_FLOAT32);
-    for (*dtype = SK_FLOAT32; *dtype <= SK_BFLOAT16; ++*dtype)
+    for (*dtype = SK_FLOAT32; *dtype <= SK_INT8; ++*dtype)
         if (name && !strcmp(name, sk_dtype_name(*dtype)))
             return 0;
     return sk_fail(SK_EXIT_DATA, "%s: \"dtype\" is none of " SK_DTYPES, path);

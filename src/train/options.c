@@ -203,7 +203,7 @@ static const struct sk_opt options[] = {
      .initial = "1.0", .min = -1e30, .max = 1e30, .value = "X", .help = "Threshold; 0 or less: no clipping."},
     {.name = "seed", .type = SK_OPT_LONG, .offset = AT(seed), .initial = "13", .min = 0, .max = VERY_MANY,
      .value = "N", .help = "Seed of initialisation, data order and dropout."},
-    {.name = "dtype", .type = SK_OPT_CHOICE, .offset = AT(dtype), .initial = "float32", .choices = SK_DTYPES,
+    {.name = "dtype", .type = SK_OPT_CHOICE, .offset = AT(dtype), .initial = "float32", .choices = SK_DTYPES_TRAINING,
      .help = "Numbers that matrix products multiply. All else is float32: sums, parameters, files. bfloat16 is nearly "
      "twice as fast where the processor has instructions for it, and the same elsewhere."},
 

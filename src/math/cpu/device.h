@@ -7,7 +7,7 @@
  * (AVX2 and FMA) and SK_ISA=v4 (AVX-512); SK_ISA_NAME(f) names a function's
  * copy. Their functions are declared by SK_ISA_DECLARE and called through
  * SK_ISA_PICK(dev, f)(...). Both copies give the same bits. Files named
- * *_bf16.c are compiled once, for AVX-512 with bfloat16 instructions.
+ * *_bf16.c and *_vnni.c are compiled once, for AVX-512 with these instructions.
  */
 #ifndef SK_MATH_CPU_DEVICE_H
 #define SK_MATH_CPU_DEVICE_H
@@ -35,7 +35,7 @@ struct sk_device {
     struct sk_pool *pool;
     int threads;
     enum sk_isa isa;
-    int bf16;                                 /* the processor has AVX512_BF16 */
+    int bf16, vnni;                           /* the processor has AVX512_BF16, AVX512_VNNI */
     enum sk_dtype dtype;
     struct sk_cpu_buffer *scratch;            /* one for each thread */
     struct sk_cpu_buffer shared[SK_SLOTS];

@@ -1,0 +1,56 @@
+#!/bin/sh
+# Damaged, strange and foreign files in a model directory: they are noticed,
+# named with a remedy, and nothing is made from them.
+# sanitized
+. "$(dirname "$0")/tap.sh"
+
+awk -v dir="$T" 'BEGIN {
+    srand(3)
+    for (part = 0; part < 2; part++)
+        for (i = 0; i < (part ? 10 : 200); i++) {
+            n = 1 + int(rand() * 5); s = t = ""
+            for (j = 0; j < n; j++) { w = int(rand() * 12); s = s " s" w; t = " t" w t }
+            print s > (dir "/" (part ? "val" : "train") ".src")
+            print t > (dir "/" (part ? "val" : "train") ".trg")
+        }
+}'
+# train DIR OPTION...
+train() {
+    out=$1
+    shift
+    "$BIN/sk-train-shard" -s "$T/train.src" -t "$T/train.trg" -vs "$T/val.src" -vt "$T/val.trg" -o "$out" \
+        --num-layers 1 --transformer-model-size 8 --transformer-attention-heads 2 --use-cpu --threads 1 \
+        --transformer-feed-forward-num-hidden 8 --batch-size 200 --checkpoint-frequency 4 "$@"
+}
+# edit FILE SED-SCRIPT : bytes of the same number
+edit() {
+    LC_ALL=C sed "$2" "$1" >"$1.new" && [ "$(wc -c <"$1.new")" = "$(wc -c <"$1")" ] &&
+        ! cmp -s "$1.new" "$1" && mv "$1.new" "$1"
+}
+exits 0 "a training" train "$T/m" --max-updates 12
+
+# --- headers -------------------------------------------------------------------
+cp -R "$T/m" "$T/e"
+ok "the state's position is changed" edit "$T/e/state.00003" 's/\(position\\":\)[0-9]/\17/'
+exits 65 "it is not resumed from" train "$T/e" --max-updates 16
+like "$(cat "$T/err")" "state.00003: damaged" "and named"
+ok "nothing is lost" cmp "$T/m/params.00003" "$T/e/params.00003"
+cp -R "$T/m" "$T/n"
+ok "tensors change their names" edit "$T/n/params.00003" \
+    's/decoder_transformer_0_ff_h2o_bias/DECODER/; s/encoder_transformer_0_ff_h2o_bias/decoder_transformer_0_ff_h2o_bias/
+     s/DECODER/encoder_transformer_0_ff_h2o_bias/'
+exits 65 "parameters with exchanged names" "$BIN/sk-translate" -m "$T/n" -c 3 -i "$T/val.src" -q
+like "$(cat "$T/err")" "params.00003: damaged" "are named"
+exits 65 "they are not averaged" "$BIN/sk-average" "$T/n/params.00003" "$T/n/params.00002" -o "$T/mean"
+exits 65 "nor resumed from" train "$T/n" --max-updates 16
+
+# A state of another version is not damaged: it is not passed over.
+cp -R "$T/m" "$T/f"
+ok "a state of format 2" edit "$T/f/state.00003" 's/\\"format\\":[0-9]/\\"format\\":2/; s/xxh3-file/xxh3-xxxx/'
+exits 65 "is not resumed from" train "$T/f" --max-updates 16
+like "$(cat "$T/err")" "state.00003 was written by another version of sk .*format is 2.*--overwrite-output" "the remedy is said"
+ok "and nothing is touched" cmp "$T/m/params.00003" "$T/f/params.00003"
+ok "a state without checksum" edit "$T/e/state.00003" 's/xxh3-file/xxh3-xxxx/'
+exits 65 "is not resumed from either" train "$T/e" --max-updates 16
+like "$(cat "$T/err")" "state.00003: damaged: it has no checksum" "and named"
+done_testing

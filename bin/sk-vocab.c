@@ -5,13 +5,14 @@
 #include "base/file.h"
 #include "base/msg.h"
 #include "base/opt.h"
+#include "base/pool.h"
 #include "text/lines.h"
 #include "text/vocab.h"
 
 struct values {
     struct sk_opt_list inputs;
     const char *output;
-    int num_words[2], min_count[2], pad, replace, quiet;
+    int num_words[2], min_count[2], pad, replace, threads, quiet;
 };
 #define AT(field) offsetof(struct values, field)
 
@@ -29,6 +30,8 @@ static const struct sk_opt options[] = {
      .max = 65536, .value = "N", .help = "Entries <padID> are added until the size is a multiple; 0: none."},
     {.name = "replace-invalid", .type = SK_OPT_FLAG, .offset = AT(replace),
      .help = "Replace invalid UTF-8 by U+FFFD instead of stopping."},
+    {.name = "threads", .type = SK_OPT_INT, .offset = AT(threads), .initial = "0", .min = 0, .max = 1024,
+     .value = "N", .help = "Threads; 0: one for each CPU this process may use, at most 16."},
     {.name = "quiet", .letter = 'q', .type = SK_OPT_FLAG, .offset = AT(quiet), .help = "Only errors on stderr."},
     {.name = NULL}
 };
@@ -55,6 +58,14 @@ static int check_paths(const struct values *v)
     return 0;
 }
 
+/* More threads than these wait for the one that reads. */
+static int threads(int wanted)
+{
+    enum { MOST = 16 };
+    int n = wanted ? wanted : sk_cpu_count();
+    return wanted || n < MOST ? n : MOST;
+}
+
 int main(int argc, char **argv)
 {
     struct values v = {.quiet = 0};
@@ -63,12 +74,14 @@ int main(int argc, char **argv)
     if (v.num_words[0] != v.num_words[1] || v.min_count[0] != v.min_count[1])
         sk_opt_misuse("one vocabulary has one limit: both halves of --num-words and --word-min-count must be equal");
     if (check_paths(&v)) return sk_die();
+    struct sk_pool *pool = sk_pool_new(threads(v.threads));
     struct sk_vocab_counts *c = sk_vocab_counts_new();
     for (int i = 0; i < v.inputs.n; i++)
-        if (sk_vocab_count_file(c, v.inputs.v[i], v.replace ? SK_LINES_REPLACE_INVALID : 0)) return sk_die();
-    struct sk_vocab *vocab = sk_vocab_build(c, v.num_words[0], v.min_count[0], v.pad);
+        if (sk_vocab_count_file(c, v.inputs.v[i], v.replace ? SK_LINES_REPLACE_INVALID : 0, pool)) return sk_die();
+    struct sk_vocab *vocab = sk_vocab_build(c, v.num_words[0], v.min_count[0], v.pad, pool);
     int r = vocab ? sk_vocab_save(vocab, v.output) : -1;
     sk_vocab_counts_free(c);
     sk_vocab_free(vocab);
+    sk_pool_free(pool);
     return r ? sk_die() : 0;
 }

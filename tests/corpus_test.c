@@ -20,8 +20,8 @@ static uint32_t draw(uint32_t n)
 static struct sk_vocab *vocab_of(const char *text)
 {
     struct sk_vocab_counts *c = sk_vocab_counts_new();
-    if (sk_file_save(source, text, strlen(text), SK_REPLACE) || sk_vocab_count_file(c, source, 0)) exit(sk_die());
-    struct sk_vocab *v = sk_vocab_build(c, 0, 1, 0);
+    if (sk_file_save(source, text, strlen(text), SK_REPLACE) || sk_vocab_count_file(c, source, 0, NULL)) exit(sk_die());
+    struct sk_vocab *v = sk_vocab_build(c, 0, 1, 0, NULL);
     sk_vocab_counts_free(c);
     return v;
 }
@@ -175,11 +175,11 @@ static void bad_texts(void)
     ok(failed_prepare(a, b, SK_EXIT_DATA, "b has 2 lines, but "), "the target is shorter");
     ok(failed_prepare(b, a, SK_EXIT_DATA, "a has 3"), "the source is shorter");
     save_texts(a, b, "\n \n\xe3\x80\x80\n", "a\nb\nc\n");
-    ok(failed_prepare(a, b, SK_EXIT_DATA, "3 blank"), "blank lines only");
+    ok(failed_prepare(a, b, SK_EXIT_DATA, "of 3, 3 have a blank side"), "blank lines only");
     save_texts(a, b, "w1 w2 w3 w4 w5 w6 w7 w8 w9 w0\n", "w1\n");
-    ok(failed_prepare(a, b, SK_EXIT_DATA, "1 longer"), "long lines only");
+    ok(failed_prepare(a, b, SK_EXIT_DATA, "1 are longer"), "long lines only");
     save_texts(a, b, "", "");
-    ok(failed_prepare(a, b, SK_EXIT_DATA, "no pair"), "nothing at all");
+    ok(failed_prepare(a, b, SK_EXIT_DATA, "no usable pair"), "nothing at all");
     save_texts(a, b, "w1\nw2 \xff\n", "w1\nw2\n");
     ok(failed_prepare(a, b, SK_EXIT_DATA, "a:2: invalid UTF-8 at byte 4"), "invalid text");
     ok(failed_prepare(a, "/nowhere", SK_EXIT_NOINPUT, "/nowhere"), "a missing text");
@@ -551,8 +551,8 @@ static void multi30k(void)
     snprintf(to, sizeof to, "%s", shared_data("data/multi30k/train.bpe8000.en.gz"));
     struct sk_vocab_counts *counts = sk_vocab_counts_new();
     struct sk_corpus_stats s;
-    if (sk_vocab_count_file(counts, from, 0) || sk_vocab_count_file(counts, to, 0)) exit(sk_die());
-    struct sk_vocab *v = sk_vocab_build(counts, 0, 2, 0);
+    if (sk_vocab_count_file(counts, from, 0, NULL) || sk_vocab_count_file(counts, to, 0, NULL)) exit(sk_die());
+    struct sk_vocab *v = sk_vocab_build(counts, 0, 2, 0, NULL);
     sk_vocab_counts_free(counts);
     ok(sk_corpus_prepare(path, from, to, v, v, &(struct sk_corpus_options){.max_source = 99, .max_target = 99}, &s) == 0,
        "Multi30k is prepared");

@@ -137,6 +137,7 @@ ls "$mirror/\$name"_*.deb
 EOF
 cat >"$T/bin/apt-get" <<EOF
 #!/bin/sh
+for verb; do [ "\$verb" != update ] || { echo update >>"$T/downloads"; exit 0; }; done
 while [ "\$1" != download ]; do shift; done
 shift
 for name; do
@@ -150,8 +151,9 @@ PATH=$T/bin:$PATH
 export PATH
 
 exits 0 "catalogues" contrib/catalogues xx "$T/c" "$T/packages"
-like "$(cat "$T/err")" "no package dpkg here; going on without" "a package that is not there is passed over"
-like "$(cat "$T/err")" "git cannot be downloaded; going on without" "so is one that cannot be downloaded"
+like "$(cat "$T/err")" "catalogues: dpkg cannot be had; going on without" "a package that is not there is passed over"
+like "$(cat "$T/err")" "git cannot be had; going on without" "so is one that cannot be downloaded"
+is "$(grep -c update "$T/downloads")" 1 "but first the lists are made new"
 like "$(cat "$T/downloads")" '^gcc-13-locales$' "of several names the first that is there is taken"
 all=$(wc -l <"$T/words")
 ok "all messages are found" test "$(cat "$T"/c/*.en | wc -l)" -gt $((all * 9 / 10))

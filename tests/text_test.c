@@ -292,8 +292,8 @@ static struct sk_vocab *vocab_of(const char *text, int num_words, int min_count,
 {
     struct sk_vocab_counts *c = sk_vocab_counts_new();
     put(text, strlen(text));
-    ok(sk_vocab_count_file(c, path, 0) == 0, "counted");
-    struct sk_vocab *v = sk_vocab_build(c, num_words, min_count, pad_to);
+    ok(sk_vocab_count_file(c, path, 0, NULL) == 0, "counted");
+    struct sk_vocab *v = sk_vocab_build(c, num_words, min_count, pad_to, NULL);
     sk_vocab_counts_free(c);
     return v;
 }

@@ -39,11 +39,14 @@ struct sk_corpus_stats {
 struct sk_corpus_options {
     int max_source, max_target;    /* --max-seq-len, words without EOS/BOS */
     unsigned lines_flags;
+    struct sk_pool *pool;          /* NULL: one thread; nothing depends on it */
+    const char *content[2];        /* NULL, or the checksums of sk_survey: text that is another now is SK_EXIT_DATA */
+    int (*stop)(void);             /* asked now and then: non-zero ends the work with SK_EXIT_TEMP; may be NULL */
 };
 /* Makes the corpus file PATH (whole or not at all) from two texts. Unequal
  * line counts, a truncated gz, no usable pair: -1 with SK_EXIT_DATA, nothing
- * written (SK_EXIT_USAGE if both are `-`). Logs dropped pairs, token counts and coverage (tokens and types,
- * one decimal). */
+ * written (SK_EXIT_USAGE if both are `-`). Logs dropped pairs, token counts
+ * and coverage (tokens and types, one decimal). */
 int sk_corpus_prepare(const char *path, const char *source, const char *target,
                       const struct sk_vocab *vs, const struct sk_vocab *vt,
                       const struct sk_corpus_options *o, struct sk_corpus_stats *stats);

@@ -49,4 +49,9 @@ void sk_corpus_header_unpack(struct sk_corpus_header *h, const unsigned char in[
 /* Checksum over the header up to its own place, and the table. */
 void sk_corpus_header_hash(const unsigned char header[SK_CORPUS_HEADER], const unsigned char *table, size_t n,
                            char hex[SK_HASH_HEX]);
+
+/* Failures of whoever reads two texts. Return -1. */
+int sk_corpus_fail_lines(const char *source, uint64_t source_lines, const char *target, uint64_t target_lines);
+int sk_corpus_fail_empty(const char *source, const char *target, const struct sk_corpus_options *o, int64_t lines,
+                         int64_t blank, int64_t too_long);
 #endif

@@ -1,17 +1,27 @@
-/* corpus_prepare.c - two texts become one corpus file. Memory: one block, the
- * block table, and what coverage needs: a byte for each entry of the
- * vocabularies, at most 32 for each type that they lack. */
-#include <errno.h>
+/* corpus_prepare.c - two texts become one corpus file. Memory: blocks of text
+ * and their ids, the block table, and what coverage needs: a byte for each
+ * entry of the vocabularies, at most 32 for each type that they lack. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
 #include "text/corpus_format.h"
 #include "text/lines.h"
+#include "text/pass.h"
+#include "text/queue.h"
 #include "text/words.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ids are written as they stand in memory");
+
+/* A run of encoded lines. */
+struct encoded {
+    struct sk_queue lines;           /* struct line, one for each */
+    struct sk_queue ids;             /* int32_t */
+    struct sk_queue unknown;         /* uint64_t: hashes of the words that are not in the vocabulary */
+};
+struct line { uint32_t words, unknown; };
 
 /* Types that the vocabulary lacks, by their hashes alone: 8 bytes each in a
  * table that is a quarter to half full. */
@@ -19,17 +29,14 @@ struct types { uint64_t *slot; size_t slots, n; };
 
 struct side {
     const struct sk_vocab *vocab;
-    struct sk_lines *lines;
+    struct encoded waiting;          /* lines whose partners have not come yet */
     struct types unknown;
     unsigned char *seen;             /* types that it has, by id */
-    int64_t types_known, tokens, unknown_tokens;
-    int32_t *ids;                    /* of the present line */
-    int n, cap, unknown_here;
+    int64_t tokens, unknown_tokens;
 };
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ids are written as they stand in memory");
-
 struct prepare {
+    const struct sk_corpus_options *o;
     struct side side[2];
     struct sk_file file;
     struct sk_hash *hash;
@@ -39,6 +46,56 @@ struct prepare {
     double sum_squares;              /* Welford's M2 of the length ratio */
     struct sk_corpus_header h;
 };
+
+/* --- words become ids: any thread -------------------------------------------------- */
+
+static void encode_line(const struct sk_vocab *v, const char *text, struct encoded *e)
+{
+    const char *word;
+    size_t n;
+    struct line line = {0, 0};
+    while ((word = sk_token_next(&text, &n))) {
+        int32_t id = sk_vocab_id(v, word, n);
+        line.words++;
+        sk_queue_add(&e->ids, &id, sizeof id);
+        if (id == SK_UNK) {
+            uint64_t hash = sk_word_hash(word, n);
+            line.unknown++;
+            sk_queue_add(&e->unknown, &hash, sizeof hash);
+        }
+    }
+    sk_queue_add(&e->lines, &line, sizeof line);
+}
+
+static void encode(void *ctx, struct sk_block *b)
+{
+    const struct prepare *p = ctx;
+    struct encoded *e = b->own;
+    if (!e) b->own = e = sk_xcalloc(1, sizeof *e);
+    sk_queue_clear(&e->lines);
+    sk_queue_clear(&e->ids);
+    sk_queue_clear(&e->unknown);
+    for (char *line = b->text, *end; (end = memchr(line, '\n', (size_t)(b->text + b->n - line))); line = end + 1) {
+        *end = 0;
+        encode_line(p->side[b->file].vocab, line, e);
+        *end = '\n';
+    }
+}
+
+static void free_encoded(struct encoded *e)
+{
+    sk_queue_free(&e->lines);
+    sk_queue_free(&e->ids);
+    sk_queue_free(&e->unknown);
+}
+
+static void release(void *own)
+{
+    free_encoded(own);
+    free(own);
+}
+
+/* --- pairs go into blocks: in order -------------------------------------------------- */
 
 static void add_number(struct sk_str *s, uint64_t v, int bytes)
 {
@@ -95,101 +152,98 @@ static void note_type(struct types *t, uint64_t hash)
     place(t, hash | !hash);          /* 0 marks free slots */
 }
 
-static void read_ids(struct side *s, const char *line)
+/* Adds a side of a pair to the open block. */
+static void keep_side(struct prepare *p, struct side *s, const struct line *line, const int32_t *ids,
+                      const uint64_t *unknown)
 {
-    const char *p = line, *token;
-    size_t n;
-    s->n = s->unknown_here = 0;
-    while ((token = sk_token_next(&p, &n))) {
-        if (s->n == s->cap) {
-            s->cap = s->cap ? 2 * s->cap : 256;
-            s->ids = sk_xrealloc(s->ids, (size_t)s->cap, sizeof *s->ids);
-        }
-        int32_t id = sk_vocab_id(s->vocab, token, n);
-        s->ids[s->n++] = id;
-        s->unknown_here += id == SK_UNK;
+    unsigned char raw[4];
+    size_t n = line->words;
+    s->tokens += line->words + 1;
+    s->unknown_tokens += line->unknown;
+    for (size_t i = 0; i < n; i++) s->seen[ids[i]] = 1;
+    for (uint32_t i = 0; i < line->unknown; i++) note_type(&s->unknown, unknown[i]);
+    sk_put(raw, n, 4);
+    sk_hash_add(p->hash, raw, 4);
+    sk_str_add(&p->lengths, raw, 4);
+    sk_hash_add(p->hash, ids, n * sizeof *ids);
+    if (p->h.width == 4) {
+        sk_str_add(&p->ids, ids, n * sizeof *ids);
+        return;
+    }
+    uint16_t narrow[256];
+    for (size_t i = 0, k; i < n; i += k) {
+        for (k = 0; k < 256 && i + k < n; k++) narrow[k] = (uint16_t)ids[i + k];
+        sk_str_add(&p->ids, narrow, k * sizeof *narrow);
     }
 }
 
-/* Tokens and types of a line that is kept. */
-static void count_side(struct side *s, const char *line)
-{
-    const char *token;
-    size_t n;
-    s->tokens += s->n + 1;
-    s->unknown_tokens += s->unknown_here;
-    for (int i = 0; i < s->n; i++)
-        if (s->ids[i] != SK_UNK && !s->seen[s->ids[i]]) {
-            s->seen[s->ids[i]] = 1;
-            s->types_known++;
-        }
-    for (int i = 0; s->unknown_here && i < s->n && (token = sk_token_next(&line, &n)); i++)
-        if (s->ids[i] == SK_UNK) note_type(&s->unknown, sk_word_hash(token, n));
-}
-
-static int keep_pair(struct prepare *p, char *const line[2])
+static int keep_pair(struct prepare *p, const struct line line[2], int32_t *const ids[2], uint64_t *const unknown[2])
 {
     struct sk_corpus_stats *st = &p->h.stats;
-    int n[2] = {p->side[0].n, p->side[1].n};
+    int n[2] = {(int)line[0].words, (int)line[1].words};
     st->pairs++;
     double ratio = (double)(n[1] + 1) / (double)(n[0] + 1), delta = ratio - st->length_ratio_mean;
     st->length_ratio_mean += delta / (double)st->pairs;
     p->sum_squares += delta * (ratio - st->length_ratio_mean);
     if (n[0] > st->max_source) st->max_source = n[0];
     if (n[1] > st->max_target) st->max_target = n[1];
-    for (int k = 0; k < 2; k++) {
-        struct side *s = &p->side[k];
-        unsigned char raw[4];
-        size_t wide = (size_t)n[k] * sizeof *s->ids;
-        count_side(s, line[k]);
-        sk_put(raw, (uint64_t)n[k], 4);
-        sk_hash_add(p->hash, raw, 4);
-        sk_str_add(&p->lengths, raw, 4);
-        sk_hash_add(p->hash, s->ids, wide);
-        if (p->h.width == 2)
-            for (int i = 0; i < n[k]; i++) {
-                uint16_t narrow = (uint16_t)s->ids[i];
-                memcpy((char *)s->ids + 2 * i, &narrow, 2);
-            }
-        sk_str_add(&p->ids, s->ids, (size_t)n[k] * p->h.width);
-    }
+    for (int k = 0; k < 2; k++) keep_side(p, &p->side[k], &line[k], ids[k], unknown[k]);
     p->pairs++;
     return p->lengths.len + p->ids.len >= SK_CORPUS_BLOCK ? flush_block(p) : 0;
 }
 
-static int read_texts(struct prepare *p, const struct sk_corpus_options *o)
+static int gather(void *ctx, int part, const struct sk_round *round)
 {
-    char *line[2];
-    size_t n;
-    for (;;) {
-        int got[2];
+    struct prepare *p = ctx;
+    (void)part;
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < round->n[k]; i++) {
+            const struct encoded *e = round->block[k][i].own;
+            struct encoded *w = &p->side[k].waiting;
+            sk_queue_add(&w->lines, e->lines.bytes, e->lines.len);
+            sk_queue_add(&w->ids, e->ids.bytes, e->ids.len);
+            sk_queue_add(&w->unknown, e->unknown.bytes, e->unknown.len);
+        }
+    while (sk_queue_left(&p->side[0].waiting.lines) && sk_queue_left(&p->side[1].waiting.lines)) {
+        struct line line[2];
+        int32_t *ids[2];
+        uint64_t *unknown[2];
         for (int k = 0; k < 2; k++) {
-            got[k] = sk_lines_next(p->side[k].lines, &line[k], &n);
-            if (got[k] < 0) return -1;
-            if (got[k]) read_ids(&p->side[k], line[k]);
+            struct encoded *w = &p->side[k].waiting;
+            memcpy(&line[k], sk_queue_take(&w->lines, sizeof *line), sizeof *line);
+            ids[k] = sk_queue_take(&w->ids, line[k].words * sizeof **ids);
+            unknown[k] = sk_queue_take(&w->unknown, line[k].unknown * sizeof **unknown);
         }
-        if (!got[0] && !got[1]) return 0;
-        if (!got[0] || !got[1]) {
-            struct sk_lines *longer = p->side[got[1]].lines, *shorter = p->side[!got[1]].lines;
-            int more;
-            while ((more = sk_lines_next(longer, &line[0], &n)) > 0) {}
-            if (more < 0) return -1;
-            return sk_fail(SK_EXIT_DATA, "%s has %llu lines, but %s has %llu: they must correspond line by line",
-                           sk_lines_path(shorter), (unsigned long long)sk_lines_number(shorter),
-                           sk_lines_path(longer), (unsigned long long)sk_lines_number(longer));
-        }
-        if (!p->side[0].n || !p->side[1].n) p->h.stats.blank++;
-        else if (p->side[0].n > o->max_source || p->side[1].n > o->max_target || p->side[0].n > SK_CORPUS_LONGEST ||
-                 p->side[1].n > SK_CORPUS_LONGEST)
+        if (!line[0].words || !line[1].words) p->h.stats.blank++;
+        else if (line[0].words > (uint32_t)p->o->max_source || line[1].words > (uint32_t)p->o->max_target ||
+                 line[0].words > SK_CORPUS_LONGEST || line[1].words > SK_CORPUS_LONGEST)
             p->h.stats.too_long++;
-        else if (keep_pair(p, line)) return -1;
-        if (sk_lines_number(p->side[0].lines) % 65536 == 0 && sk_live_wanted()) {
-            uint64_t done, total;
-            sk_lines_progress(p->side[0].lines, &done, &total);
-            sk_live("%s: preparing, %.0f%%", sk_lines_path(p->side[0].lines),
-                    total ? 100.0 * (double)done / (double)total : 0.0);
-        }
+        else if (keep_pair(p, line, ids, unknown)) return -1;
     }
+    /* Lines without partners are an error, which counts them: nothing need be kept. */
+    for (int k = 0; k < 2; k++)
+        if (round->last[1 - k]) {
+            sk_queue_clear(&p->side[k].waiting.lines);
+            sk_queue_clear(&p->side[k].waiting.ids);
+            sk_queue_clear(&p->side[k].waiting.unknown);
+        }
+    return 0;
+}
+
+int sk_corpus_fail_lines(const char *source, uint64_t source_lines, const char *target, uint64_t target_lines)
+{
+    int first = source_lines < target_lines;
+    return sk_fail(SK_EXIT_DATA, "%s has %llu lines, but %s has %llu: they must correspond line by line",
+                   first ? source : target, (unsigned long long)(first ? source_lines : target_lines),
+                   first ? target : source, (unsigned long long)(first ? target_lines : source_lines));
+}
+
+int sk_corpus_fail_empty(const char *source, const char *target, const struct sk_corpus_options *o, int64_t lines,
+                         int64_t blank, int64_t too_long)
+{
+    return sk_fail(SK_EXIT_DATA, "%s and %s hold no usable pair: of %lld, %lld have a blank side, %lld are longer than "
+                   "--max-seq-len %d:%d", source, target, (long long)lines, (long long)blank, (long long)too_long,
+                   o->max_source, o->max_target);
 }
 
 /* Only what is complete is 100.0 %. */
@@ -215,24 +269,27 @@ static void report(const struct sk_corpus_stats *s, const char *source, const ch
             percent(s->target_types_known, s->target_types));
 }
 
+static int64_t types_seen(const struct prepare *p, int side)
+{
+    int64_t n = 0;
+    for (uint64_t i = 0; i < p->h.vocab[side]; i++) n += i != SK_UNK && p->side[side].seen[i];
+    return n;
+}
+
 /* Table and header behind the last block; then the file is whole. */
-static int finish(struct prepare *p, const char *source, const char *target, const struct sk_corpus_options *o)
+static int finish(struct prepare *p)
 {
     struct sk_corpus_stats *s = &p->h.stats;
     unsigned char header[SK_CORPUS_HEADER];
     char hex[SK_HASH_HEX];
-    if (!s->pairs)
-        return sk_fail(SK_EXIT_DATA, "'%s' and '%s' have no pair of 1 to %d and 1 to %d words (%lld blank, %lld longer: "
-                       "see --max-seq-len)", source, target, o->max_source, o->max_target, (long long)s->blank,
-                       (long long)s->too_long);
     if (flush_block(p)) return -1;
     s->length_ratio_std = sqrt(p->sum_squares / (double)s->pairs);
     s->source_tokens = p->side[0].tokens;
     s->target_tokens = p->side[1].tokens;
     s->source_unknown = p->side[0].unknown_tokens;
     s->target_unknown = p->side[1].unknown_tokens;
-    s->source_types_known = p->side[0].types_known;
-    s->target_types_known = p->side[1].types_known;
+    s->source_types_known = types_seen(p, 0);
+    s->target_types_known = types_seen(p, 1);
     s->source_types = s->source_types_known + (int64_t)p->side[0].unknown.n;
     s->target_types = s->target_types_known + (int64_t)p->side[1].unknown.n;
     sk_hash_end(p->hash, s->hash);
@@ -245,18 +302,32 @@ static int finish(struct prepare *p, const char *source, const char *target, con
     return sk_file_patch(&p->file, header, sizeof header, 0);
 }
 
+static int run(struct prepare *p, const char *source, const char *target)
+{
+    static const unsigned char blank[SK_CORPUS_HEADER];
+    const struct sk_corpus_stats *s = &p->h.stats;
+    const char *const *content = p->o->content, *const text[2] = {source, target};
+    struct sk_pass pass = {.path = {source, target}, .files = 2, .lines_flags = p->o->lines_flags,
+                           .hash = content[0] != NULL, .doing = "making the corpus", .pool = p->o->pool, .stop = p->o->stop, .ctx = p,
+                           .work = encode, .release = release, .parts = 1, .gather = gather};
+    if (sk_file_write(&p->file, blank, sizeof blank) || sk_pass_run(&pass)) return -1;
+    for (int k = 0; k < 2 && content[0]; k++)
+        if (strcmp(pass.content[k], content[k]))
+            return sk_fail(SK_EXIT_DATA, "%s changed while it was read", text[k]);
+    if (pass.lines[0] != pass.lines[1])
+        return sk_corpus_fail_lines(source, pass.lines[0], target, pass.lines[1]);
+    if (!s->pairs)
+        return sk_corpus_fail_empty(source, target, p->o, (int64_t)pass.lines[0], s->blank, s->too_long);
+    return finish(p);
+}
+
 int sk_corpus_prepare(const char *path, const char *source, const char *target,
                       const struct sk_vocab *vs, const struct sk_vocab *vt,
                       const struct sk_corpus_options *o, struct sk_corpus_stats *stats)
 {
-    struct prepare p = {.file = {.fd = -1}};
-    static const unsigned char blank[SK_CORPUS_HEADER];
-    const char *text[2] = {source, target};
-    int r = -1;
+    struct prepare p = {.o = o, .side = {{.vocab = vs}, {.vocab = vt}}};
     if (!strcmp(source, "-") && !strcmp(target, "-"))
         return sk_fail(SK_EXIT_USAGE, "only one of source and target can be standard input");
-    p.side[0].vocab = vs;
-    p.side[1].vocab = vt;
     p.hash = sk_hash_new();
     for (int k = 0; k < 2; k++) {
         unsigned char raw[4];
@@ -266,22 +337,20 @@ int sk_corpus_prepare(const char *path, const char *source, const char *target,
         sk_hash_add(p.hash, raw, 4);
     }
     p.h.width = p.h.vocab[0] <= 65536 && p.h.vocab[1] <= 65536 ? 2 : 4;
-    for (int k = 0; k < 2; k++)
-        if (!(p.side[k].lines = sk_lines_open(text[k], o->lines_flags))) goto out;
-    if (sk_file_create(&p.file, path)) goto out;
-    r = sk_file_write(&p.file, blank, sizeof blank) || read_texts(&p, o) || finish(&p, source, target, o) ? -1 : 0;
-    if (r) sk_file_abandon(&p.file);
-    else r = sk_file_commit(&p.file, SK_REPLACE) ? -1 : 0;
+    int r = sk_file_create(&p.file, path);
+    if (!r) {
+        r = run(&p, source, target);
+        if (r) sk_file_abandon(&p.file);
+        else r = sk_file_commit(&p.file, SK_REPLACE) ? -1 : 0;
+    }
     if (!r) {
         *stats = p.h.stats;
         report(stats, source, target, o->max_source, o->max_target);
     }
-out:
     for (int k = 0; k < 2; k++) {
-        sk_lines_close(p.side[k].lines);
+        free_encoded(&p.side[k].waiting);
         free(p.side[k].unknown.slot);
         free(p.side[k].seen);
-        free(p.side[k].ids);
     }
     if (p.hash) {
         char hex[SK_HASH_HEX];

@@ -14,8 +14,10 @@
 struct sk_lines;
 enum {
     SK_LINES_REPLACE_INVALID = 1,
-    SK_LINES_NEWLINE_ONLY = 2        /* only \n ends a line; \r, NUL and a BOM are text, without warnings (scoring) */
+    SK_LINES_NEWLINE_ONLY = 2,       /* only \n ends a line; \r, NUL and a BOM are text, without warnings (scoring) */
+    SK_LINES_NO_WARNINGS = 4         /* somebody has read the file already, and warned */
 };
+enum { SK_LINES_LONGEST = 1 << 28 }; /* bytes of a line: more is SK_EXIT_DATA */
 struct sk_lines *sk_lines_open(const char *path, unsigned flags);  /* NULL: sk_fail */
 /* 1: *line (terminated, valid until the next call) and *n are set; 0: end; -1: sk_fail. */
 int sk_lines_next(struct sk_lines *l, char **line, size_t *n);
@@ -34,4 +36,9 @@ void sk_lines_close(struct sk_lines *l);
  * str.split() does. *p advances; returns NULL at the end; *n is its length.
  * The text is not modified. */
 const char *sk_token_next(const char **p, size_t *n);
+
+/* What is said of a text, for all who read one. fixed: no option helps. */
+int sk_lines_invalid(const char *path, uint64_t line, size_t byte, int nul, int fixed);
+void sk_lines_warn_invalid(const char *path, uint64_t line);
+void sk_lines_warn_crlf(const char *path, uint64_t line);
 #endif

@@ -1,6 +1,5 @@
 #include "text/vocab.h"
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,116 +7,38 @@
 #include "base/mem.h"
 #include "base/msg.h"
 #include "text/lines.h"
+#include "text/vocab_make.h"
 #include "text/words.h"
 
 static const char *const special[SK_SPECIALS] = {"<pad>", "<unk>", "<s>", "</s>"};
 
-enum { SK_VOCAB_MOST = 1 << 30 };   /* ids are int32_t */
-
 /* words.w[id].value = id */
 struct sk_vocab { struct sk_words words; };
-struct sk_vocab_counts { struct sk_words words; };
 
-/* --- counting ----------------------------------------------------------- */
-
-struct sk_vocab_counts *sk_vocab_counts_new(void) { return sk_xcalloc(1, sizeof(struct sk_vocab_counts)); }
-
-void sk_vocab_counts_free(struct sk_vocab_counts *c)
-{
-    if (!c) return;
-    sk_words_free(&c->words);
-    free(c);
-}
-
-static void progress(const struct sk_lines *l)
-{
-    uint64_t done, total;
-    sk_lines_progress(l, &done, &total);
-    if (total) sk_live("%s: counting words, %.0f%%", sk_lines_path(l), 100.0 * (double)done / (double)total);
-    else sk_live("%s: counting words, line %llu", sk_lines_path(l), (unsigned long long)sk_lines_number(l));
-}
-
-int sk_vocab_count_file(struct sk_vocab_counts *c, const char *path, unsigned lines_flags)
-{
-    struct sk_lines *l = sk_lines_open(path, lines_flags);
-    char *line;
-    size_t n;
-    int r;
-    if (!l) return -1;
-    while ((r = sk_lines_next(l, &line, &n)) > 0) {
-        const char *p = line, *token;
-        while ((token = sk_token_next(&p, &n))) sk_words_put(&c->words, token, n)->value++;
-        if (sk_lines_number(l) % 65536 == 0 && sk_live_wanted()) progress(l);
-    }
-    sk_lines_close(l);
-    return r;
-}
-
-static int is_special(const struct sk_word *w)
+int sk_vocab_is_special(const char *word)
 {
     for (int i = 0; i < SK_SPECIALS; i++)
-        if (!strcmp(w->text, special[i])) return 1;
+        if (!strcmp(word, special[i])) return 1;
     return 0;
 }
 
-/* Most frequent first; ties in reverse byte order, which is reverse code
- * point order for UTF-8. */
-static int by_count(const void *a, const void *b)
+struct sk_vocab *sk_vocab_new(size_t n)
 {
-    const struct sk_word *x = *(const struct sk_word *const *)a, *y = *(const struct sk_word *const *)b;
-    if (x->value != y->value) return x->value > y->value ? -1 : 1;
-    return strcmp(y->text, x->text);
+    struct sk_vocab *v = sk_xcalloc(1, sizeof *v);
+    sk_words_reserve(&v->words, n);
+    for (int i = 0; i < SK_SPECIALS; i++) sk_vocab_add(v, special[i], strlen(special[i]));
+    return v;
 }
 
-static void add(struct sk_vocab *v, const char *text)
+int sk_vocab_has(const struct sk_vocab *v, const char *word, size_t n)
+{
+    return sk_words_find(&v->words, word, n) != NULL;
+}
+
+void sk_vocab_add(struct sk_vocab *v, const char *word, size_t n)
 {
     uint32_t id = v->words.n;
-    sk_words_put(&v->words, text, strlen(text))->value = id;
-}
-
-/* `<padN>` with its own id. Should the text have that very word, an
- * apostrophe tells them apart. */
-static void add_padding(struct sk_vocab *v)
-{
-    char name[64];
-    size_t n = (size_t)snprintf(name, sizeof name, "<pad%u>", v->words.n);
-    while (sk_words_find(&v->words, name, n) && n + 1 < sizeof name) {
-        name[n++] = '\'';
-        name[n] = 0;
-    }
-    add(v, name);
-}
-
-struct sk_vocab *sk_vocab_build(const struct sk_vocab_counts *c, int num_words, int min_count, int pad_to)
-{
-    uint32_t initial = 0, frequent = 0, kept, pads = 0;
-    const struct sk_word **w = sk_xcalloc((size_t)c->words.n + 1, sizeof *w);
-    for (uint32_t i = 0; i < c->words.n; i++) {
-        if (is_special(&c->words.w[i])) continue;
-        initial++;
-        if (c->words.w[i].value >= min_count) w[frequent++] = &c->words.w[i];
-    }
-    kept = num_words > 0 && frequent > (uint32_t)num_words ? (uint32_t)num_words : frequent;
-    if (!kept || kept > SK_VOCAB_MOST) {
-        free(w);
-        if (kept) sk_fail(SK_EXIT_DATA, "%u words are too many for a vocabulary: limit them by --num-words", kept);
-        else if (initial) sk_fail(SK_EXIT_DATA, "none of %u words occurs %d times (--word-min-count)", initial, min_count);
-        else sk_fail(SK_EXIT_DATA, "the text has no words to make a vocabulary of");
-        return NULL;
-    }
-    qsort(w, frequent, sizeof *w, by_count);
-    struct sk_vocab *v = sk_xcalloc(1, sizeof *v);
-    for (int i = 0; i < SK_SPECIALS; i++) add(v, special[i]);
-    for (uint32_t i = 0; i < kept; i++) add(v, w[i]->text);
-    free(w);
-    for (; pad_to > 0 && v->words.n % (uint32_t)pad_to; pads++) add_padding(v);
-    char limit[16] = "None", pad[16] = "None";
-    if (num_words > 0) snprintf(limit, sizeof limit, "%d", num_words);
-    if (pad_to > 0) snprintf(pad, sizeof pad, "%d", pad_to);
-    sk_info("Vocabulary: types: %u/%u/%u/%u (initial/min_pruned/max_pruned/+special) [min_frequency=%d, "
-            "max_num_types=%s, pad_to_multiple_of=%s]", initial, frequent, kept, kept + SK_SPECIALS + pads, min_count,
-            limit, pad);
-    return v;
+    sk_words_put(&v->words, word, n)->value = id;
 }
 
 /* --- use ------------------------------------------------------------------ */
@@ -157,28 +78,54 @@ void sk_vocab_free(struct sk_vocab *v)
 static void add_json(struct sk_str *s, const char *text)
 {
     static const char escape[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
-    for (; *text; text++) {
+    for (;; text++) {
+        size_t plain = 0;
+        while ((unsigned char)text[plain] >= 0x20 && text[plain] != '"' && text[plain] != '\\') plain++;
+        sk_str_add(s, text, plain);
+        text += plain;
+        if (!*text) return;
         const char *e = strchr(escape, *text);
         if (e) sk_str_printf(s, "\\%c", letter[e - escape]);
-        else if ((unsigned char)*text < 0x20) sk_str_printf(s, "\\u%04x", (unsigned)*text);
-        else sk_str_add(s, text, 1);
+        else sk_str_printf(s, "\\u%04x", (unsigned)*text);
     }
+}
+
+static void add_number(struct sk_str *s, uint32_t n)
+{
+    char digits[10];
+    size_t at = sizeof digits;
+    do digits[--at] = (char)('0' + n % 10);
+    while (n /= 10);
+    sk_str_add(s, digits + at, sizeof digits - at);
+}
+
+/* Hands over what has gathered; f NULL: to standard output. */
+static int put(struct sk_file *f, struct sk_str *s)
+{
+    int failed = f ? sk_file_write(f, s->text, s->len) : sk_write_all(STDOUT_FILENO, s->text, s->len);
+    sk_str_clear(s);
+    return failed;
 }
 
 int sk_vocab_save(const struct sk_vocab *v, const char *path)
 {
     struct sk_str s = {0};
-    sk_str_add(&s, "{", 1);
-    for (uint32_t i = 0; i < v->words.n; i++) {
-        sk_str_printf(&s, "%s\n    \"", i ? "," : "");
+    struct sk_file file, *f = strcmp(path, "-") ? &file : NULL;
+    int failed = 0;
+    if (f && sk_file_create(f, path)) return -1;
+    for (uint32_t i = 0; i < v->words.n && !failed; i++) {
+        sk_str_add(&s, i ? ",\n    \"" : "{\n    \"", 7);
         add_json(&s, v->words.w[i].text);
-        sk_str_printf(&s, "\": %u", i);
+        sk_str_add(&s, "\": ", 3);
+        add_number(&s, i);
+        if (s.len > 1 << 16) failed = put(f, &s);
     }
     sk_str_add(&s, "\n}", 2);
-    int r = strcmp(path, "-") ? sk_file_save(path, s.text, s.len, SK_REPLACE)
-                              : sk_write_all(STDOUT_FILENO, s.text, s.len);
+    if (!failed) failed = put(f, &s);
     sk_str_free(&s);
-    return r;
+    if (!f) return failed ? -1 : 0;
+    if (failed) sk_file_abandon(f);
+    return failed || sk_file_commit(f, SK_REPLACE) ? -1 : 0;
 }
 
 static int fill(struct sk_vocab *v, const json_t *o, const char *path)
@@ -207,7 +154,7 @@ static int fill(struct sk_vocab *v, const json_t *o, const char *path)
         if (!sk_token_next(&p, &length) || length != strlen(word[i]))
             r = sk_fail(SK_EXIT_DATA, "%s: the entry with id %zu is empty or has white space in it", path, i);
         else
-            add(v, word[i]);
+            sk_words_put(&v->words, word[i], length)->value = (int64_t)i;
     }
     free(word);
     return r;

@@ -9,16 +9,20 @@
 #include <stdint.h>
 enum { SK_PAD = 0, SK_UNK = 1, SK_BOS = 2, SK_EOS = 3, SK_SPECIALS = 4 };
 
+struct sk_pool;
 struct sk_vocab;
-/* Counting: bounded memory for many GB of text (memory grows with types). */
+/* Counting: memory is bounded; of texts with more than some millions of
+ * different words counts go to temporary files in $TMPDIR. Nothing depends on
+ * the pool (NULL: this thread alone). */
 struct sk_vocab_counts;
 struct sk_vocab_counts *sk_vocab_counts_new(void);
 /* Counts all tokens of a file (shows progress); 0 or -1. May be called for several files. */
-int sk_vocab_count_file(struct sk_vocab_counts *c, const char *path, unsigned lines_flags);
-/* num_words 0: no limit (specials not counted); pad_to 0: none. Frees nothing.
- * NULL with SK_EXIT_DATA if no word is left.
+int sk_vocab_count_file(struct sk_vocab_counts *c, const char *path, unsigned lines_flags, struct sk_pool *pool);
+/* num_words 0: no limit (specials not counted); pad_to 0: none. Uses the
+ * counts up. NULL with SK_EXIT_DATA if no word is left.
  * Logs `Vocabulary: types: a/b/c/d (initial/min_pruned/max_pruned/+special) [...]`. */
-struct sk_vocab *sk_vocab_build(const struct sk_vocab_counts *c, int num_words, int min_count, int pad_to);
+struct sk_vocab *sk_vocab_build(struct sk_vocab_counts *c, int num_words, int min_count, int pad_to,
+                                struct sk_pool *pool);
 void sk_vocab_counts_free(struct sk_vocab_counts *c);
 
 struct sk_vocab *sk_vocab_load(const char *path);   /* hostile input; NULL: sk_fail */

@@ -1,58 +1,17 @@
 #include "text/words.h"
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 #include "base/mem.h"
 #include "base/msg.h"
 
-static inline uint64_t load8(const char *p)
-{
-    uint64_t v;
-    memcpy(&v, p, 8);
-    return v;
-}
-
-static inline uint64_t load4(const char *p)
-{
-    uint32_t v;
-    memcpy(&v, p, 4);
-    return v;
-}
-
-/* The first eight bytes, filled up with zeros. */
-static inline uint64_t head_of(const char *p, size_t n)
-{
-    if (n >= 8) return load8(p);
-    if (n >= 4) return load4(p) | load4(p + n - 4) << (8 * (n - 4));
-    if (n == 0) return 0;
-    const unsigned char *u = (const unsigned char *)p;
-    return u[0] | (uint64_t)u[n / 2] << (8 * (n / 2)) | (uint64_t)u[n - 1] << (8 * (n - 1));
-}
-
-/* Most words have at most sixteen bytes: one multiplication, folded, as in
- * wyhash; XXH3 for the others. */
-static inline uint64_t hash_of(const char *text, size_t n, uint64_t head)
-{
-    if (n > 16) return XXH3_64bits(text, n);
-    uint64_t tail = n > 8 ? load8(text + n - 8) : 0;
-    unsigned __int128 product = (unsigned __int128)(head ^ 0x9E3779B97F4A7C15u) * (tail ^ n * 0xD1B54A32D192ED03u ^ 0xBF58476D1CE4E5B9u);
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-uint64_t sk_word_hash(const char *text, size_t n) { return hash_of(text, n, head_of(text, n)); }
-
 static inline int same(const struct sk_word *w, uint32_t hash, uint64_t head, const char *text, size_t n)
 {
-    return w->hash == hash && w->head == head && w->length == n && (n <= 8 || !memcmp(w->text + 8, text + 8, n - 8));
+    return w->hash == hash && w->head == head && w->length == n && sk_word_same_rest(w->text, text, n);
 }
 
-static void grow(struct sk_words *t)
+static void resize(struct sk_words *t, uint32_t slots)
 {
-    if (t->slots > UINT32_MAX / 2) {
-        sk_fail(SK_EXIT_DATA, "more than %u different words: is this text with white space between words?", t->n);
-        exit(sk_die());
-    }
-    t->slots = t->slots ? t->slots * 2 : 4096;
+    t->slots = slots;
     free(t->slot);
     t->slot = sk_xcalloc(t->slots, sizeof *t->slot);
     for (uint32_t i = 0; i < t->n; i++) {
@@ -62,12 +21,29 @@ static void grow(struct sk_words *t)
     }
 }
 
+void sk_words_reserve(struct sk_words *t, size_t n)
+{
+    enum { FEWEST = 256 };
+    uint32_t slots = t->slots ? t->slots : FEWEST;
+    if (n > UINT32_MAX / 4) {
+        sk_fail(SK_EXIT_DATA, "more than %u different words: is this text with white space between words?", t->n);
+        exit(sk_die());
+    }
+    while (n > slots / 2) slots *= 2;
+    if (slots > t->slots) resize(t, slots);
+    if (n > t->cap) {
+        t->cap = n > 2 * (size_t)t->cap ? (uint32_t)n : 2 * t->cap;
+        t->w = sk_xrealloc(t->w, t->cap, sizeof *t->w);
+    }
+}
+
 static const char *keep(struct sk_words *t, const char *text, size_t n)
 {
-    enum { BLOCK = 1 << 16 };
+    enum { BLOCK = 1 << 14 };
     if (t->size - t->used < n + 1) {
         t->size = n + 1 > BLOCK ? n + 1 : BLOCK;
         t->block = sk_xmalloc(t->size);
+        t->text_bytes += t->size;
         t->used = 0;
         t->blocks = sk_xrealloc(t->blocks, t->n_blocks + 1, sizeof *t->blocks);
         t->blocks[t->n_blocks++] = t->block;
@@ -79,38 +55,57 @@ static const char *keep(struct sk_words *t, const char *text, size_t n)
     return p;
 }
 
-struct sk_word *sk_words_put(struct sk_words *t, const char *text, size_t n)
+static struct sk_word *put(struct sk_words *t, const char *text, size_t n, uint64_t head, uint32_t hash)
 {
-    if (t->n >= t->slots / 2) grow(t);
-    uint64_t head = head_of(text, n);
-    uint32_t hash = (uint32_t)hash_of(text, n, head), mask = t->slots - 1, at = hash & mask;
+    if (t->n >= t->slots / 2 || t->n == t->cap) sk_words_reserve(t, (size_t)t->n + 1);
+    uint32_t mask = t->slots - 1, at = hash & mask;
     for (; t->slot[at]; at = (at + 1) & mask)
         if (same(&t->w[t->slot[at] - 1], hash, head, text, n)) return &t->w[t->slot[at] - 1];
-    if (t->n == t->cap) {
-        t->cap = t->cap ? t->cap * 2 : 1024;
-        t->w = sk_xrealloc(t->w, t->cap, sizeof *t->w);
-    }
     SK_ENSURE(n <= UINT32_MAX);      /* sk_lines gives no such line */
     t->w[t->n] = (struct sk_word){keep(t, text, n), head, (uint32_t)n, hash, 0};
     t->slot[at] = ++t->n;
     return &t->w[t->n - 1];
 }
 
+struct sk_word *sk_words_put(struct sk_words *t, const char *text, size_t n)
+{
+    uint64_t head = sk_word_head(text, n);
+    return put(t, text, n, head, (uint32_t)sk_word_hash_of(text, n, head));
+}
+
+struct sk_word *sk_words_put_hashed(struct sk_words *t, const char *text, size_t n, uint64_t head, uint64_t hash)
+{
+    return put(t, text, n, head, (uint32_t)hash);
+}
+
+size_t sk_words_memory(const struct sk_words *t)
+{
+    return (size_t)t->n * sizeof *t->w + (size_t)t->slots * sizeof *t->slot + t->text_bytes;
+}
+
 const struct sk_word *sk_words_find(const struct sk_words *t, const char *text, size_t n)
 {
     if (!t->slots) return NULL;
-    uint64_t head = head_of(text, n);
-    uint32_t hash = (uint32_t)hash_of(text, n, head), mask = t->slots - 1, at = hash & mask;
+    uint64_t head = sk_word_head(text, n);
+    uint32_t hash = (uint32_t)sk_word_hash_of(text, n, head), mask = t->slots - 1, at = hash & mask;
     for (; t->slot[at]; at = (at + 1) & mask)
         if (same(&t->w[t->slot[at] - 1], hash, head, text, n)) return &t->w[t->slot[at] - 1];
     return NULL;
 }
 
-void sk_words_free(struct sk_words *t)
+void sk_words_free_table(struct sk_words *t)
 {
-    for (size_t i = 0; i < t->n_blocks; i++) free(t->blocks[i]);
-    free(t->blocks);
     free(t->w);
     free(t->slot);
+    t->w = NULL;
+    t->slot = NULL;
+    t->n = t->cap = t->slots = 0;
+}
+
+void sk_words_free(struct sk_words *t)
+{
+    sk_words_free_table(t);
+    for (size_t i = 0; i < t->n_blocks; i++) free(t->blocks[i]);
+    free(t->blocks);
     *t = (struct sk_words){0};
 }

@@ -11,9 +11,11 @@
 #include "base/mem.h"
 #include "base/msg.h"
 #include "text/lines.h"
+#include "text/survey.h"
 
 static const char *const option_of[SK_INPUTS] = {
-    "source", "target", "validation-source", "validation-target", "source-vocab", "target-vocab", "params"};
+    "source", "target", "validation-source", "validation-target", "source-vocab", "target-vocab", "params",
+    "corpus"};
 
 void sk_inputs_name(struct sk_inputs *in, const struct sk_train_options *o)
 {
@@ -53,15 +55,6 @@ static int hash_file(struct sk_inputs *in, enum sk_input i)
 
 /* --- text ---------------------------------------------------------------- */
 
-static int64_t count_tokens(const char *line)
-{
-    int64_t n = 0;
-    size_t length;
-    while (sk_token_next(&line, &length))
-        n++;
-    return n;
-}
-
 /* One text: checksum of its lines. */
 static int hash_lines(const char *path, unsigned flags, char hex[SK_HASH_HEX])
 {
@@ -81,71 +74,19 @@ static int hash_lines(const char *path, unsigned flags, char hex[SK_HASH_HEX])
     return got;
 }
 
-struct pair_count { int64_t lines, blank, too_long, kept; };
-
-static int read_side(struct sk_lines *l, struct sk_hash *h, int64_t *tokens)
-{
-    char *line;
-    size_t n;
-    int got = sk_lines_next(l, &line, &n);
-    if (got > 0) {
-        sk_hash_add(h, line, n);
-        sk_hash_add(h, "\n", 1);
-        *tokens = count_tokens(line);
-    }
-    return got;
-}
-
-static int read_both(struct sk_lines *l[2], struct sk_hash *h[2], const int max_len[2], struct pair_count *count)
-{
-    for (;;) {
-        int64_t tokens[2] = {0, 0};
-        int got[2];
-        for (int side = 0; side < 2; side++)
-            if ((got[side] = read_side(l[side], h[side], &tokens[side])) < 0)
-                return -1;
-        if (!got[0] && !got[1])
-            return 0;
-        if (got[0] != got[1])
-            return sk_fail(SK_EXIT_DATA, "%s has %llu lines, %s has more: they must correspond line by line",
-                           sk_lines_path(l[got[0]]), (unsigned long long)count->lines, sk_lines_path(l[got[1]]));
-        count->lines++;
-        if (!tokens[0] || !tokens[1])
-            count->blank++;
-        else if (tokens[0] > max_len[0] || tokens[1] > max_len[1])
-            count->too_long++;
-        else
-            count->kept++;
-    }
-}
-
 /* Both sides of a corpus: checksums, and whether anything can be made of it. */
-static int read_pair(struct sk_inputs *in, enum sk_input source, const struct sk_train_options *o, unsigned flags)
+static int read_pair(struct sk_inputs *in, enum sk_input source, const struct sk_corpus_options *o,
+                     struct sk_vocab_counts *const counts[2])
 {
-    struct pair_count count = {0};
-    struct sk_lines *l[2] = {NULL, NULL};
-    struct sk_hash *h[2];
-    int result = -1;
+    struct sk_survey s;
     for (int side = 0; side < 2; side++)
-        if (hash_file(in, source + (enum sk_input)side) < 0)
+        if (check_regular(in->path[source + (enum sk_input)side]) < 0)
             return -1;
-    for (int side = 0; side < 2; side++)
-        h[side] = sk_hash_new();
-    l[0] = sk_lines_open(in->path[source], flags);
-    if (l[0])
-        l[1] = sk_lines_open(in->path[source + 1], flags);
-    if (l[1])
-        result = read_both(l, h, o->max_seq_len, &count);
-    for (int side = 0; side < 2; side++) {
-        sk_hash_end(h[side], in->content[source + side]);
-        if (l[side])
-            sk_lines_close(l[side]);
-    }
-    if (result == 0 && !count.kept)
-        return sk_fail(SK_EXIT_DATA, "%s and %s hold no usable pair: of %lld, %lld have a blank side, %lld are longer "
-                       "than --max-seq-len %d:%d", in->path[source], in->path[source + 1], (long long)count.lines,
-                       (long long)count.blank, (long long)count.too_long, o->max_seq_len[0], o->max_seq_len[1]);
-    return result;
+    if (sk_survey(&s, in->path[source], in->path[source + 1], o, counts) < 0)
+        return -1;
+    memcpy(in->file[source], s.file, sizeof s.file);
+    memcpy(in->content[source], s.content, sizeof s.content);
+    return 0;
 }
 
 /* --- vocabularies and parameters ------------------------------------------ */
@@ -160,16 +101,17 @@ static void hash_vocab(const struct sk_vocab *v, char hex[SK_HASH_HEX])
     sk_hash_end(h, hex);
 }
 
-void sk_inputs_set_vocabs(struct sk_inputs *in, const struct sk_vocab *source, const struct sk_vocab *target)
+void sk_inputs_set_vocabs(struct sk_inputs *in, struct sk_vocab *const v[2])
 {
-    hash_vocab(source, in->content[SK_IN_SOURCE_VOCAB]);
-    hash_vocab(target, in->content[SK_IN_TARGET_VOCAB]);
+    hash_vocab(v[0], in->content[SK_IN_SOURCE_VOCAB]);
+    hash_vocab(v[1], in->content[SK_IN_TARGET_VOCAB]);
 }
 
-int sk_inputs_read(struct sk_inputs *in, const struct sk_train_options *o, unsigned lines_flags)
+int sk_inputs_read(struct sk_inputs *in, const struct sk_corpus_options *o, struct sk_vocab_counts *const counts[2])
 {
-    if (read_pair(in, SK_IN_SOURCE, o, lines_flags) < 0 ||
-        read_pair(in, SK_IN_VALIDATION_SOURCE, o, lines_flags) < 0)
+    if (in->path[SK_IN_SOURCE] && read_pair(in, SK_IN_SOURCE, o, counts) < 0)
+        return -1;
+    if (in->path[SK_IN_VALIDATION_SOURCE] && read_pair(in, SK_IN_VALIDATION_SOURCE, o, NULL) < 0)
         return -1;
     for (enum sk_input i = SK_IN_SOURCE_VOCAB; i < SK_INPUTS; i++)
         if (in->path[i] && hash_file(in, i) < 0)
@@ -262,14 +204,15 @@ static int compare_one(const struct sk_inputs *given, const struct sk_inputs *re
     return strcmp(now.content[i], record->content[i]) != 0;
 }
 
-int sk_inputs_compare(const struct sk_inputs *now, const struct sk_inputs *record,
-                      unsigned lines_flags, int begun, void (*differs)(void *ctx, const char *option),
-                      void *ctx)
+int sk_inputs_compare(const struct sk_inputs *now, const struct sk_inputs *record, unsigned lines_flags, int begun,
+                      void (*differs)(void *ctx, const char *option), void *ctx)
 {
     int n = 0;
-    for (enum sk_input i = 0; i < SK_INPUTS; i++) {
+    for (enum sk_input i = 0; i < SK_IN_CORPUS; i++) {
         int differ;
-        if (!now->path[i])
+        if (now->known[i])
+            differ = strcmp(now->content[i], record->content[i]) != 0;
+        else if (!now->path[i])
             differ = record->file[i][0] != '\0';
         else if (i == SK_IN_PARAMS && begun && sk_file_exists(now->path[i]) == 0)
             differ = record->file[i][0] == '\0';

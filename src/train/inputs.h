@@ -1,33 +1,36 @@
 /* inputs.h - the files a run is made from, known by content.
  *
- * FORMAT of DIR/data/checksums: `option<TAB>file<TAB>content` lines. `file` is
- * the checksum of the file's bytes ("-": not given), `content` that of what it
+ * FORMAT of `checksums`: `option<TAB>file<TAB>content` lines. `file` is the
+ * checksum of the file's bytes ("-": not given), `content` that of what it
  * says: the text's lines, however they are packed, or the vocabulary's words.
- * A file that moved or was compressed is thus the same input.
+ * A file that moved or was compressed is thus the same input. The line
+ * `corpus` has the content checksum of the corpus file beside it.
  */
 #ifndef SK_TRAIN_INPUTS_H
 #define SK_TRAIN_INPUTS_H
 #include "base/hash.h"
-#include "text/vocab.h"
+#include "text/corpus.h"
 #include "train/options.h"
 
 enum sk_input {
     SK_IN_SOURCE, SK_IN_TARGET, SK_IN_VALIDATION_SOURCE, SK_IN_VALIDATION_TARGET,
-    SK_IN_SOURCE_VOCAB, SK_IN_TARGET_VOCAB, SK_IN_PARAMS, SK_INPUTS
+    SK_IN_SOURCE_VOCAB, SK_IN_TARGET_VOCAB, SK_IN_PARAMS, SK_IN_CORPUS, SK_INPUTS
 };
 struct sk_inputs {
     const char *path[SK_INPUTS];     /* NULL: not given */
+    int known[SK_INPUTS];            /* no path, but its content is known (prepared data) */
     char file[SK_INPUTS][SK_HASH_HEX], content[SK_INPUTS][SK_HASH_HEX];
 };
 /* Paths out of the options; all checksums empty. */
 void sk_inputs_name(struct sk_inputs *in, const struct sk_train_options *o);
 
-/* Reads all given files once, writes nothing: fills the checksums. Unequal
- * numbers of lines, truncated gz, invalid UTF-8, no pair within --max-seq-len:
- * -1 with SK_EXIT_DATA; no regular file: SK_EXIT_NOINPUT. */
-int sk_inputs_read(struct sk_inputs *in, const struct sk_train_options *o, unsigned lines_flags);
+/* Reads all given files once, writes nothing: fills the checksums, and counts
+ * the words of the training text (counts as for sk_survey). Unequal numbers of
+ * lines, truncated gz, invalid UTF-8, no pair within the limits: -1 with
+ * SK_EXIT_DATA; no regular file: SK_EXIT_NOINPUT. */
+int sk_inputs_read(struct sk_inputs *in, const struct sk_corpus_options *o, struct sk_vocab_counts *const counts[2]);
 /* The content checksums of the vocabularies that the run uses. */
-void sk_inputs_set_vocabs(struct sk_inputs *in, const struct sk_vocab *source, const struct sk_vocab *target);
+void sk_inputs_set_vocabs(struct sk_inputs *in, struct sk_vocab *const v[2]);
 
 int sk_inputs_save(const struct sk_inputs *in, const char *path);
 /* 1 loaded, 0 absent, -1. Fills file and content. */
@@ -35,7 +38,6 @@ int sk_inputs_load(struct sk_inputs *in, const char *path);
 /* Compares the files given now with the record of the run; reads no more than
  * is needed. Calls differs for each that does. Returns their number, or -1. A
  * missing --params file is none when `begun` (it was used up long ago). */
-int sk_inputs_compare(const struct sk_inputs *now, const struct sk_inputs *record,
-                      unsigned lines_flags, int begun, void (*differs)(void *ctx, const char *option),
-                      void *ctx);
+int sk_inputs_compare(const struct sk_inputs *now, const struct sk_inputs *record, unsigned lines_flags, int begun,
+                      void (*differs)(void *ctx, const char *option), void *ctx);
 #endif

@@ -1,8 +1,10 @@
 #include "train/options.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/msg.h"
+#include "train/prepared.h"
 
 #define AT(field) offsetof(struct sk_train_options, field)
 #define HEADING(text) {.name = "", .type = SK_OPT_FLAG, .help = text}
@@ -20,9 +22,12 @@ static const struct sk_opt options[] = {
 
     HEADING("Data"),
     {.name = "source", .letter = 's', .type = SK_OPT_STRING, .offset = AT(source), .value = "FILE",
-     .help = "Source side of the training text, plain or gzip.", .flags = SK_OPT_REQUIRED | SK_OPT_INPUT},
+     .help = "Source side of the training text, plain or gzip.", .flags = SK_OPT_INPUT},
     {.name = "target", .letter = 't', .type = SK_OPT_STRING, .offset = AT(target), .value = "FILE",
-     .help = "Target side, line by line.", .flags = SK_OPT_REQUIRED | SK_OPT_INPUT},
+     .help = "Target side, line by line.", .flags = SK_OPT_INPUT},
+    {.name = "prepared-data", .letter = 'd', .type = SK_OPT_STRING, .offset = AT(prepared_data), .value = "DIR",
+     .help = "What sk-prepare-data made of the training text, instead of --source and --target. Options of the data "
+     "are those that it was made with.", .flags = SK_OPT_INPUT},
     {.name = "validation-source", .type = SK_OPT_STRING, .offset = AT(validation_source), .value = "FILE",
      .help = "Source side of the held-out text (-vs).", .flags = SK_OPT_REQUIRED | SK_OPT_INPUT},
     {.name = "validation-target", .type = SK_OPT_STRING, .offset = AT(validation_target), .value = "FILE",
@@ -233,12 +238,29 @@ static const struct sk_opt options[] = {
 };
 
 const struct sk_program sk_train_program = {
-    .synopsis = "-s FILE -t FILE -vs FILE -vt FILE -o MODEL_DIR [option...]",
+    .synopsis = "{-s FILE -t FILE | -d DIR} -vs FILE -vt FILE -o MODEL_DIR [option...]",
     .summary = "Trains a translation model, or resumes the training that MODEL_DIR holds.",
     .options = options,
     .epilogue = "Pairs are source:target or encoder:decoder; one value stands for both.\n"
                 "SIGTERM, SIGINT and SIGUSR1: the state is saved, exit 75; the same command goes on from there.",
 };
+
+/* Text, or what was made of it. */
+static void check_training_data(struct sk_train_options *o)
+{
+    const char **empty[] = {&o->source, &o->target, &o->prepared_data, &o->source_vocab, &o->target_vocab};
+    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++)
+        if (*empty[i] && !**empty[i])
+            *empty[i] = NULL;
+    if (!o->prepared_data && (!o->source || !o->target))
+        sk_opt_misuse("--source and --target are required, or --prepared-data");
+    if (o->prepared_data && (o->source || o->target))
+        sk_opt_misuse("--prepared-data stands for --source and --target: give one or the other");
+    if (o->prepared_data && (o->source_vocab || o->target_vocab))
+        sk_opt_misuse("--prepared-data has its vocabularies: --source-vocab and --target-vocab go to sk-prepare-data");
+    if (o->prepared_data && sk_prepared_adopt(o) < 0)
+        exit(sk_die());
+}
 
 void sk_train_options_parse(struct sk_train_options *o, struct sk_train_plan *p, int argc, char **argv)
 {
@@ -257,5 +279,6 @@ void sk_train_options_parse(struct sk_train_options *o, struct sk_train_plan *p,
     sk_debug_wanted(strcmp(o->loglevel, "DEBUG") == 0);
     if (o->metrics.n == 0)
         o->metrics = (struct sk_opt_list){2, both};
+    check_training_data(o);
     sk_train_plan_make(p, o);
 }

@@ -17,7 +17,7 @@ struct sk_train_options {
     const char *config;
     /* data */
     const char *source, *target, *validation_source, *validation_target, *output;
-    const char *source_vocab, *target_vocab;
+    const char *prepared_data, *source_vocab, *target_vocab;
     int shared_vocab, num_words[2], word_min_count[2], pad_vocab, max_seq_len[2], replace_invalid;
     /* batches */
     int batch_size, virtual_shards, update_interval;
@@ -87,6 +87,8 @@ extern const struct sk_program sk_train_program;
  * are 0 before). Returns how many values they have. */
 int64_t sk_train_fixed(const struct sk_train_options *o, const struct sk_params *t, unsigned char *fixed);
 
+/* Does --weight-tying need one vocabulary for both sides? (plan.c) */
+int sk_train_tying_shares(const struct sk_train_options *o);
 /* Checks across options and makes the plan; exits on misuse (64). (plan.c) */
 void sk_train_plan_make(struct sk_train_plan *p, const struct sk_train_options *o);
 /* Parses and makes the plan. Exits on --help, --version and misuse (64). */

@@ -41,6 +41,11 @@ static enum sk_tying tying(const struct sk_train_options *o)
     return strcmp(o->weight_tying_type, "src_trg") == 0 ? SK_TYING_SRC_TRG : SK_TYING_TRG_SOFTMAX;
 }
 
+int sk_train_tying_shares(const struct sk_train_options *o)
+{
+    return tying(o) == SK_TYING_SRC_TRG || tying(o) == SK_TYING_SRC_TRG_SOFTMAX;
+}
+
 static void plan_model(const struct sk_train_options *o, struct sk_train_plan *p)
 {
     struct sk_transformer *m = &p->model;
@@ -65,7 +70,7 @@ static void plan_model(const struct sk_train_options *o, struct sk_train_plan *p
     m->dropout_attention = (float)o->dropout_attention;
     m->dropout_act = (float)o->dropout_act;
     m->dropout_prepost = (float)o->dropout_prepost;
-    p->shared_vocab = o->shared_vocab || m->tying == SK_TYING_SRC_TRG || m->tying == SK_TYING_SRC_TRG_SOFTMAX;
+    p->shared_vocab = o->shared_vocab || sk_train_tying_shares(o);
 
     /* The sizes are checked before any data is read: the vocabularies stand in. */
     struct sk_transformer check = *m;

@@ -1,0 +1,32 @@
+/* prepare_start.h - a start of training in the making: what prepare.c
+ * (directory, options, records) and prepare_text.c (vocabularies, corpora,
+ * validation text) share. */
+#ifndef SK_TRAIN_PREPARE_START_H
+#define SK_TRAIN_PREPARE_START_H
+#include "train/prepare.h"
+#include "train/prepared.h"
+
+struct sk_start {
+    struct sk_train_data *d;
+    const struct sk_train_options *o;
+    const struct sk_train_plan *p;
+    const char *dir;
+    struct sk_data_options data;
+    struct sk_inputs inputs, record;
+    struct sk_data_counts counts;
+    struct sk_vocab *vocab[2];
+    struct sk_corpus *prepared;      /* that of --prepared-data, once it was opened */
+    int inputs_read, recorded;       /* the given files' checksums; data/checksums */
+    int fresh;                       /* no args: nothing there is trusted */
+    int gone;                        /* --prepared-data is not there, but its corpus is */
+};
+
+char *sk_start_path(const struct sk_start *s, const char *name);
+int sk_start_has(const struct sk_start *s, const char *name);    /* as sk_file_exists */
+
+/* Reads and checks all that is given, writes nothing. 0 or -1, as the others. */
+int sk_start_read_inputs(struct sk_start *s);
+int sk_start_vocabs(struct sk_start *s);
+int sk_start_corpora(struct sk_start *s);
+int sk_start_validation_text(const struct sk_start *s);
+#endif

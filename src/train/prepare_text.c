@@ -1,0 +1,238 @@
+/* prepare_text.c - vocabularies, corpora and the validation text of a run. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/msg.h"
+#include "modeldir/paths.h"
+#include "text/lines.h"
+#include "train/prepare_start.h"
+
+char *sk_start_path(const struct sk_start *s, const char *name)
+{
+    return sk_path_join(s->dir, name);
+}
+
+int sk_start_has(const struct sk_start *s, const char *name)
+{
+    char *path = sk_start_path(s, name);
+    int there = sk_file_exists(path);
+    free(path);
+    return there;
+}
+
+static int not_shared(const struct sk_start *s)
+{
+    if (!s->p->shared_vocab || s->vocab[0] == s->vocab[1] || !s->vocab[0] || !s->vocab[1] ||
+        sk_vocab_equal(s->vocab[0], s->vocab[1]))
+        return 0;
+    return sk_fail(SK_EXIT_CONFIG, "the vocabularies of the two sides differ, but --shared-vocab or "
+                   "--weight-tying-type %s needs one for both", s->o->weight_tying_type);
+}
+
+/* --- what is given ---------------------------------------------------------------- */
+
+int sk_start_read_inputs(struct sk_start *s)
+{
+    const char *dir = s->o->prepared_data;
+    s->inputs_read = 1;
+    if (dir && !s->gone &&
+        (sk_prepared_vocabs(dir, &s->inputs, s->vocab) < 0 ||
+         !(s->prepared = sk_prepared_corpus(dir, &s->inputs, s->vocab))))
+        return -1;
+    if (!dir && sk_data_given_vocabs(s->vocab, &s->inputs) < 0)
+        return -1;
+    if (not_shared(s) < 0)
+        return -1;
+    if (!dir)
+        sk_data_counts_new(&s->counts, &s->data, &s->inputs);
+    return sk_inputs_read(&s->inputs, &s->data.corpus, s->counts.side);
+}
+
+/* --- vocabularies ------------------------------------------------------------------- */
+
+static int save_vocab(const struct sk_start *s, int side, const char *name)
+{
+    char *path = sk_start_path(s, name);
+    int result = sk_vocab_save(s->vocab[side], path);
+    free(path);
+    return result;
+}
+
+static struct sk_vocab *load_vocab(const struct sk_start *s, const char *name)
+{
+    char *path = sk_start_path(s, name);
+    struct sk_vocab *v = sk_vocab_load(path);
+    free(path);
+    return v;
+}
+
+/* Those of the run. */
+static int load_vocabs(struct sk_start *s)
+{
+    sk_data_vocabs_free(s->vocab);
+    s->vocab[0] = load_vocab(s, SK_MD_VOCAB_SOURCE);
+    s->vocab[1] = s->vocab[0] ? load_vocab(s, SK_MD_VOCAB_TARGET) : NULL;
+    return s->vocab[1] ? 0 : -1;
+}
+
+static int make_vocabs(struct sk_start *s)
+{
+    if (!s->inputs_read && sk_start_read_inputs(s) < 0)
+        return -1;
+    if (s->gone)
+        return sk_fail(SK_EXIT_NOINPUT, "%s has lost a vocabulary, and %s is not there to take it from", s->dir,
+                       s->o->prepared_data);
+    if (sk_data_build_vocabs(s->vocab, &s->data, &s->counts) < 0)
+        return -1;
+    return save_vocab(s, 0, SK_MD_VOCAB_SOURCE) < 0 || save_vocab(s, 1, SK_MD_VOCAB_TARGET) < 0 ? -1 : 0;
+}
+
+int sk_start_vocabs(struct sk_start *s)
+{
+    int kept = !s->fresh && sk_start_has(s, SK_MD_VOCAB_SOURCE) > 0 && sk_start_has(s, SK_MD_VOCAB_TARGET) > 0;
+    if ((kept ? load_vocabs(s) : make_vocabs(s)) < 0 || not_shared(s) < 0)
+        return -1;
+    sk_info("Vocabulary sizes: source=[%d] target=%d", (int)sk_vocab_size(s->vocab[0]),
+            (int)sk_vocab_size(s->vocab[1]));
+    return 0;
+}
+
+/* --- corpora --------------------------------------------------------------------------- */
+
+static struct sk_corpus *corpus_of_text(struct sk_start *s, const char *name, enum sk_input source)
+{
+    char *path = sk_start_path(s, name);
+    int sizes[2] = {sk_vocab_size(s->vocab[0]), sk_vocab_size(s->vocab[1])};
+    struct sk_corpus *c = NULL;
+    if (!s->fresh && !(c = sk_corpus_open(path, sizes[0], sizes[1]))) {
+        /* What the text gives can be made again; a disk that fails cannot. */
+        if (sk_fail_code() != SK_EXIT_DATA && sk_fail_code() != SK_EXIT_NOINPUT) {
+            free(path);
+            return NULL;
+        }
+        sk_warn("%s; it is made again from the text", sk_fail_message());
+    }
+    if (!c) {
+        struct sk_corpus_stats stats;
+        struct sk_corpus_options o = s->data.corpus;
+        for (int side = 0; side < 2 && s->inputs_read; side++)
+            o.content[side] = s->inputs.content[source + (enum sk_input)side];
+        if (s->inputs_read)
+            o.lines_flags |= SK_LINES_NO_WARNINGS;
+        if (sk_corpus_prepare(path, s->inputs.path[source], s->inputs.path[source + 1], s->vocab[0], s->vocab[1], &o,
+                              &stats) == 0)
+            c = sk_corpus_open(path, sizes[0], sizes[1]);
+    }
+    free(path);
+    return c;
+}
+
+/* A second name for the prepared corpus in the model directory, so that the
+ * run does not depend on the other folder. 1: it is there; 0: the file systems
+ * do not allow it; -1. */
+static int link_corpus(const char *from, const char *to)
+{
+    struct stat a, b;
+    if (stat(from, &a) == 0 && stat(to, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+        return 1;
+    char *temp = sk_temp_name(to), *dir = sk_path_dir(to);
+    int result = 1;
+    if (link(from, temp) < 0)
+        result = errno == EXDEV || errno == EPERM || errno == EACCES || errno == EMLINK || errno == ENOTSUP ||
+            errno == ENOSYS ? 0 : sk_fail_errno("cannot link %s to %s", from, to);
+    else if (rename(temp, to) < 0) {
+        result = sk_fail_errno("cannot create %s", to);
+        unlink(temp);
+    } else if (sk_fsync_dir(dir) < 0)
+        result = -1;
+    free(temp);
+    free(dir);
+    return result;
+}
+
+static struct sk_corpus *corpus_of_prepared(struct sk_start *s)
+{
+    const char *dir = s->o->prepared_data;
+    char *ours = sk_start_path(s, SK_MD_DATA "/corpus"), *theirs = sk_path_join(dir, SK_PREPARED_CORPUS);
+    struct sk_corpus *c = s->prepared;
+    int linked = 0;
+    s->prepared = NULL;
+    if (s->gone) {
+        c = sk_corpus_open(ours, sk_vocab_size(s->vocab[0]), sk_vocab_size(s->vocab[1]));
+    } else if (c || (c = sk_prepared_corpus(dir, &s->inputs, s->vocab))) {
+        linked = link_corpus(theirs, ours);
+        if (linked == 0 && sk_file_remove(ours) < 0)
+            linked = -1;
+        if (linked == 0)
+            sk_info("The corpus is read from '%s', which is needed as long as training may go on: it cannot be linked "
+                    "into '%s'", dir, s->dir);
+        if (linked < 0) {
+            sk_corpus_close(c);
+            c = NULL;
+        }
+    }
+    free(ours);
+    free(theirs);
+    if (c)
+        sk_info("Prepared data '%s': %lld pairs of at most %d:%d words", dir, (long long)sk_corpus_stats(c)->pairs,
+                s->o->max_seq_len[0], s->o->max_seq_len[1]);
+    return c;
+}
+
+int sk_start_corpora(struct sk_start *s)
+{
+    s->d->train = s->o->prepared_data ? corpus_of_prepared(s)
+                                      : corpus_of_text(s, SK_MD_DATA "/corpus", SK_IN_SOURCE);
+    if (s->d->train)
+        s->d->validation = corpus_of_text(s, SK_MD_DATA "/validation", SK_IN_VALIDATION_SOURCE);
+    return s->d->validation ? 0 : -1;
+}
+
+/* --- the validation text ------------------------------------------------------------------ */
+
+/* The text as evaluators read it: one line for each line, whatever they say. */
+static int copy_text(const struct sk_start *s, const char *from, const char *name)
+{
+    if (!s->fresh && sk_start_has(s, name) > 0)
+        return 0;
+    char *path = sk_start_path(s, name), *line;
+    struct sk_lines *l = sk_lines_open(from, s->p->lines_flags | SK_LINES_NO_WARNINGS);
+    struct sk_str text = {0};
+    struct sk_file f;
+    size_t n;
+    int got, result = -1;
+    if (!l || sk_file_create(&f, path) < 0)
+        goto out;
+    while ((got = sk_lines_next(l, &line, &n)) > 0) {
+        sk_str_add(&text, line, n);
+        sk_str_add(&text, "\n", 1);
+        if (text.len > 1 << 20) {
+            if (sk_file_write(&f, text.text, text.len) < 0)
+                got = -1;
+            sk_str_clear(&text);
+            if (got < 0)
+                break;
+        }
+    }
+    if (got < 0 || sk_file_write(&f, text.text, text.len) < 0)
+        sk_file_abandon(&f);
+    else
+        result = sk_file_commit(&f, SK_REPLACE);
+out:
+    if (l)
+        sk_lines_close(l);
+    sk_str_free(&text);
+    free(path);
+    return result;
+}
+
+int sk_start_validation_text(const struct sk_start *s)
+{
+    return copy_text(s, s->o->validation_source, SK_MD_VALIDATION_SOURCE) < 0 ||
+        copy_text(s, s->o->validation_target, SK_MD_VALIDATION_TARGET) < 0 ? -1 : 0;
+}

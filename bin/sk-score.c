@@ -9,6 +9,7 @@
 #include "base/out.h"
 #include "base/pool.h"
 #include "modeldir/open.h"
+#include "modeldir/protect.h"
 #include "search/scorer.h"
 #include "text/lines.h"
 
@@ -216,6 +217,8 @@ int main(int argc, char **argv)
     sk_quiet(o.quiet);
     if (!strcmp(o.source, "-") && !strcmp(o.target, "-"))
         sk_opt_misuse("--source - and --target -: one of the two can be standard input");
+    if (sk_md_check_output(o.output))
+        return sk_die();
     struct sk_device *dev = sk_ops_cpu.open(o.threads > 0 ? o.threads : sk_cpu_count(), &why);
     int result = dev ? run(&o, dev) : sk_fail(SK_EXIT_TEMP, "cannot use the CPU: %s", why);
     if (dev)

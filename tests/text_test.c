@@ -7,8 +7,10 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
+#include "base/pool.h"
+#include "text/count.h"
 #include "text/lines.h"
-#include "text/vocab.h"
+#include "text/survey.h"
 
 static char path[512], log_path[512];
 
@@ -382,6 +384,107 @@ static void words(void)
     ok(!vocab_of("a b b", 0, 3, 0) && strstr(sk_fail_message(), "word-min-count"), "nor if all are rare");
 }
 
+/* A small table for each part, so that counts go to temporary files. */
+static void spilled(void)
+{
+    struct sk_str s = {0};
+    struct sk_vocab *v[2];
+    struct sk_pool *pool = sk_pool_new(3);
+    for (int i = 0; i < 60000; i++) sk_str_printf(&s, "the w%d v%d%s\n", i, i * 7 % 20011, i % 5 ? "" : " a-word-of-more-bytes");
+    put(s.text, s.len);
+    for (int k = 0; k < 2; k++) {
+        struct sk_vocab_counts *c = sk_vocab_counts_new();
+        int files = 0;
+        if (k) c->most_bytes = 6000;
+        ok(sk_vocab_count_file(c, path, 0, pool) == 0 && sk_vocab_count_file(c, path, 0, NULL) == 0, "counted twice");
+        for (int i = 0; i < SK_COUNT_PARTS; i++) files += c->part[i].spilled != NULL;
+        is_int(files, k ? SK_COUNT_PARTS : 0, "temporary files");
+        v[k] = sk_vocab_build(c, 70000, 3, 0, k ? pool : NULL);
+        sk_vocab_counts_free(c);
+    }
+    ok(v[0] && v[1] && sk_vocab_equal(v[0], v[1]), "the same vocabulary from tables in memory and from files");
+    is_int(v[0] ? sk_vocab_size(v[0]) : 0, 20011 + 2 + SK_SPECIALS, "of the words that occur three times");
+    sk_vocab_free(v[0]);
+    sk_vocab_free(v[1]);
+    setenv("TMPDIR", "/nowhere", 1);
+    struct sk_vocab_counts *c = sk_vocab_counts_new();
+    c->most_bytes = 6000;
+    ok(sk_vocab_count_file(c, path, 0, pool) == -1 && strstr(sk_fail_message(), "/nowhere"), "no room for files: %s",
+       sk_fail_message());
+    sk_vocab_counts_free(c);
+    unsetenv("TMPDIR");
+    sk_str_free(&s);
+    sk_pool_free(pool);
+}
+
+/* --- texts in blocks ----------------------------------------------------------- */
+
+/* What the two ways to read a text make of the file: they must agree. */
+static int agree(unsigned flags, struct sk_pool *pool)
+{
+    struct sk_corpus_options o = {.max_source = 1 << 20, .max_target = 1 << 20, .lines_flags = flags, .pool = pool};
+    struct sk_survey s;
+    struct sk_lines *l = sk_lines_open(path, flags);
+    struct sk_hash *h = sk_hash_new();
+    char content[SK_HASH_HEX], message[4096] = "", *line;
+    int64_t lines = 0, pairs = 0;
+    size_t n;
+    int got = -1;
+    while (l && (got = sk_lines_next(l, &line, &n)) > 0) {
+        const char *p = line;
+        size_t k;
+        sk_hash_add(h, line, n);
+        sk_hash_add(h, "\n", 1);
+        lines++;
+        pairs += sk_token_next(&p, &k) != NULL;
+    }
+    sk_hash_end(h, content);
+    sk_lines_close(l);
+    int lines_warned = warnings();
+    if (got < 0) snprintf(message, sizeof message, "%s", sk_fail_message());
+    int r = sk_survey(&s, path, path, &o, NULL), warned = warnings();
+    if (got < 0) return r == -1 && !strcmp(sk_fail_message(), message);
+    if (!pairs) return r == -1 && strstr(sk_fail_message(), "no usable pair");
+    return r == 0 && !strcmp(s.content[0], content) && !strcmp(s.content[1], content) && s.lines == lines &&
+        s.pairs == pairs && warned == 2 * lines_warned;
+}
+
+static void blocks(void)
+{
+    static const struct { const char *bytes; size_t n; } odd[] = {
+        {BYTES("a")}, {BYTES("a\n")}, {BYTES("a\r")}, {BYTES("a\r\n")}, {BYTES("\na\n\n")}, {BYTES("a\r\rb")},
+        {BYTES("\r\na")}, {BYTES("a\n\r\n\rb\n")}, {BYTES("\xef\xbb\xbf" "a\r\nb")}, {BYTES("\xef\xbb\xbf")},
+        {BYTES("")}, {BYTES("\n \n")}, {BYTES("ok\nab\xff" "c\n")}, {BYTES("a\0\nb\0c\0\0\n")}, {BYTES("a\0")},
+        {BYTES("a\xe2\x82\nb")}, {BYTES("a\r\n\xe2\x82\r\n")}, {BYTES("\xff\xfe" "a\0\n\0")}};
+    struct sk_pool *pool = sk_pool_new(3);
+    int wrong = 0;
+    warnings();
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        put(odd[i].bytes, odd[i].n);
+        wrong += !agree(0, pool) + !agree(SK_LINES_REPLACE_INVALID, NULL);
+    }
+    is_int(wrong, 0, "small texts: blocks and lines agree");
+    static const char *const piece[] = {"word ", "\xc3\xa9 ", "\n", "\r\n", "\r", "  ", "\xff", "\xe2\x82\xac", "x", "\n\n"};
+    uint32_t random = 7;
+    for (int round = 0; round < 12; round++) {
+        struct sk_str s = {0};
+        /* kinds: plain, all pieces, only \r, one long line, long lines */
+        int kind = round % 5;
+        while (s.len < (size_t)(round < 6 ? 300000 : 3000000)) {
+            random = random * 1664525u + 1013904223u;
+            const char *p = piece[(random >> 16) % (kind == 0 ? 3 : 10)];
+            if (kind == 2 && *p == '\n') p = "\r";
+            if (kind >= 3 && strchr("\r\n", *p) && (kind == 3 || (random >> 8) % 30000)) p = "y";
+            sk_str_add(&s, p, strlen(p));
+        }
+        put(s.text, s.len);
+        sk_str_free(&s);
+        wrong += !agree(SK_LINES_REPLACE_INVALID, round % 2 ? pool : NULL) + !agree(0, pool);
+    }
+    is_int(wrong, 0, "large ones as well");
+    sk_pool_free(pool);
+}
+
 #define FOUR "\"<pad>\": 0, \"<unk>\": 1, \"<s>\": 2, \"</s>\": 3"
 static void hostile(void)
 {
@@ -433,6 +536,8 @@ int main(void)
     tokens();
     golden();
     words();
+    spilled();
+    blocks();
     hostile();
     return done_testing();
 }

@@ -10,10 +10,12 @@
 #include "text/lines.h"
 #include "text/pass.h"
 
-/* A table grows to so many bytes before it goes to its file. */
-enum { TABLE_BYTES = 4 << 20 };
-
-struct sk_vocab_counts *sk_vocab_counts_new(void) { return sk_xcalloc(1, sizeof(struct sk_vocab_counts)); }
+struct sk_vocab_counts *sk_vocab_counts_new(void)
+{
+    struct sk_vocab_counts *c = sk_xcalloc(1, sizeof *c);
+    c->most_bytes = 4 << 20;
+    return c;
+}
 
 void sk_count_free(struct sk_count_part *p)
 {
@@ -160,7 +162,7 @@ int sk_vocab_count_part(struct sk_vocab_counts *c, int part, const char *text, c
     struct sk_count_part *p = &c->part[part];
     const struct dealt_word *w = d->list[part].word, *end = w + d->list[part].n;
     for (; w < end; w++) sk_words_put_hashed(&p->words, text + w->at, w->n, w->head, w->hash)->value += w->count;
-    return sk_words_memory(&p->words) > TABLE_BYTES ? spill(p) : 0;
+    return sk_words_memory(&p->words) > c->most_bytes ? spill(p) : 0;
 }
 
 static void deal_block(void *ctx, struct sk_block *b)

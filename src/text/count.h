@@ -16,7 +16,10 @@ struct sk_count_part {
     struct sk_words words;
     FILE *spilled;                   /* (count, length, text) of words, again and again */
 };
-struct sk_vocab_counts { struct sk_count_part part[SK_COUNT_PARTS]; };
+struct sk_vocab_counts {
+    struct sk_count_part part[SK_COUNT_PARTS];
+    size_t most_bytes;               /* a part's table grows to so many before it goes to its file */
+};
 
 /* Lists of one block's words. */
 struct sk_dealt;

@@ -138,7 +138,7 @@ static int prepared_before(struct making *m)
     int there = exists(m, SK_PREPARED_INFO);
     if (there <= 0 || m->o->overwrite_output)
         return there < 0 ? -1 : 0;
-    int result = exists(m, SK_PREPARED_CHECKSUMS) ? compare(m) : 0;
+    int result = compare(m);
     if (result == 0)
         result = check_contents(m);
     if (result == 0)
@@ -234,14 +234,9 @@ static int save_records(struct making *m)
     char *path = path_of(m, SK_PREPARED_CHECKSUMS), *options = sk_opt_record(m->table, m->o);
     sk_inputs_set_vocabs(&m->inputs, m->vocab);
     int result = sk_inputs_save(&m->inputs, path);
+    if (result == 0)
+        result = sk_prepared_save_record(m->dir, options);
     free(path);
-    if (result == 0) {
-        char *text = sk_xprintf(SK_PREPARED_VERSION "%s", options);
-        path = path_of(m, SK_PREPARED_INFO);
-        result = sk_file_save(path, text, strlen(text), SK_REPLACE);
-        free(path);
-        free(text);
-    }
     free(options);
     return result;
 }

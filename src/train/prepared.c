@@ -17,22 +17,70 @@ static int damaged(const char *dir, const char *what)
     return sk_fail(SK_EXIT_DATA, "%s: %s; sk-prepare-data makes it again", dir, what);
 }
 
+static const char version[] = "sk-prepared\t1\n", sum_name[] = "sum\t";
+
+/* Checksum of n bytes of data.info and of the file checksums. */
+static int sum(const char *dir, const char *text, size_t n, char hex[SK_HASH_HEX])
+{
+    size_t more = 0;
+    char *path = sk_path_join(dir, SK_PREPARED_CHECKSUMS), *sums = sk_file_load(path, LARGEST_RECORD, &more);
+    struct sk_hash *h = sk_hash_new();
+    sk_hash_add(h, text, n);
+    sk_hash_add(h, sums, more);
+    sk_hash_end(h, hex);
+    free(path);
+    if (!sums)
+        return sk_fail_code() == SK_EXIT_NOINPUT ? damaged(dir, "its file " SK_PREPARED_CHECKSUMS " is missing") : -1;
+    free(sums);
+    return 0;
+}
+
+int sk_prepared_save_record(const char *dir, const char *options)
+{
+    struct sk_str text = {0};
+    char hex[SK_HASH_HEX], *path = sk_path_join(dir, SK_PREPARED_INFO);
+    sk_str_printf(&text, "%s%s", version, options);
+    int result = sum(dir, text.text, text.len, hex);
+    sk_str_printf(&text, "%s%s\n", sum_name, hex);
+    if (result == 0)
+        result = sk_file_save(path, text.text, text.len, SK_REPLACE);
+    sk_str_free(&text);
+    free(path);
+    return result;
+}
+
+/* What stands between the version and a sum that is right, moved to the front; or -1. */
+static int unwrap(const char *dir, char *text, size_t n)
+{
+    const size_t first = sizeof version - 1, last = sizeof sum_name - 1 + SK_HASH_HEX;   /* with its \n */
+    char hex[SK_HASH_HEX];
+    if (strncmp(text, version, first) != 0)
+        return sk_fail(SK_EXIT_CONFIG, "%s/" SK_PREPARED_INFO " is not of sk-prepare-data, or of another version: prepare "
+                       "the text in another folder", dir);
+    if (n < first + last)
+        return damaged(dir, "its file " SK_PREPARED_INFO " is not complete");
+    char *end = text + n - last;
+    if (sum(dir, text, n - last, hex) < 0)
+        return -1;
+    if (memcmp(end, sum_name, sizeof sum_name - 1) != 0 || memcmp(end + sizeof sum_name - 1, hex, SK_HASH_HEX - 1) != 0 ||
+        text[n - 1] != '\n')
+        return damaged(dir, SK_PREPARED_INFO " and " SK_PREPARED_CHECKSUMS " do not have their checksum");
+    *end = '\0';
+    memmove(text, text + first, n - last - first + 1);
+    return 0;
+}
+
 char *sk_prepared_record(const char *dir)
 {
-    const char version[] = SK_PREPARED_VERSION;
     size_t n;
     char *path = sk_path_join(dir, SK_PREPARED_INFO), *text = sk_file_load(path, LARGEST_RECORD, &n);
     if (!text && sk_fail_code() == SK_EXIT_NOINPUT)
         sk_fail(SK_EXIT_NOINPUT, "%s is no prepared data, or its preparation was not finished (no " SK_PREPARED_INFO
                 "): sk-prepare-data makes it", dir);
-    if (text && strncmp(text, version, sizeof version - 1) != 0) {
-        sk_fail(SK_EXIT_DATA, "%s is not of sk-prepare-data, or of another version: prepare the text again, in another "
-                "folder", path);
+    if (text && unwrap(dir, text, n) < 0) {
         free(text);
         text = NULL;
     }
-    if (text)
-        memmove(text, text + sizeof version - 1, n - (sizeof version - 1) + 1);
     free(path);
     return text;
 }

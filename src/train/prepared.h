@@ -3,8 +3,9 @@
  *
  * FORMAT of the folder:
  *   data.info         `sk-prepared<TAB>1`, then the options it was made with,
- *                     as in a model directory's args. The last file to come:
- *                     without it the folder is not prepared
+ *                     as in a model directory's args, then `sum<TAB>` and the
+ *                     checksum of all before it and of the file checksums. The
+ *                     last file to come: without it the folder is not prepared
  *   corpus            see text/corpus.h
  *   vocab.src.0.json, vocab.trg.0.json
  *   checksums         see inputs.h: of the texts, of the vocabularies' words
@@ -25,11 +26,12 @@
 #define SK_PREPARED_CHECKSUMS "checksums"
 #define SK_PREPARED_LOG "log"
 #define SK_PREPARED_LOCK "lock"
-#define SK_PREPARED_VERSION "sk-prepared\t1\n"
 
-/* The options in data.info, behind the version line; malloced. NULL: there is
- * none (SK_EXIT_NOINPUT), or it is of another program (SK_EXIT_DATA). */
+/* The options in data.info, malloced. NULL: there is none (SK_EXIT_NOINPUT), it
+ * is damaged (SK_EXIT_DATA), or of another program (SK_EXIT_CONFIG). */
 char *sk_prepared_record(const char *dir);
+/* Writes data.info with these options; checksums is there. 0 or -1. */
+int sk_prepared_save_record(const char *dir, const char *options);
 /* Takes the data options of the record of prepared data over into those of
  * the trainer. One that is given there and differs: -1, SK_EXIT_CONFIG. If the
  * folder is gone, but o->output holds a run that has the corpus, the run's own

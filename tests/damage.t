@@ -53,4 +53,34 @@ ok "and nothing is touched" cmp "$T/m/params.00003" "$T/f/params.00003"
 ok "a state without checksum" edit "$T/e/state.00003" 's/xxh3-file/xxh3-xxxx/'
 exits 65 "is not resumed from either" train "$T/e" --max-updates 16
 like "$(cat "$T/err")" "state.00003: damaged: it has no checksum" "and named"
+
+# --- vocabularies and corpora --------------------------------------------------------
+cp -R "$T/m" "$T/v"
+sed 's/"s1"/"s99"/' "$T/m/vocab.src.0.json" >"$T/v/vocab.src.0.json"
+rm "$T/v/data/corpus" "$T/v/config.json"
+exits 65 "a vocabulary with another word" train "$T/v" --max-updates 16
+like "$(cat "$T/err")" "v/vocab.src.0.json is damaged.*; restore .*v/vocab.src.0.json, or remove it to have it made again" \
+    "is named, with the remedy"
+is "$(ls "$T/v/data/corpus" "$T/v/config.json" 2>/dev/null)" "" "and nothing is made from it"
+echo '{' >"$T/v/vocab.src.0.json"
+exits 65 "a torn vocabulary" train "$T/v" --max-updates 16
+like "$(cat "$T/err")" "vocab.src.0.json.*; restore .*v/vocab.src.0.json, or remove it" "has the same remedy"
+rm "$T/v/vocab.src.0.json"
+exits 0 "which helps" train "$T/v" --max-updates 16
+exits 0 "undisturbed" train "$T/m" --max-updates 16
+same "$T/v/params.00004" "$T/m/params.00004" "and gives the same"
+
+cp -R "$T/m" "$T/c"
+printf '\377' | dd of="$T/c/data/corpus" bs=1 seek=1000 conv=notrunc 2>/dev/null
+exits 65 "a damaged corpus" train "$T/c" --max-updates 20
+like "$(cat "$T/err")" "c/data/corpus: damaged.*; remove it: the next start makes it again from the text" "the remedy is said"
+rm "$T/c/data/corpus"
+exits 0 "which helps" train "$T/c" --max-updates 20
+printf '\377' | dd of="$T/c/data/validation" bs=1 seek=600 conv=notrunc 2>/dev/null
+exits 65 "a damaged validation corpus" train "$T/c" --max-updates 24
+like "$(cat "$T/err")" "c/data/validation: damaged.*; remove it: the next start" "the remedy is said"
+cp "$T/m/data/validation" "$T/c/data/validation"
+cp "$T/m/data/validation" "$T/c/data/corpus"
+exits 0 "another corpus" train "$T/c" --max-updates 24
+like "$(cat "$T/err")" "data/corpus is not the corpus of this run; it is made again from the text" "is not taken"
 done_testing

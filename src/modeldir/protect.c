@@ -52,21 +52,18 @@ static int is_name(const char *name, size_t n)
     return found;
 }
 
-/* An absolute path without links but perhaps its last part. */
-static int check(const char *real, const char *given)
+/* In an absolute path: the name of the protocol that stands in a model directory
+ * (NULL), or in this one; else NULL. */
+static const char *own_name(const char *real, const char *only)
 {
     for (const char *slash = strchr(real + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        const char *name = slash + 1;
-        size_t n = strcspn(name, "/");
-        if (!is_name(name, n)) continue;
+        if (!is_name(slash + 1, strcspn(slash + 1, "/"))) continue;
         char *dir = sk_xstrndup(real, (size_t)(slash - real));
-        int inside = is_model_dir(dir);
+        int inside = only ? !strcmp(dir, only) : is_model_dir(dir);
         free(dir);
-        if (inside)
-            return sk_fail(SK_EXIT_USAGE, "%s: '%.*s' in a model directory is the training's own: give another "
-                           "name or folder", given, (int)n, name);
+        if (inside) return slash + 1;
     }
-    return 0;
+    return NULL;
 }
 
 /* The path with its folders resolved as far as they exist; NULL: nothing does. */
@@ -83,10 +80,27 @@ static char *resolve_folders(const char *path)
     return whole;
 }
 
-int sk_md_check_output(const char *path)
+/* The same for a path as given, and where it leads. */
+static int owned(const char *path, const char *only, char name[NAME_MAX + 1])
 {
     char real[PATH_MAX], *named = resolve_folders(path);
-    int result = named ? check(named, path) : 0;
+    const char *found = named ? own_name(named, only) : NULL;
+    if (!found && realpath(path, real)) found = own_name(real, only);
+    if (found) snprintf(name, NAME_MAX + 1, "%.*s", (int)strcspn(found, "/"), found);
     free(named);
-    return result ? result : realpath(path, real) ? check(real, path) : 0;
+    return found != NULL;
+}
+
+int sk_md_check_output(const char *path)
+{
+    char name[NAME_MAX + 1];
+    if (!owned(path, NULL, name)) return 0;
+    return sk_fail(SK_EXIT_USAGE, "%s: '%s' in a model directory is the training's own: give another name or folder",
+                   path, name);
+}
+
+int sk_md_owns(const char *dir, const char *path)
+{
+    char real[PATH_MAX], name[NAME_MAX + 1];
+    return realpath(dir, real) && owned(path, real, name);
 }

@@ -9,4 +9,7 @@
  * A folder is a model directory if it has args and lock, config.json and a
  * vocabulary, or metrics and parameters. */
 int sk_md_check_output(const char *path);
+/* 1 if the path, as given or where its links lead, is a name of the protocol in
+ * this folder: one that goes when the run in it is removed. */
+int sk_md_owns(const char *dir, const char *path);
 #endif

@@ -75,12 +75,13 @@ static int describe(const struct sk_train_options *o, const struct sk_train_plan
     const char *why = NULL;
     struct sk_batch_limits limits;
     int64_t batches, learned, params = count_params(o, d, &learned);
-    if (params < 0 || sk_train_limits(&limits, o, p, d) < 0)
+    if (params < 0 || sk_train_limits(&limits, o, p, s, sk_corpus_stats(d->validation)) < 0)
         return -1;
     struct sk_device *dev = sk_ops_cpu.open(o->threads ? o->threads : sk_cpu_count(), &why);
     if (!dev)
         return sk_fail(SK_EXIT_NO, "the CPU cannot be used: %s", why);
-    size_t memory = sk_memory_predict(o, p, d, &limits, &sk_ops_cpu, dev);
+    size_t memory = sk_memory_predict(o, p, &d->config.model, s, sk_corpus_stats(d->validation), &limits, &sk_ops_cpu,
+                                      dev);
     sk_ops_cpu.close(dev);
     if (count_batches(o, d, &limits, &batches) < 0)
         return -1;

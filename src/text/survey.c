@@ -64,7 +64,13 @@ static void judge(struct survey *v, const uint32_t words[2])
     else if (words[0] > (uint32_t)most[0] || words[1] > (uint32_t)most[1] || words[0] > SK_CORPUS_LONGEST ||
              words[1] > SK_CORPUS_LONGEST)
         s->too_long++;
-    else s->pairs++;
+    else {
+        s->pairs++;
+        for (int f = 0; f < 2; f++) {
+            s->tokens[f] += words[f] + 1;
+            if ((int)words[f] > s->longest[f]) s->longest[f] = (int)words[f];
+        }
+    }
 }
 
 /* Lines of both sides that are there. */

@@ -8,6 +8,7 @@
 #include "base/opt.h"
 #include "base/out.h"
 #include "modeldir/open.h"
+#include "modeldir/protect.h"
 #include "search/scorer.h"
 #include "text/lines.h"
 
@@ -217,6 +218,8 @@ int main(int argc, char **argv)
     sk_quiet(o.quiet);
     if (!strcmp(o.source, "-") && !strcmp(o.target, "-"))
         sk_opt_misuse("--source - and --target -: one of the two can be standard input");
+    if (sk_md_check_output(o.output))
+        return sk_die();
     struct sk_device *dev = sk_device_open(&sk_ops_cpu, o.threads, o.dtype);
     int result = dev ? run(&o, dev) : -1;
     if (dev)

@@ -8,6 +8,7 @@
 #include "base/opt.h"
 #include "base/out.h"
 #include "modeldir/open.h"
+#include "modeldir/protect.h"
 #include "search/output.h"
 #include "text/lines.h"
 
@@ -288,6 +289,8 @@ int main(int argc, char **argv)
         sk_warn("--output-type %s is not for --nbest-size %d: writing json", o.output_type, o.nbest);
     if (o.chunk_size > 0 && o.chunk_size < o.batch_size && o.chunk_size != 1)
         sk_warn("--chunk-size %d is less than --batch-size %d: batches will be smaller", o.chunk_size, o.batch_size);
+    if (sk_md_check_output(o.output))
+        return sk_die();
     struct sk_device *dev = sk_device_open(&sk_ops_cpu, o.threads, o.dtype);
     int result = dev ? run(&o, dirs, n, dev) : -1;
     if (dev)

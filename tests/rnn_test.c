@@ -25,6 +25,40 @@ static const struct shape shapes[] = {
           .dropout_hidden = 0.1F)}},
 };
 
+/* --- where recurrent weights and gates begin ---------------------------------- */
+
+static void starts(void)
+{
+    struct sk_transformer c = shapes[0].c;
+    struct sk_params t = {0};
+    sk_transformer_params(&c, &t);
+    float *data = sk_xcalloc(t.total, sizeof *data);
+    struct sk_init_options o = {.seed = 7, .xavier = 1, .scale = 3, .factor = 'a', .source_vocab = 20,
+                                .recurrent = SK_RECURRENT_ORTHOGONAL, .forget_bias = 1.5};
+    sk_params_init(&t, data, &o);
+    const struct sk_param *p = sk_params_find(&t, "decoder_rnn_l0_h2h_weight");
+    const float *w = data + p->offset;
+    double far = 0;
+    for (int a = 0; a < 8; a++)
+        for (int b = 0; b < 8; b++) {
+            double dot = 0;
+            for (int i = 0; i < 32; i++) dot += (double)w[i * 8 + a] * (double)w[i * 8 + b];
+            far = fmax(far, fabs(dot - (a == b ? 2 : 0)));
+        }
+    ok(far < 1e-6, "orthogonal: columns are orthonormal, times sqrt(2) (%.2g)", far);
+    p = sk_params_find(&t, "decoder_rnn_l0_i2h_bias");
+    int good = 0;
+    for (int i = 0; i < 32; i++) good += data[(int)p->offset + i] == (i / 8 == 1 ? 1.5F : 0.0F);
+    is_int(good, 32, "the forget gate's bias begins where it is told to");
+    o.recurrent = SK_RECURRENT_STACKED;
+    sk_params_init(&t, data, &o);
+    good = 0;
+    for (int i = 0; i < 32 * 8; i++) good += w[i] == (i / 8 % 8 == i % 8 ? 1.0F : 0.0F);
+    is_int(good, 32 * 8, "orthogonal_stacked: an identity matrix for each gate");
+    free(data);
+    sk_params_free(&t);
+}
+
 int main(void)
 {
     sk_msg_program("rnn_test");
@@ -37,6 +71,7 @@ int main(void)
         company(&shapes[i]);
         steps(&shapes[i]);
     }
+    starts();
     struct sk_transformer bad = shapes[0].c;
     bad.size[0] = bad.size[1] = 7;
     ok(sk_transformer_check(&bad) == -1 && sk_fail_code() == SK_EXIT_USAGE, "7 units do not read in two directions");

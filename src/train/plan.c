@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/msg.h"
+#include "modeldir/protect.h"
 #include "text/lines.h"
 #include "train/options.h"
 
@@ -216,6 +217,8 @@ static void plan_kept(const struct sk_train_options *o, struct sk_train_plan *p)
 
 static void check_data(const struct sk_train_options *o, const struct sk_train_plan *p)
 {
+    if (sk_md_check_output(o->output) < 0)
+        sk_opt_misuse("%s", sk_fail_message());
     if (o->num_shards != 1 || o->shard != 0)
         sk_opt_misuse("--num-shards %d --shard %d: this version trains with one process (--num-shards 1 --shard 0)",
                       o->num_shards, o->shard);

@@ -179,11 +179,12 @@ struct sk_ops {
                                    const float *x, int N, int K, struct sk_leaves leaves);
 
     /* --- feed-forward activation --------------------------------------- */
-    /* h (T, F) = dropout(act(a)); a (T, F) holds the biased product. */
+    /* h (T, F) = dropout(act(a)); a (T, F) holds the biased product; h may be a. */
     void (*activation_forward)(struct sk_device *dev, float *h, const float *a, enum sk_activation act,
                                int F, struct sk_rows rows, struct sk_dropout drop);
-    /* da (T, F) = act'(a) * dropout'(dh); da may be dh. */
-    void (*activation_backward)(struct sk_device *dev, float *da, const float *dh, const float *a,
+    /* da (T, F) = act'(a) * dropout'(dh); da may be dh. kept: a, or, of SK_RELU, h:
+     * what is positive there was neither cut nor dropped. */
+    void (*activation_backward)(struct sk_device *dev, float *da, const float *dh, const float *kept,
                                 enum sk_activation act, int F, struct sk_rows rows, struct sk_dropout drop);
 
     /* --- embeddings ---------------------------------------------------- */

@@ -154,6 +154,7 @@ void sk_block_init(struct sk_net *n, struct sk_block *b, enum sk_kind kind, int 
     b->D = c->size[side];
     b->F = c->feed_forward[side];
     b->H = c->heads[side];
+    b->in_place = kind == SK_FEED && c->activation == SK_RELU;
     snprintf(weight, sizeof weight, "%s_pre", prefix);
     sk_process_init(n, &b->pre, c->pre[side], weight, b->D, 0);
     b->site = n->sites++;
@@ -178,7 +179,7 @@ void sk_block_layout(struct sk_block *b, struct sk_slab *s, int T, int Ts, int l
     size_t rows = (size_t)T, D = (size_t)b->D, F = (size_t)b->F;
     sk_process_layout(&b->pre, s, T);
     b->wide = sk_slab_take(s, rows * (b->kind == SK_FEED ? F : b->kind == SK_SELF ? 3 * D : D));
-    b->mid = sk_slab_take(s, rows * (b->kind == SK_FEED ? F : D));
+    b->mid = b->in_place ? b->wide : sk_slab_take(s, rows * (b->kind == SK_FEED ? F : D));
     b->f = sk_slab_take(s, rows * D);
     if (b->kind != SK_FEED && !step) b->prob = sk_slab_take(s, rows * (size_t)longest * (size_t)b->H);
     if (b->kind == SK_CROSS && !step) {

@@ -78,6 +78,7 @@ struct sk_block {
     struct sk_linear in, out;        /* i2h (or q2h) and h2o */
     struct sk_linear k, v;           /* attention to the encoder */
     uint32_t site;
+    int in_place;                    /* the activation overwrites what it reads: mid is wide */
     float *wide;                     /* (T, 3D) q|k|v, (T, D) q, or (T, F) before activation */
     float *mid;                      /* (T, D) context, or (T, F) after activation */
     float *keys, *values;            /* (Ts, D) of SK_CROSS */

@@ -3,10 +3,12 @@
 #include "base/msg.h"
 #include "math/cpu/layer.h"
 
-size_t sk_attention_scratch(int H, int D, int nk)
+/* Keys or values as columns; two matrices of queries and keys of one head; that
+ * head's queries; factors of dropout. */
+size_t sk_attention_scratch(int H, int D, int nq, int nk)
 {
-    size_t width = ((size_t)nk + 15) / 16 * 16;
-    return (size_t)D * width + 2 * width + 32 + (size_t)H * (size_t)nk + SK_FACTOR_PAD;
+    size_t width = ((size_t)nk + 15) / 16 * 16, q = (size_t)nq;
+    return (size_t)D * width + 2 * q * width + q * ((size_t)(D / H) + 15) + q * (size_t)H * (size_t)nk + SK_FACTOR_PAD;
 }
 
 size_t sk_cpu_attention_size(int H, struct sk_rows query, struct sk_rows key)
@@ -37,7 +39,7 @@ static void attention_part(void *ctx, int s, int thread)
     a.v += k0 * (size_t)a.ldk;
     a.prob += j->prob_at[s];
     a.ordinal = j->query.ordinal[s];
-    float *scratch = sk_cpu_scratch(j->dev, thread, sk_attention_scratch(a.H, j->D, a.nk) * sizeof *scratch);
+    float *scratch = sk_cpu_scratch(j->dev, thread, sk_attention_scratch(a.H, j->D, a.nq, a.nk) * sizeof *scratch);
     if (!j->backward) {
         a.context += q0 * D;
         SK_ISA_PICK(j->dev, sk_attend)(&a, scratch);

@@ -16,28 +16,6 @@ SK_INLINE void put(float *p, int part, sk_v16 v)
     else sk_store_part16(p, part, v);
 }
 
-/* s[0..n) = (scale q) . columns; n keys, columns of width `width`. */
-SK_INLINE void dots(float *s, const float *q, float scale, const float *columns, int d, int n, int width)
-{
-    int j = 0;
-    for (; j + 16 < n; j += 32) {
-        sk_v16 a = sk_zero16(), b = sk_zero16();
-        for (int e = 0; e < d; e++) {
-            sk_v16 x = sk_set16(q[e] * scale);
-            a = sk_fma16(x, sk_load16(columns + (size_t)e * (size_t)width + j), a);
-            b = sk_fma16(x, sk_load16(columns + (size_t)e * (size_t)width + j + 16), b);
-        }
-        sk_store16(s + j, a);
-        sk_store16(s + j + 16, b);
-    }
-    if (j < n) {
-        sk_v16 a = sk_zero16();
-        for (int e = 0; e < d; e++)
-            a = sk_fma16(sk_set16(q[e] * scale), sk_load16(columns + (size_t)e * (size_t)width + j), a);
-        sk_store16(s + j, a);
-    }
-}
-
 SK_INLINE void softmax(float *p, int n)
 {
     const float none = -INFINITY;

@@ -110,7 +110,7 @@ void sk_cpu_rows_mean_backward(struct sk_device *dev, float *dx, const float *dm
 /* --- all other ops --------------------------------------------------------- */
 void sk_cpu_activation_forward(struct sk_device *dev, float *h, const float *a, enum sk_activation act,
                                int F, struct sk_rows rows, struct sk_dropout drop);
-void sk_cpu_activation_backward(struct sk_device *dev, float *da, const float *dh, const float *a,
+void sk_cpu_activation_backward(struct sk_device *dev, float *da, const float *dh, const float *kept,
                                 enum sk_activation act, int F, struct sk_rows rows, struct sk_dropout drop);
 void sk_cpu_embed_forward(struct sk_device *dev, float *x, const int32_t *id, const float *table, float scale,
                           const float *position, int D, struct sk_rows rows, const int32_t *at,

@@ -59,11 +59,16 @@ void sk_cpu_activation_forward(struct sk_device *dev, float *h, const float *a, 
     run_rows(dev, &o, rows.rows);
 }
 
-void sk_cpu_activation_backward(struct sk_device *dev, float *da, const float *dh, const float *a,
+void sk_cpu_activation_backward(struct sk_device *dev, float *da, const float *dh, const float *kept,
                                 enum sk_activation act, int F, struct sk_rows rows, struct sk_dropout drop)
 {
     struct sk_row_op o = {.kernel = SK_ISA_PICK(dev, sk_row_activation_gradient), .n = F, .rows = rows, .drop = drop,
-                          .out = da, .a = a, .b = dh, .act = act};
+                          .out = da, .a = kept, .b = dh, .act = act};
+    if (act == SK_RELU) {                /* no need to draw again */
+        o.kernel = SK_ISA_PICK(dev, sk_row_relu_gradient);
+        o.scale = 1.0f / (1.0f - drop.p);
+        o.drop.p = 0;
+    }
     run_rows(dev, &o, rows.rows);
 }
 

@@ -22,6 +22,7 @@ struct sk_row_op {
 SK_ROW_KERNEL(sk_row_dropout_add);
 SK_ROW_KERNEL(sk_row_activation);
 SK_ROW_KERNEL(sk_row_activation_gradient);
+SK_ROW_KERNEL(sk_row_relu_gradient);
 SK_ROW_KERNEL(sk_row_embed);
 SK_ROW_KERNEL(sk_row_norm);
 SK_ROW_KERNEL(sk_row_norm_gradient);
@@ -57,7 +58,7 @@ struct sk_attention {
     float *dq, *dk, *dv;
 };
 /* Floats of scratch for a sentence. */
-size_t sk_attention_scratch(int H, int D, int nk);
+size_t sk_attention_scratch(int H, int D, int nq, int nk);
 SK_ISA_DECLARE(void, sk_attend, (const struct sk_attention *a, float *scratch));
 SK_ISA_DECLARE(void, sk_attend_gradient, (const struct sk_attention *a, float *scratch));
 

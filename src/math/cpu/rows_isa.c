@@ -6,51 +6,75 @@
 
 /* --- dropout ---------------------------------------------------------------- */
 
-/* 32 x 32 bits of 8 lanes: low and high halves of the products. */
-SK_INLINE __m256i mul_both(__m256i x, __m256i m, __m256i *high)
+/* One round of Philox (sk_philox) on 64-bit lanes, of which the low halves count:
+ * the multiplication reads no others. */
+#ifdef __AVX512F__
+typedef __m512i lanes;                   /* 8 counters; two of them: 16 */
+enum { COUNTERS = 16 };
+#define PRODUCT(x, m) _mm512_mul_epu32(x, _mm512_set1_epi64(m))
+#define HIGH_XOR(x, c, k) _mm512_ternarylogic_epi32(_mm512_srli_epi64(x, 32), c, _mm512_set1_epi32((int)(k)), 0x96)
+#define ALL(x) _mm512_set1_epi32((int)(x))
+#define JOIN(even, odd) _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32))
+#define COUNT_FROM(b, odd) \
+    _mm512_add_epi32(ALL((b) + (odd)), _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14))
+#else
+typedef __m256i lanes;                   /* 4 counters; two of them: 8 */
+enum { COUNTERS = 8 };
+#define PRODUCT(x, m) _mm256_mul_epu32(x, _mm256_set1_epi64x(m))
+#define HIGH_XOR(x, c, k) \
+    _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(x, 32), c), _mm256_set1_epi32((int)(k)))
+#define ALL(x) _mm256_set1_epi32((int)(x))
+#define JOIN(even, odd) _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa)
+#define COUNT_FROM(b, odd) _mm256_add_epi32(ALL((b) + (odd)), _mm256_setr_epi64x(0, 2, 4, 6))
+#endif
+
+SK_INLINE void philox_round(lanes c[4], uint32_t k0, uint32_t k1)
 {
-    __m256i even = _mm256_mul_epu32(x, m), odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), m);
-    *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
-    return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+    lanes p0 = PRODUCT(c[0], 0xD2511F53), p1 = PRODUCT(c[2], 0xCD9E8D57);
+    c[0] = HIGH_XOR(p1, c[1], k0);
+    c[2] = HIGH_XOR(p0, c[3], k1);
+    c[1] = p1;
+    c[3] = p0;
 }
 
-/* sk_philox of 8 counters that differ in c0. */
-SK_INLINE void philox8(__m256i c[4], uint64_t key)
+/* `keep` where the 16 bits of a lane reach the limit, 0 elsewhere. low: the lower
+ * 16 of 32 bits, else the upper ones. */
+SK_INLINE void factors_from(float *to, lanes bits, int low, uint32_t limit, float keep)
 {
-    const __m256i m0 = _mm256_set1_epi64x(0xD2511F53), m1 = _mm256_set1_epi64x(0xCD9E8D57);
-    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
-    for (int round = 0; round < 10; round++) {
-        __m256i h0, h1, l0 = mul_both(c[0], m0, &h0), l1 = mul_both(c[2], m1, &h1);
-        c[0] = _mm256_xor_si256(_mm256_xor_si256(h1, c[1]), _mm256_set1_epi32((int)k0));
-        c[2] = _mm256_xor_si256(_mm256_xor_si256(h0, c[3]), _mm256_set1_epi32((int)k1));
-        c[1] = l1;
-        c[3] = l0;
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
+#ifdef __AVX512F__
+    bits = low ? _mm512_and_epi32(bits, ALL(0xffff)) : _mm512_srli_epi32(bits, 16);
+    _mm512_storeu_ps(to, _mm512_maskz_mov_ps(_mm512_cmpge_epu32_mask(bits, ALL(limit)), _mm512_set1_ps(keep)));
+#else
+    bits = low ? _mm256_and_si256(bits, ALL(0xffff)) : _mm256_srli_epi32(bits, 16);
+    __m256i kept = _mm256_cmpgt_epi32(bits, ALL(limit - 1));
+    _mm256_storeu_ps(to, _mm256_and_ps(_mm256_castsi256_ps(kept), _mm256_set1_ps(keep)));
+#endif
 }
 
 void SK_ISA_NAME(sk_dropout_factors)(float *factor, int n, struct sk_dropout drop, int64_t ordinal, int position)
 {
     int blocks = (n + 7) / 8;
-    const __m256i limit = _mm256_set1_epi32((int)(uint32_t)(drop.p * 65536) - 1);
-    const __m256 keep = _mm256_set1_ps(1.0f / (1.0f - drop.p));
-    const __m256i low = _mm256_set1_epi32(0xffff);
-    uint32_t c1 = (uint32_t)position | drop.site << 16;
-    for (int b = 0; b < blocks; b += 8) {
-        __m256i c[4] = {_mm256_add_epi32(_mm256_set1_epi32(b), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)),
-                        _mm256_set1_epi32((int)c1), _mm256_set1_epi32((int)(uint32_t)ordinal),
-                        _mm256_set1_epi32((int)drop.update)};
-        philox8(c, drop.seed);
+    uint32_t limit = (uint32_t)(drop.p * 65536), c1 = (uint32_t)position | drop.site << 16;
+    float keep = 1.0f / (1.0f - drop.p);
+    for (int b = 0; b < blocks; b += COUNTERS) {
+        lanes even[4] = {COUNT_FROM(b, 0), ALL(c1), ALL((uint32_t)ordinal), ALL(drop.update)};
+        lanes odd[4] = {COUNT_FROM(b, 1), ALL(c1), ALL((uint32_t)ordinal), ALL(drop.update)};
+        uint32_t k0 = (uint32_t)drop.seed, k1 = (uint32_t)(drop.seed >> 32);
+        for (int round = 0; round < 10; round++) {
+            philox_round(even, k0, k1);
+            philox_round(odd, k0, k1);
+            k0 += 0x9E3779B9u;
+            k1 += 0xBB67AE85u;
+        }
         for (int lane = 0; lane < 8; lane++) {
-            __m256i bits = lane % 2 ? _mm256_srli_epi32(c[lane / 2], 16) : _mm256_and_si256(c[lane / 2], low);
-            __m256 f = _mm256_and_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(bits, limit)), keep);
-            if (b + 8 <= blocks) {
-                _mm256_storeu_ps(factor + lane * blocks + b, f);
+            lanes bits = JOIN(even[lane / 2], odd[lane / 2]);
+            float *to = factor + lane * blocks + b;
+            if (b + COUNTERS <= blocks) {
+                factors_from(to, bits, lane % 2 == 0, limit, keep);
             } else {
-                float part[8];
-                _mm256_storeu_ps(part, f);
-                for (int i = 0; b + i < blocks; i++) factor[lane * blocks + b + i] = part[i];
+                float part[COUNTERS];
+                factors_from(part, bits, lane % 2 == 0, limit, keep);
+                for (int i = 0; b + i < blocks; i++) to[i] = part[i];
             }
         }
     }
@@ -132,7 +156,6 @@ SK_INLINE sk_v16 act(sk_v16 x, enum sk_activation kind)
 SK_INLINE sk_v16 act_slope(sk_v16 x, enum sk_activation kind)
 {
     const sk_v16 one = sk_set16(1), half = sk_set16(0.5f);
-    if (kind == SK_RELU) return sk_select16(sk_lt16(sk_zero16(), x), one, sk_zero16());
     if (kind == SK_SWISH1) {
         sk_v16 s = sk_sigmoid16(x);
         return sk_mul16(s, sk_fma16(x, sk_sub16(one, s), one));
@@ -173,6 +196,22 @@ void SK_ISA_NAME(sk_row_activation_gradient)(const struct sk_row_op *o, int firs
             sk_v16 g = get(b + e, part);
             if (o->drop.p > 0) g = sk_mul16(g, get(factor + e, part));
             put(out + e, part, sk_mul16(g, act_slope(get(a + e, part), o->act)));
+        });
+    }
+}
+
+/* out = b * scale where a, the result of the forward pass, is positive; else 0 */
+void SK_ISA_NAME(sk_row_relu_gradient)(const struct sk_row_op *o, int first, int end, float *factor)
+{
+    size_t n = (size_t)o->n;
+    const sk_v16 scale = sk_set16(o->scale);
+    (void)factor;
+    for (int t = first; t < end; t++) {
+        const float *a = o->a + (size_t)t * n, *b = o->b + (size_t)t * n;
+        float *out = o->out + (size_t)t * n;
+        EACH16(o->n, {
+            sk_m16 passed = sk_lt16(sk_zero16(), get(a + e, part));
+            put(out + e, part, sk_select16(passed, sk_mul16(get(b + e, part), scale), sk_zero16()));
         });
     }
 }

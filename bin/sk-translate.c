@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
 #include "base/opt.h"
@@ -273,6 +274,7 @@ int main(int argc, char **argv)
     const char *why = "", *dirs[SK_ENSEMBLE_MAX];
     sk_msg_program(argv[0]);
     sk_opt_parse(&program, &o, argc, argv);
+    sk_temp_catch_signals();
     sk_quiet(o.quiet);
     int n = models_of(&o, dirs);
     if (o.max_input_len == 1)

@@ -73,6 +73,7 @@ int main(int argc, char **argv)
     struct values v = {.quiet = 0};
     sk_opt_parse(&program, &v, argc, argv);
     sk_quiet(v.quiet);
+    sk_temp_catch_signals();
     if (v.num_words[0] != v.num_words[1] || v.min_count[0] != v.min_count[1])
         sk_opt_misuse("one vocabulary has one limit: both halves of --num-words and --word-min-count must be equal");
     if (check_paths(&v)) return sk_die();

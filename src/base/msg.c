@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +26,7 @@ static int quiet_console, live_shown, log_fd = -1, log_broken;
 
 void sk_msg_program(const char *argv0)
 {
+    signal(SIGXFSZ, SIG_IGN);
     const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
     const char *name = slash ? slash + 1 : argv0;
     snprintf(program, sizeof program, "%s", name && *name ? name : "sk");
@@ -212,9 +215,16 @@ void sk_quiet(int quiet)
 
 int sk_log_open(const char *path)
 {
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0)
+    struct stat st;
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+    if (fd < 0 && errno != ENXIO)
         return sk_fail_errno("cannot open %s", path);
+    /* A pipe would make us wait for who reads it. */
+    if (fd < 0 || (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))) {
+        if (fd >= 0)
+            close(fd);
+        return sk_fail(SK_EXIT_NOINPUT, "%s is no plain file", path);
+    }
     pthread_mutex_lock(&talk);
     if (log_fd >= 0)
         close(log_fd);

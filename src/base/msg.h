@@ -23,7 +23,9 @@ enum sk_exit {
 
 #define SK_PRINTF(a, b) __attribute__((format(printf, a, b)))
 
-/* Name shown before each message; call first in main. */
+/* Name shown before each message; call first in main. From then on a write over
+ * the limit of file sizes (ulimit -f) fails, as on a full disk, instead of
+ * ending the program by SIGXFSZ. */
 void sk_msg_program(const char *argv0);
 const char *sk_msg_program_name(void);
 

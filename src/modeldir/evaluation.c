@@ -1,9 +1,11 @@
 /* evaluation.c - records of evaluated checkpoints. */
+#include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
@@ -153,6 +155,43 @@ int sk_evaluation_publish(struct sk_evaluation *e, const char *dir, const char *
     free(record);
     free(content);
     return result < 0 ? -1 : 0;
+}
+
+/* --- what dead evaluators left ---------------------------------------------------- */
+
+/* Number in .NNNNN.out.UUID.tmp; 0: another name. */
+static int number_of_temp(const char *name)
+{
+    char *end;
+    long n = sk_temp_is(name) ? strtol(name + 1, &end, 10) : 0;
+    return n > 0 && n <= 999999999 && *end == '.' ? (int)n : 0;
+}
+
+int sk_evaluation_sweep(const char *dir, int checkpoint)
+{
+    char *folder = sk_path_join(dir, SK_MD_EVAL);
+    DIR *d = opendir(folder);
+    int failed = d || errno == ENOENT ? 0 : sk_fail_errno("cannot open folder %s", folder);
+    struct dirent *entry;
+    while (d && !failed && (errno = 0, entry = readdir(d)) != NULL) {
+        int number = number_of_temp(entry->d_name), claim = -1;
+        if (!number || (checkpoint && number != checkpoint))
+            continue;
+        if (!checkpoint) {
+            char *path = sk_md_eval(dir, number, "claim");
+            claim = sk_lock_take(path);
+            free(path);
+            if (claim < 0)           /* it lives, or nobody can tell */
+                continue;
+        }
+        if (unlinkat(dirfd(d), entry->d_name, 0) < 0 && errno != ENOENT)
+            failed = sk_fail_errno("cannot remove %s/%s", folder, entry->d_name);
+        sk_lock_release(claim);
+    }
+    if (d)
+        closedir(d);
+    free(folder);
+    return failed;
 }
 
 /* --- merging --------------------------------------------------------------------- */

@@ -252,12 +252,17 @@ static void check_training_data(struct sk_train_options *o)
     for (size_t i = 0; i < sizeof empty / sizeof *empty; i++)
         if (*empty[i] && !**empty[i])
             *empty[i] = NULL;
+    if (!*o->validation_source || !*o->validation_target)
+        sk_opt_misuse("--validation-source and --validation-target are required: their names are empty");
     if (!o->prepared_data && (!o->source || !o->target))
         sk_opt_misuse("--source and --target are required, or --prepared-data");
     if (o->prepared_data && (o->source || o->target))
         sk_opt_misuse("--prepared-data stands for --source and --target: give one or the other");
     if (o->prepared_data && (o->source_vocab || o->target_vocab))
         sk_opt_misuse("--prepared-data has its vocabularies: --source-vocab and --target-vocab go to sk-prepare-data");
+    struct sk_inputs in;
+    sk_inputs_name(&in, o);
+    sk_inputs_check_names(&in);
     if (o->prepared_data && sk_prepared_adopt(o) < 0)
         exit(sk_die());
 }

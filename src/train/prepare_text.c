@@ -104,7 +104,7 @@ static int check_vocabs(const struct sk_start *s)
     for (int side = 0; side < 2; side++) {
         enum sk_input i = SK_IN_SOURCE_VOCAB + (enum sk_input)side;
         if (*s->record.content[i] && strcmp(now.content[i], s->record.content[i]) != 0) {
-            char *how = sk_xprintf("%s/%s is damaged: it is not the vocabulary that %s/" SK_MD_DATA "/checksums tells of",
+            char *how = sk_xprintf("%s/%s is damaged: it is not the vocabulary that %s/" SK_MD_CHECKSUMS " tells of",
                                    s->dir, names[side], s->dir);
             int failed = fail_vocab(s, side, how);
             free(how);
@@ -208,7 +208,7 @@ static int link_corpus(const char *from, const char *to)
 static struct sk_corpus *corpus_of_prepared(struct sk_start *s)
 {
     const char *dir = s->o->prepared_data;
-    char *ours = sk_start_path(s, SK_MD_DATA "/corpus"), *theirs = sk_path_join(dir, SK_PREPARED_CORPUS);
+    char *ours = sk_start_path(s, SK_MD_CORPUS), *theirs = sk_path_join(dir, SK_PREPARED_CORPUS);
     struct sk_corpus *c = s->prepared;
     int linked = 0;
     s->prepared = NULL;
@@ -237,9 +237,9 @@ static struct sk_corpus *corpus_of_prepared(struct sk_start *s)
 int sk_start_corpora(struct sk_start *s)
 {
     s->d->train = s->o->prepared_data ? corpus_of_prepared(s)
-                                      : corpus_of_text(s, SK_MD_DATA "/corpus", SK_IN_SOURCE);
+                                      : corpus_of_text(s, SK_MD_CORPUS, SK_IN_SOURCE);
     if (s->d->train)
-        s->d->validation = corpus_of_text(s, SK_MD_DATA "/validation", SK_IN_VALIDATION_SOURCE);
+        s->d->validation = corpus_of_text(s, SK_MD_VALIDATION, SK_IN_VALIDATION_SOURCE);
     return s->d->validation ? 0 : -1;
 }
 

@@ -8,14 +8,13 @@
 #include "base/msg.h"
 #include "base/opt.h"
 #include "base/out.h"
-#include "base/pool.h"
 #include "modeldir/open.h"
 #include "modeldir/protect.h"
 #include "search/scorer.h"
 #include "text/lines.h"
 
 struct options {
-    const char *model, *checkpoint, *source, *target, *output, *output_type, *score_type;
+    const char *model, *checkpoint, *source, *target, *output, *output_type, *score_type, *dtype;
     int batch_size, threads, use_cpu, quiet;
     double alpha, beta;
 };
@@ -49,6 +48,9 @@ static const struct sk_opt table[] = {
      .min = 1, .max = 1e6, .value = "N", .help = "Words scored together; has no effect on results."},
     {.name = "threads", .type = SK_OPT_INT, .offset = FIELD(threads), .initial = "0", .min = 0, .max = 1024,
      .value = "N", .help = "Threads; 0: one for each CPU. Has no effect on results."},
+    {.name = "dtype", .type = SK_OPT_CHOICE, .offset = FIELD(dtype), .initial = "float32", .choices = SK_DTYPES,
+     .help = "Numbers that matrix products multiply, whatever the model was trained with. bfloat16 and int8 are "
+             "faster where the processor has instructions for them."},
     {.name = "use-cpu", .type = SK_OPT_FLAG, .offset = FIELD(use_cpu), .help = "Use the CPU."},
     {.name = "quiet", .letter = 'q', .type = SK_OPT_FLAG, .offset = FIELD(quiet), .help = "Only warnings and errors."},
     {0}};
@@ -212,7 +214,6 @@ static int run(const struct options *o, struct sk_device *dev)
 int main(int argc, char **argv)
 {
     struct options o;
-    const char *why = "";
     sk_msg_program(argv[0]);
     sk_opt_parse(&program, &o, argc, argv);
     sk_temp_catch_signals();
@@ -221,8 +222,8 @@ int main(int argc, char **argv)
         sk_opt_misuse("--source - and --target -: one of the two can be standard input");
     if (sk_md_check_output(o.output))
         return sk_die();
-    struct sk_device *dev = sk_ops_cpu.open(o.threads > 0 ? o.threads : sk_cpu_count(), &why);
-    int result = dev ? run(&o, dev) : sk_fail(SK_EXIT_TEMP, "cannot use the CPU: %s", why);
+    struct sk_device *dev = sk_device_open(&sk_ops_cpu, o.threads, o.dtype);
+    int result = dev ? run(&o, dev) : -1;
     if (dev)
         sk_ops_cpu.close(dev);
     return result ? sk_die() : SK_EXIT_OK;

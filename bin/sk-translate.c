@@ -8,7 +8,6 @@
 #include "base/msg.h"
 #include "base/opt.h"
 #include "base/out.h"
-#include "base/pool.h"
 #include "modeldir/open.h"
 #include "modeldir/protect.h"
 #include "search/output.h"
@@ -16,7 +15,7 @@
 
 struct options {
     struct sk_opt_list models, checkpoints;
-    const char *input, *output, *output_type, *stop, *ensemble_mode;
+    const char *input, *output, *output_type, *stop, *ensemble_mode, *dtype;
     int json_input, beam_size, nbest, batch_size, chunk_size, num_stds, max_input_len, strip_unknown, threads, use_cpu,
         quiet;
     double alpha, beta, prune;
@@ -74,6 +73,9 @@ static const struct sk_opt table[] = {
              "training allowed."},
     {.name = "threads", .type = SK_OPT_INT, .offset = FIELD(threads), .initial = "0", .min = 0, .max = 1024,
      .value = "N", .help = "Threads; 0: one for each CPU. Has no effect on results."},
+    {.name = "dtype", .type = SK_OPT_CHOICE, .offset = FIELD(dtype), .initial = "float32", .choices = SK_DTYPES,
+     .help = "Numbers that matrix products multiply, whatever the model was trained with. bfloat16 and int8 are "
+             "faster where the processor has instructions for them."},
     {.name = "use-cpu", .type = SK_OPT_FLAG, .offset = FIELD(use_cpu), .help = "Use the CPU."},
     {.name = "quiet", .letter = 'q', .type = SK_OPT_FLAG, .offset = FIELD(quiet), .help = "Only warnings and errors."},
     {0}};
@@ -271,7 +273,7 @@ static int run(const struct options *o, const char *const *dirs, int n, struct s
 int main(int argc, char **argv)
 {
     struct options o;
-    const char *why = "", *dirs[SK_ENSEMBLE_MAX];
+    const char *dirs[SK_ENSEMBLE_MAX];
     sk_msg_program(argv[0]);
     sk_opt_parse(&program, &o, argc, argv);
     sk_temp_catch_signals();
@@ -291,8 +293,8 @@ int main(int argc, char **argv)
         sk_warn("--chunk-size %d is less than --batch-size %d: batches will be smaller", o.chunk_size, o.batch_size);
     if (sk_md_check_output(o.output))
         return sk_die();
-    struct sk_device *dev = sk_ops_cpu.open(o.threads > 0 ? o.threads : sk_cpu_count(), &why);
-    int result = dev ? run(&o, dirs, n, dev) : sk_fail(SK_EXIT_TEMP, "cannot use the CPU: %s", why);
+    struct sk_device *dev = sk_device_open(&sk_ops_cpu, o.threads, o.dtype);
+    int result = dev ? run(&o, dirs, n, dev) : -1;
     if (dev)
         sk_ops_cpu.close(dev);
     return result ? sk_die() : SK_EXIT_OK;

@@ -8,10 +8,13 @@
 #include "math/ops.h"
 #include "tap.h"
 
-enum { DEVICES = 4, T_MAX = 333, LEAVES = 8 };
+enum { DEVICES = 5, T_MAX = 333, LEAVES = 8 };
 static const struct sk_ops *const ops = &sk_ops_cpu;
-/* 1, 2 and 8 threads, and 2 threads held to AVX2: the same bits are due. */
+/* 1, 2 and 8 threads, 2 threads held to AVX2, 3 to plain AVX-512:
+ * the same bits are due. */
 static struct sk_device *device[DEVICES];
+static enum sk_dtype dtype;              /* what products multiply */
+static const char *const dtype_name[] = { "float32", "bfloat16" };
 
 static uint32_t state = 1;
 static float uniform(void)
@@ -49,10 +52,20 @@ static double distance(const float *a, const double *b, size_t n)
 
 /* --- linear layers ---------------------------------------------------------- */
 
+/* x, or the nearest bfloat16; of two as near the one with an even last bit. */
+static float number(float x)
+{
+    if (dtype == SK_FLOAT32 || x == 0)
+        return x;
+    double unit = exp2(ilogb(x) - 7), n = x / unit, low = floor(n);
+    double up = n - low > 0.5 || (n - low == 0.5 && fmod(low, 2) != 0);
+    return (float)((low + up) * unit);
+}
+
 static float chain(float c, const float *a, size_t a_step, const float *b, size_t b_step, int n)
 {
     for (int k = 0; k < n; k++)
-        c = fmaf(a[(size_t)k * a_step], b[(size_t)k * b_step], c);
+        c = fmaf(number(a[(size_t)k * a_step]), number(b[(size_t)k * b_step]), c);
     return c;
 }
 
@@ -97,12 +110,95 @@ static void test_forward_and_data(int N, int K)
         }
         ops->weight_free(device[d], packed);
     }
-    ok(exact, "N=%d K=%d: y, dx and dx += are chains of fused multiply-adds", N, K);
-    ok(equal, "N=%d K=%d: the same bits for any threads and number of rows", N, K);
-    ok(alone, "N=%d K=%d: a row alone is the row in company", N, K);
+    ok(exact, "%s N=%d K=%d: y, dx and dx += are chains of fused multiply-adds", dtype_name[dtype], N, K);
+    ok(equal, "%s N=%d K=%d: the same bits for any threads and number of rows", dtype_name[dtype], N, K);
+    ok(alone, "%s N=%d K=%d: a row alone is the row in company", dtype_name[dtype], N, K);
     float *all[] = { x, w, bias, dy, base, y, dx, sum, out };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
+}
+
+/* q (n) of a row of n values; its scale. */
+static float quantised(int *q, const float *x, size_t n)
+{
+    float most = 0;
+    for (size_t i = 0; i < n; i++)
+        most = fmaxf(most, fabsf(x[i]));
+    float scale = most / 127.0f, over = scale > 1e-30f ? 1.0f / scale : 0.0f;
+    for (size_t i = 0; i < n; i++)
+        q[i] = (int)rintf(x[i] * over);
+    return scale;
+}
+
+static void test_int8(int N, int K)
+{
+    static const int some_T[] = { 1, 2, 3, 5, 16, 64, T_MAX };
+    size_t n = (size_t)N, k = (size_t)K, t = T_MAX;
+    float *x = filled(t * k), *w = filled(n * k), *bias = filled(n), *y = zeros(t * n), *out = zeros(t * n);
+    int *qx = calloc(k, sizeof *qx), *qw = calloc(k, sizeof *qw), exact = 1, equal = 1, alone = 1;
+    for (size_t i = 0; i < k; i++)
+        x[k + i] = 0, w[i] *= 1e-3f;     /* a row of zeros; a small one */
+    double worst = 0;
+    for (int d = 0; d < DEVICES; d++) {
+        struct sk_weight *packed = ops->weight_new(device[d], N, K, 0);
+        ops->weight_load(device[d], packed, w);
+        if (d == 0)
+            ops->linear_forward(device[d], y, x, packed, bias, T_MAX);
+        for (size_t i = 0; i < sizeof some_T / sizeof *some_T; i++) {
+            ops->linear_forward(device[d], out, x, packed, bias, some_T[i]);
+            equal &= same(out, y, (size_t)some_T[i] * n);
+        }
+        for (int i = 0; i < 20; i++) {
+            size_t r = i ? (size_t)below(T_MAX) : 1, a = (size_t)below(N);
+            ops->linear_forward(device[d], out, x + r * k, packed, bias, 1);
+            alone &= same(out, y + r * n, n);
+            float f = quantised(qx, x + r * k, k) * quantised(qw, w + a * k, k);
+            int64_t sum = 0;
+            double due = bias[a], size = 0;
+            for (size_t j = 0; j < k; j++) {
+                sum += qx[j] * qw[j];
+                due += (double)x[r * k + j] * w[a * k + j];
+                size += fabs((double)x[r * k + j] * w[a * k + j]);
+            }
+            exact &= out[a] == fmaf((float)sum, f, bias[a]);
+            worst = fmax(worst, fabs(out[a] - due) / (size + 1e-9));
+            ops->linear_forward(device[d], out, x + r * k, packed, NULL, 1);
+            exact &= out[a] == (float)sum * f;
+        }
+        x[0] = d % 2 ? NAN : INFINITY;
+        ops->linear_forward(device[d], out, x, packed, bias, 2);
+        for (size_t i = 0; i < n; i++)
+            exact &= isnan(out[i]) && out[n + i] == y[n + i];
+        x[0] = 0.5f;
+        if (d == 0)                      /* row 0 has changed */
+            ops->linear_forward(device[d], y, x, packed, bias, T_MAX);
+        ops->weight_free(device[d], packed);
+    }
+    ok(exact, "int8 N=%d K=%d: exact sums of quantised rows, scaled (off by %.2g)", N, K, worst);
+    ok(worst < 0.02, "int8 N=%d K=%d: near the products of the values (off by %.2g)", N, K, worst);
+    ok(equal, "int8 N=%d K=%d: the same bits for any threads and number of rows", N, K);
+    ok(alone, "int8 N=%d K=%d: a row alone is the row in company", N, K);
+    float *all[] = { x, w, bias, y, out };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+    free(qx), free(qw);
+}
+
+/* What is too deep for sums of 32 bits, and products backward, stay float32. */
+static void test_not_int8(void)
+{
+    enum { N = 3, K = 65537 };
+    float *x = filled(K), *w = filled(N * K), y[N], dx[N];
+    struct sk_weight *deep = ops->weight_new(device[0], N, K, 0), *wide = ops->weight_new(device[0], K, N, 1);
+    ops->weight_load(device[0], deep, w);
+    ops->weight_load(device[0], wide, w);
+    ops->linear_forward(device[0], y, x, deep, NULL, 1);
+    ops->linear_backward_data(device[0], dx, x, wide, 1, 0);
+    ok(y[1] == chain(0, x, 1, w + K, 1, K), "too deep for int8: float32");
+    ok(dx[1] == chain(0, x, 1, w + 1, N, K), "products backward: float32");
+    ops->weight_free(device[0], deep);
+    ops->weight_free(device[0], wide);
+    free(x), free(w);
 }
 
 static void test_no_bias_no_backward(void)
@@ -160,9 +256,9 @@ static void test_weight(int N, int K, const int32_t *row, const char *what)
     for (size_t i = 0; i < n; i++)
         halves &= db2[i] + db3[i] == db[i];
     ops->linear_backward_weight(device[0], dw2, NULL, dy, x, N, K, all);
-    ok(exact && same(dw2, dw, size), "N=%d K=%d, %s: dw, db are trees of the leaves' chains", N, K, what);
-    ok(equal, "N=%d K=%d, %s: the same bits for any threads", N, K, what);
-    ok(halves, "N=%d K=%d, %s: leaves 0..3 and 4..7 apart, then added", N, K, what);
+    ok(exact && same(dw2, dw, size), "%s N=%d K=%d, %s: dw, db are trees of the leaves' chains", dtype_name[dtype], N, K, what);
+    ok(equal, "%s N=%d K=%d, %s: the same bits for any threads", dtype_name[dtype], N, K, what);
+    ok(halves, "%s N=%d K=%d, %s: leaves 0..3 and 4..7 apart, then added", dtype_name[dtype], N, K, what);
     float *bufs[] = { x, dy, dw, db, dw2, db2, dw3, db3 };
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++)
         free(bufs[i]);
@@ -262,7 +358,7 @@ static void test_loss_bits(const struct problem *p, const int32_t *row, const ch
         solve(device[d], p, to, 1, 0.1f, all);
         equal &= memcmp(to, &a, sizeof a) == 0;
     }
-    ok(equal, "output_loss, %s: the same bits for any threads", what);
+    ok(equal, "%s output_loss, %s: the same bits for any threads", dtype_name[dtype], what);
     solve(device[1], p, &b, 1, 0.1f, low);
     solve(device[1], p, &c, 1, 0.1f, high);
     for (int i = 0; i < V * D; i++)
@@ -272,13 +368,13 @@ static void test_loss_bits(const struct problem *p, const int32_t *row, const ch
     size_t cut = (size_t)row[LEAVES / 2], rest = (size_t)T - cut;
     halves &= same(b.dx, a.dx, cut * D) && same(c.dx + cut * D, a.dx + cut * D, rest * D);
     halves &= same(b.nll, a.nll, cut) && same(c.nll + cut, a.nll + cut, rest);
-    ok(halves, "output_loss, %s: leaves 0..3 and 4..7 apart, then added", what);
+    ok(halves, "%s output_loss, %s: leaves 0..3 and 4..7 apart, then added", dtype_name[dtype], what);
     memset(&b, 0, sizeof b);
     solve(device[2], p, &b, 0, 0.1f, all);
     without = same(b.nll, a.nll, (size_t)T) && memcmp(b.correct, a.correct, (size_t)T) == 0;
     for (int i = 0; i < V * D; i++)
         without &= b.dw[i] == 0;
-    ok(without, "output_loss, %s: the same loss without gradients", what);
+    ok(without, "%s output_loss, %s: the same loss without gradients", dtype_name[dtype], what);
 }
 
 static void test_loss_edges(void)
@@ -340,7 +436,7 @@ static void test_logprob(const struct problem *p)
 }
 
 /* A vocabulary and depth wider than one block, against double precision. */
-static void test_wide_loss(void)
+static void test_wide_loss(double tolerance)
 {
     enum { T = 70, WV = 1003, WD = 600 };
     static const int32_t row[] = { 0, 0, 33, T, T };
@@ -377,22 +473,72 @@ static void test_wide_loss(void)
             }
         }
     }
-    ok(worst < 1e-4, "V=1003 D=600: nll (off by %.2g)", worst);
-    ok(distance(dx, dx2, T * WD) < 1e-5, "V=1003 D=600: dx");
-    ok(distance(dw, dw2, WV * WD) < 1e-5, "V=1003 D=600: dw");
-    ok(distance(db, db2, WV) < 1e-5, "V=1003 D=600: dbias");
+    ok(worst < 10 * tolerance, "%s V=1003 D=600: nll (off by %.2g)", dtype_name[dtype], worst);
+    struct { const char *name; const float *got; const double *due; size_t n; } all[] = {
+        { "dx", dx, dx2, T * WD }, { "dw", dw, dw2, WV * WD }, { "dbias", db, db2, WV } };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        double e = distance(all[i].got, all[i].due, all[i].n);
+        ok(e < tolerance, "%s V=1003 D=600: %s (off by %.2g)", dtype_name[dtype], all[i].name, e);
+    }
     ops->weight_free(device[1], packed);
     free(x), free(w), free(bias), free(dx), free(dw), free(db), free(nll), free(z), free(dx2), free(db2), free(dw2);
 }
 
+/* Numbers at the ends of the range: instructions for bfloat16 and those that
+ * stand in for them must treat them alike. */
+static void test_extremes(void)
+{
+    enum { N = 33, K = 65, T = 40 };
+    static const float edge[] = { 0.0f, -0.0f, 1e-40f, -1e-40f, 1.1754944e-38f, 3e-39f, 3e38f, 3.4e38f, -3.4e38f,
+                                  INFINITY, -INFINITY, NAN, 1.0f, -1.0f, 1e-19f, -1.5e-19f, 1e-20f, 65535.5f };
+    enum { EDGES = sizeof edge / sizeof *edge };
+    static const int32_t row[] = { 0, 1, 4, 19, 19, 20, 33, 38, T };
+    struct sk_leaves leaves = { LEAVES, row };
+    float *x = filled(T * K), *w = filled(N * K), *dy = filled(T * N), *bias = filled(N);
+    float *y = zeros(T * N), *dw = zeros(N * K), *db = zeros(N), *y2 = zeros(T * N), *dw2 = zeros(N * K), *db2 = zeros(N);
+    int equal = 1, special = 0;
+    for (int round = 0; round < 20; round++) {
+        for (int i = 0; i < T * K; i++)      /* some rows tame: what is infinite hides all else */
+            x[i] = i / K % 4 == 0 ? edge[below(EDGES)] : i / K % 4 < 3 ? (uniform() * 1e-19f) : uniform();
+        for (int i = 0; i < N * K; i++)
+            w[i] = below(30) ? uniform() * (i / K % 2 ? 1e-19f : 1e-18f) : edge[below(5)];
+        for (int i = 0; i < N; i++)
+            bias[i] = below(2) ? 0.0f : uniform() * 1e-38f;
+        for (int i = 0; i < T * N; i++)
+            dy[i] = below(30) ? uniform() * 1e-19f : edge[below(6)];
+        for (int d = 0; d < DEVICES; d++) {
+            struct sk_weight *packed = ops->weight_new(device[d], N, K, 0);
+            ops->weight_load(device[d], packed, w);
+            ops->linear_forward(device[d], d ? y2 : y, x, packed, bias, T);
+            ops->linear_backward_weight(device[d], d ? dw2 : dw, d ? db2 : db, dy, x, N, K, leaves);
+            ops->weight_free(device[d], packed);
+            if (d == 0) {
+                for (int i = 0; i < T * N; i++)
+                    special += !isnormal(y[i]);
+                continue;
+            }
+            for (int i = 0; i < T * N; i++)  /* a NaN's bits are its processor's affair */
+                equal &= isnan(y[i]) ? isnan(y2[i]) : memcmp(y + i, y2 + i, sizeof *y) == 0;
+            for (int i = 0; i < N * K; i++)
+                equal &= isnan(dw[i]) ? isnan(dw2[i]) : memcmp(dw + i, dw2 + i, sizeof *dw) == 0;
+            equal &= same(db2, db, N);
+        }
+    }
+    ok(equal && special > 100, "%s: the same of tiny, huge and infinite numbers everywhere", dtype_name[dtype]);
+    float *all[] = { x, w, dy, bias, y, dw, db, y2, dw2, db2 };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
 int main(void)
 {
-    static const int threads[DEVICES] = { 1, 2, 8, 2 };
+    static const int threads[DEVICES] = { 1, 2, 8, 2, 3 };
     static const int32_t even[] = { 0, 40, 80, 120, 160, 200, 240, 280, 320 };
     static const int32_t ragged[] = { 0, 0, 3, 290, 290, 291, 333, 600, 600 };
     static const int32_t empty[LEAVES + 1] = { 0 };
     static const int32_t leaf_rows[] = { 0, 170, 350, 530, 700, 890, 1050, 1200, ROWS };
     static const int32_t leaf_ends[] = { 0, 0, 512, 512, 512, 1024, 1400, 1400, 1400 };
+    static const int32_t leaf_odd[] = { 0, 101, 255, 258, 511, 767, 1025, 1279, ROWS };
     static const int32_t few[] = { 0, 30, 60, 60, 64 };
     static const int N[] = { 1, 15, 16, 17, 100, 1024 }, K[] = { 1, 3, 16, 255, 256, 600 };
     const char *why = "";
@@ -402,19 +548,10 @@ int main(void)
             skip_all(why);
     }
     device[3]->isa = SK_ISA_AVX2;
+    device[4]->bf16 = device[4]->vnni = 0;
     char text[80];
     ops->describe(device[1], text, sizeof text);
-    ok(strstr(text, "2 threads") != NULL, "describe: %s", text);
-
-    for (size_t i = 0; i < sizeof N / sizeof *N; i++)
-        for (size_t j = 0; j < sizeof K / sizeof *K; j++)
-            test_forward_and_data(N[i], K[j]);
-    test_no_bias_no_backward();
-    for (size_t i = 0; i < sizeof N / sizeof *N; i++)
-        test_weight(N[i], K[sizeof K / sizeof *K - 1 - i], ragged, "ragged leaves");
-    test_weight(100, 255, even, "even leaves");
-    test_weight(256, 256, even, "even leaves");
-    test_weight(20, 30, empty, "empty leaves");
+    ok(strstr(text, "2 threads") && !strstr(text, "bfloat16"), "describe: %s", text);
 
     static struct problem p;
     for (int i = 0; i < ROWS * D; i++)
@@ -425,15 +562,42 @@ int main(void)
         p.bias[i] = uniform();
     for (int i = 0; i < ROWS; i++)
         p.label[i] = below(V);
+    for (dtype = SK_FLOAT32; dtype <= SK_BFLOAT16; dtype++) {
+        for (int d = 0; d < DEVICES; d++)
+            why = ops->set_dtype(device[d], dtype);
+        for (size_t i = 0; i < sizeof N / sizeof *N; i++)
+            for (size_t j = 0; j < sizeof K / sizeof *K; j++)
+                test_forward_and_data(N[i], K[j]);
+        for (size_t i = 0; i < sizeof N / sizeof *N; i++)
+            test_weight(N[i], K[sizeof K / sizeof *K - 1 - i], ragged, "ragged leaves");
+        test_weight(100, 255, even, "even leaves");
+        test_weight(256, 256, even, "even leaves");
+        test_weight(20, 30, empty, "empty leaves");
+        test_extremes();
+        test_loss_bits(&p, leaf_rows, "even leaves");
+        test_loss_bits(&p, leaf_ends, "leaves at the ends of chunks");
+        test_loss_bits(&p, leaf_odd, "leaves across the ends of chunks");
+        test_loss_bits(&p, ragged, "ragged leaves");
+        test_loss_bits(&p, empty, "empty leaves");
+        test_wide_loss(dtype == SK_FLOAT32 ? 1e-5 : 5e-3);
+    }
+    ops->describe(device[1], text, sizeof text);
+    ok(strstr(text, "bfloat16") != NULL, "describe: %s", text);
+    ok(why != NULL, "where bfloat16 is no faster that is said");
+    dtype = SK_FLOAT32;
+    for (int d = 0; d < DEVICES; d++)
+        ops->set_dtype(device[d], SK_INT8);
+    for (size_t i = 0; i < sizeof N / sizeof *N; i++)
+        for (size_t j = 0; j < sizeof K / sizeof *K; j++)
+            test_int8(N[i], K[j]);
+    test_not_int8();
+    for (int d = 0; d < DEVICES; d++)
+        ops->set_dtype(device[d], SK_FLOAT32);
+    test_no_bias_no_backward();
     test_gradient(&p, 0, (struct sk_leaves){ 4, few });
     test_gradient(&p, 0.1f, (struct sk_leaves){ 4, few });
-    test_loss_bits(&p, leaf_rows, "even leaves");
-    test_loss_bits(&p, leaf_ends, "leaves at the ends of chunks");
-    test_loss_bits(&p, ragged, "ragged leaves");
-    test_loss_bits(&p, empty, "empty leaves");
     test_loss_edges();
     test_logprob(&p);
-    test_wide_loss();
     for (int d = 0; d < DEVICES; d++)
         ops->close(device[d]);
     return done_testing();

@@ -1,3 +1,4 @@
+#!/bin/sh
 # sk-bleu-eval - digits of sacreBLEU 2.6.0 on files; checkpoints of a model.
 # sanitized
 . "$(dirname "$0")/tap.sh"
@@ -36,8 +37,92 @@ exits 65 "empty files are refused" "$BIN/sk-bleu-eval" -i "$T/empty" -r "$T/empt
 exits 66 "a missing file" "$BIN/sk-bleu-eval" -i "$T/absent" -r "$T/two"
 like "$(cat "$T/err")" "absent" "it is named"
 exits 64 "no references" "$BIN/sk-bleu-eval" -i "$T/two"
-exits 64 "files and a model directory" "$BIN/sk-bleu-eval" -r "$T/two" "$T"
-exits 64 "an unknown tokeniser" "$BIN/sk-bleu-eval" -r "$T/two" --tokenize intl
+exits 64 "files and a model directory" "$BIN/sk-bleu-eval" "$T" -r "$T/two"
+exits 64 "an unknown tokeniser" "$BIN/sk-bleu-eval" -r "$T/two" --tokenize mecab
+
+# --- metrics -------------------------------------------------------------------
+exits 0 "three metrics" "$BIN/sk-bleu-eval" -i "$T/hyp" -r "$T/ref" --metrics bleu chrf ter
+is "$(cat "$T/out")" "BLEU${tab}69.06
+chrF2${tab}58.95
+TER${tab}47.06" "a line for each"
+is "$(cut -d '|' -f 1 "$T/err" | tr '\n' ' ')" "BLEU chrF2 TER " "a signature for each"
+like "$(cat "$T/err")" '^BLEU\|nrefs:1\|.* = 85\.7/72\.2/66\.7/66\.7 \(BP = 0\.953 ratio = 0\.955 hyp_len = 21 ref_len = 22\)$' \
+    "BLEU's with its parts"
+is "$(bleu -i "$T/hyp" -r "$T/ref" -m ter chrf | cut -f 1 | tr '\n' ' ')" "TER chrF2 " "in the order given, and no others"
+is "$(bleu -i "$T/hyp" -r "$T/ref" -m chrf --chrf-word-order 2 --chrf-beta 3)" "chrF3++${tab}58.66" "chrF++, beta"
+is "$(bleu -i "$T/hyp" -r "$T/ref" -m rouge1 rouge2 rougel | cut -f 1 | tr '\n' ' ')" "ROUGE-1 ROUGE-2 ROUGE-L " "ROUGE"
+exits 64 "an unknown metric" "$BIN/sk-bleu-eval" -r "$T/two" --metrics bleu meteor
+like "$(cat "$T/err")" "meteor" "it is named"
+exits 64 "a metric twice" "$BIN/sk-bleu-eval" -r "$T/two" --metrics bleu bleu
+exits 64 "a smoothing value without its method" "$BIN/sk-bleu-eval" -r "$T/two" --smooth-value 0.5
+
+# --- lines, systems, references ----------------------------------------------------
+is "$(bleu -i "$T/hyp" -r "$T/ref" --sentence --metrics bleu ter | cut -f 2)" "87.50
+25.00
+0.00" "--sentence: a line for each line, a column for each metric"
+is "$(bleu -i "$T/hyp" -r "$T/ref" --sentence | wc -l | tr -d ' ')" 3 "and nothing else on standard output"
+like "$(cat "$T/err")" 'eff:yes' "BLEU of lines counts effective orders"
+is "$(bleu -i "$T/hyp" "$T/ref" -r "$T/ref" -s -w 0 | cut -f 2 | tr '\n' ' ')" "100 100 100 " "a column for each file"
+is "$(bleu -i "$T/hyp" "$T/ref" "$T/odd" -r "$T/ref" --mean)" "BLEU${tab}78.59${tab}sd=18.57" "mean and standard deviation"
+is "$(bleu -i "$T/hyp" -r "$T/ref" --mean)" "BLEU${tab}69.06${tab}sd=-" "one file has none"
+printf 'a b c d\tx\na b\n' >"$T/tabs"
+printf 'a b c d\na b\n' >"$T/left"
+printf 'x\n\n' >"$T/right"
+printf 'x\na b\n' >"$T/out2"
+is "$(bleu -i "$T/out2" -r "$T/left" -w 4 -m ter)" "TER${tab}66.6667" "one reference"
+is "$(bleu -i "$T/out2" -r "$T/left" "$T/right" -w 4 -m ter)" "TER${tab}0.0000" "two"
+is "$(bleu -i "$T/out2" -r "$T/left" "$T/right" -w 4 -m bleu ter --variable-references | tail -n 1)" "TER${tab}0.0000" "two or one"
+like "$(cat "$T/err")" 'nrefs:var' "the signature says so"
+is "$(bleu -i "$T/left" -r "$T/left" "$T/right" -w 1 -m ter) $(bleu -i "$T/left" -r "$T/left" "$T/right" -w 1 -m ter \
+    --variable-references)" "TER${tab}0.0 TER${tab}0.0" "an empty reference is the worst or none"
+is "$(bleu -i "$T/out2" -r "$T/left" "$T/right" -m chrf) $(bleu -i "$T/out2" -r "$T/left" "$T/right" -m chrf \
+    --variable-references)" "chrF2${tab}100.00 chrF2${tab}100.00" "chrF takes the best"
+printf 'a b c d\tx\na b\t\n' >"$T/both"
+is "$(bleu -i "$T/out2" -r "$T/both" --num-refs 2 -m ter -w 4)" "TER${tab}0.0000" "references separated by tabs"
+like "$(cat "$T/err")" 'nrefs:2' "are two"
+exits 65 "a line has one only" "$BIN/sk-bleu-eval" -i "$T/out2" -r "$T/tabs" --num-refs 2
+like "$(cat "$T/err")" "tabs:2: 1 fields, but 2 references" "it is named"
+is "$(bleu -i "$T/out2" -r "$T/tabs" --num-refs 2 -m ter --variable-references)" "TER${tab}0.00" "unless they may vary"
+exits 65 "a line without any" "$BIN/sk-bleu-eval" -i "$T/out2" -r "$T/right" --variable-references
+like "$(cat "$T/err")" "right:2: none of the references" "is named"
+exits 64 "tabs in one of several files" "$BIN/sk-bleu-eval" -i "$T/hyp" -r "$T/ref" "$T/ref" --num-refs 2
+exits 64 "standard input twice" "$BIN/sk-bleu-eval" -i - -r -
+exits 64 "no operand" "$BIN/sk-bleu-eval" </dev/null
+is "$(bleu -i "$T/hyp" -r "$T/two" --not-strict -m ter)" "$(head -n 2 "$T/hyp" | bleu -r "$T/two" -m ter)" \
+    "--not-strict: the longer file is cut"
+exits 65 "the second of two references is short" "$BIN/sk-bleu-eval" -i "$T/hyp" -r "$T/ref" "$T/two"
+like "$(cat "$T/err")" "hyp has 3 lines, but .*two has 2" "both are named"
+exits 65 "the second of two hypotheses is long" "$BIN/sk-bleu-eval" -i "$T/two" "$T/hyp" -r "$T/two"
+like "$(cat "$T/err")" "two has 2 lines, but .*hyp has 3" "both are named"
+is "$(cat "$T/out")" "" "nothing is printed"
+printf 'a\0b\n\0\n' >"$T/nul"
+is "$(bleu -i "$T/nul" -r "$T/nul" -m chrf ter)" "chrF2${tab}100.00
+TER${tab}0.00" "NUL bytes are text"
+head -c 1048577 /dev/zero | tr '\0' x >"$T/long"
+exits 65 "a line over a mebibyte" "$BIN/sk-bleu-eval" -i "$T/long" -r "$T/long"
+like "$(cat "$T/err")" "long:1: a line of 1048577 bytes" "it is named"
+
+# --- chance ------------------------------------------------------------------------
+cat "$T/hyp" "$T/hyp" "$T/ref" "$T/hyp" >"$T/hyp12"
+cat "$T/ref" "$T/ref" "$T/ref" "$T/ref" >"$T/ref12"
+exits 0 "confidence" "$BIN/sk-bleu-eval" -i "$T/hyp12" -r "$T/ref12" --confidence
+like "$(cat "$T/out")" "^BLEU${tab}[0-9.]+${tab}mean=[0-9.]+${tab}ci=[0-9.]+\$" "an interval"
+like "$(cat "$T/err")" 'nrefs:1\|bs:1000\|seed:12345\|' "the signature says how"
+cp "$T/out" "$T/first"
+exits 0 "again, threads" "$BIN/sk-bleu-eval" -i "$T/hyp12" -r "$T/ref12" --confidence --threads 3
+same "$T/out" "$T/first" "the same"
+exits 0 "another seed" "$BIN/sk-bleu-eval" -i "$T/hyp12" -r "$T/ref12" --confidence --seed 1
+ok "not the same" test "$(cat "$T/out")" != "$(cat "$T/first")"
+exits 0 "fewer resamples" "$BIN/sk-bleu-eval" -i "$T/hyp12" -r "$T/ref12" --confidence --samples 50
+ok "not the same either" test "$(cat "$T/out")" != "$(cat "$T/first")"
+like "$(cat "$T/err")" 'bs:50\|' "the signature says so"
+exits 0 "paired" "$BIN/sk-bleu-eval" -i "$T/hyp12" "$T/ref12" "$T/hyp12" -r "$T/ref12" --paired
+like "$(tail -n 1 "$T/out")" "hyp12${tab}mean=[0-9.]+${tab}ci=[0-9.]+${tab}p=0\.0010\$" \
+    "equal systems: no resample differs by more, p = 1/1001"
+is "$(cut -f 1 "$T/out" | tr '\n' ' ')$(grep -c p= "$T/out")" "BLEU BLEU BLEU 2" "the baseline has no p"
+exits 64 "paired with one file" "$BIN/sk-bleu-eval" -i "$T/hyp" -r "$T/ref" --paired
+exits 64 "mean and confidence" "$BIN/sk-bleu-eval" -i "$T/hyp" -r "$T/ref" --mean --confidence
+exits 64 "lines of a checkpoint" "$BIN/sk-bleu-eval" "$T" --sentence
 
 data=$SHARED/data/multi30k
 if [ -r "$data/val.de.gz" ]; then
@@ -76,8 +161,17 @@ is "$(wc -l <"$m/eval/$n.out" | tr -d ' ')" 40 "one line for each line of the va
 is "$(bleu -i "$m/eval/$n.out" -r "$m/validation.trg" --tokenize none)" "BLEU${tab}$score" \
     "the score is that of the stored translations"
 like "$(cat "$m/eval/$n.json")" '"bleu-val": 0\.[0-9]+|"bleu-val": 1\.0' "bleu-val is stored, 0 to 1"
-like "$(grep "^$(echo "$n" | sed 's/^0*//')$tab" "$m/metrics")" "${tab}bleu-val=[0-9.e-]+($tab|$)" \
-    "and taken over into metrics, since nobody trains"
+for name in bleu chrf ter rouge1 rouge2 rougel; do
+    value=$(grep "^$(echo "$n" | sed 's/^0*//')$tab" "$m/metrics" | tr '\t' '\n' | sed -n "s/^$name-val=//p")
+    like "$value" '^[0-9.e-]+$' "$name-val is in metrics, since nobody trains"
+    want=$(bleu -i "$m/eval/$n.out" -r "$m/validation.trg" --metrics "$name" --tokenize none --offset 0.01 -w 8 | cut -f 2)
+    is "$(awk "BEGIN { print $value * 100 - $want < 1e-6 && $want - $value * 100 < 1e-6 }")" 1 "it is that of the translations"
+done
+exits 0 "other metrics of it" "$BIN/sk-bleu-eval" "$m" --use-cpu --threads 1 --metrics chrf bleu --chrf-word-order 1 --lowercase
+is "$(cut -f 1 "$T/out" | tr '\n' ' ')" "chrF2+ BLEU " "are printed"
+is "$(cat "$T/out")" "$(bleu -i "$m/eval/$n.out" -r "$m/validation.trg" --tokenize none --metrics chrf bleu --chrf-word-order 1 \
+    --lowercase)" "as of its translations"
+like "$(cat "$T/err")" 'chrF2\+\|nrefs:1\|.*nw:1' "with their signatures"
 before=$(cksum "$m/eval/$n.json" "$m/eval/$n.out" "$m/metrics")
 exits 0 "again" "$BIN/sk-bleu-eval" "$m" --use-cpu --threads 1
 is "$(sed -n "1s/^BLEU$tab//p" "$T/out")" "$score" "the same score"
@@ -85,10 +179,20 @@ is "$(cksum "$m/eval/$n.json" "$m/eval/$n.out" "$m/metrics")" "$before" "and not
 exits 0 "with other options" "$BIN/sk-bleu-eval" "$m" --beam-size 1 --use-cpu --threads 1
 is "$(cksum "$m/eval/$n.json" "$m/eval/$n.out" "$m/metrics")" "$before" "nothing is stored"
 like "$(cat "$T/err")" "not stored" "and it says so"
+exits 0 "with other numbers" "$BIN/sk-bleu-eval" "$m" --dtype bfloat16 --use-cpu --threads 1
+is "$(cksum "$m/eval/$n.json" "$m/eval/$n.out" "$m/metrics")" "$before" "nothing is stored"
+like "$(tr '\n' ' ' <"$T/err")" "bfloat16.*not stored" "and the device says what it multiplies"
 
 exits 0 "several checkpoints" "$BIN/sk-bleu-eval" "$m" --checkpoint 1 2 --use-cpu --threads 1 --batch-size 3
 is "$(cut -f1,3 "$T/out" | tr '\n\t' '  ')" "BLEU 1 BLEU 2 " "a line for each, with its number"
 ok "both are stored" test -s "$m/eval/00001.json" -a -s "$m/eval/00002.json"
+grep -v '"dtype"' "$m/eval/00002.json" >"$T/old.json"
+cp "$T/old.json" "$m/eval/00002.json"
+exits 0 "a record of before there were number types" "$BIN/sk-bleu-eval" "$m" -c 2 --use-cpu --threads 1
+like "$(cat "$T/err")" "scored as stored" "is one of float32"
+rm "$m/eval/00002.json"
+exits 0 "bfloat16" "$BIN/sk-bleu-eval" "$m" -c 2 --use-cpu --threads 1 --dtype bfloat16
+like "$(cat "$m/eval/00002.json")" '"dtype": "bfloat16"' "is recorded"
 
 # What a killed evaluator leaves: translations without a record.
 cp "$m/eval/00001.out" "$T/00001.out"

@@ -38,6 +38,15 @@ is "$(grep -c '<unk>' "$T/target" | grep -c '^0$')" 0 "some of which have unknow
 is "$(sed -n '151p;153p' "$T/got" | tr '\n' ' ')" "-inf -inf " "lines without words on both sides: -inf, as there"
 like "$(cat "$T/err")" "scored 155 pairs in .* pairs/s" "the rate is reported"
 
+# --- number types ----------------------------------------------------------------------
+"$BIN/sk-translate" -m "$m" --use-cpu -q --dtype bfloat16 --output-type translation_with_score <"$T/source" >"$T/both"
+cut -f 1 "$T/both" >"$T/want"
+cut -f 2 "$T/both" >"$T/target"
+score -s "$T/source" -t "$T/target" --dtype bfloat16 >"$T/got"
+same "$T/got" "$T/want" "in bfloat16 the scores that sk-translate reports in bfloat16"
+score -s "$T/source" -t "$T/target" >"$T/other"
+ok "and not those of float32, the default" sh -c "! cmp -s '$T/got' '$T/other'"
+
 # --- company, forms ---------------------------------------------------------------------
 score -s "$T/train.src" -t "$T/train.trg" >"$T/plain"
 is "$(wc -l <"$T/plain" | tr -d ' ')" 400 "a score for each pair"

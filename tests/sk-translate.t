@@ -197,9 +197,12 @@ translate --json-input --output-type score <"$T/json.in" >"$T/got"
 is "$(sed -n 2p "$T/got")" "-inf" "without a score"
 if command -v python3 >/dev/null; then
     python3 -c 'print("[" * 100000 + "]" * 100000); print("{\"text\": \"a1\", \"n\": " + "9" * 400 + "}")
-print("{\"text\": \"" + "a1 " * 20000 + "\"}"); print("{\"text\": \"\\ud800\"}")' >"$T/hostile"
+print("{\"text\": \"" + "a1 " * 20000 + "\"}"); print("{\"text\": \"\\ud800\"}")
+print("{\"text\": \"a1\"} \u00e9"); print("{\"text\": \"a1\", \"\\u001b\\t\\\\\": \"\\u0001\\\"/\"}")' >"$T/hostile"
     translate --json-input --output-type json <"$T/hostile" >"$T/got"
-    is "$?$(wc -l <"$T/got" | tr -d ' ')$(grep -c '"error"' "$T/got")" 043 "depths, numbers, lengths and half characters"
+    is "$?$(wc -l <"$T/got" | tr -d ' ')$(grep -c '"error"' "$T/got")" 064 "depths, numbers, lengths and half characters"
+    is "$(sed -n '6s/, "score.*//p' "$T/got")" '{"\u001b\t\\": "\u0001\"/"' "what must be escaped is"
+    is "$(python3 -c 'import json, sys; print(sum(type(json.loads(l)) is dict for l in sys.stdin))' <"$T/got")" 6 "all is JSON"
 fi
 
 # --- several models together ------------------------------------------------------------------
@@ -249,6 +252,25 @@ translate -c "$m/params.00002" <"$T/in" >"$T/other"
 same "$T/second" "$T/other" "a checkpoint by number and by file"
 translate -c best <"$T/in" >"$T/other"
 same "$T/plain" "$T/other" "params.best is the default"
+
+# --- number types ----------------------------------------------------------------------
+translate --output-type translation_with_score --dtype float32 <"$T/in" >"$T/float32"
+translate --output-type translation_with_score <"$T/in" >"$T/other"
+same "$T/other" "$T/float32" "products are float32 by default"
+for type in bfloat16 int8; do
+    translate --output-type translation_with_score --dtype $type <"$T/in" >"$T/$type"
+    ok "$type gives other scores" sh -c "! cmp -s '$T/$type' '$T/float32'"
+    paste "$T/float32" "$T/$type" >"$T/both"
+    ok "near those of float32" awk -F "$tab" 'NF == 4 && $2 == $4 { n++; if (($1 - $3) ^ 2 > 0.0004) bad = 1 }
+        END { exit bad || n < 25 }' "$T/both"
+    for how in "--batch-size 1" "--threads 2 --batch-size 5" "--threads 8"; do
+        # shellcheck disable=SC2086  # several options
+        translate --output-type translation_with_score --dtype $type $how <"$T/in" >"$T/other"
+        same "$T/other" "$T/$type" "$type: the same with $how"
+    done
+done
+ok "int8 is not bfloat16" sh -c "! cmp -s '$T/int8' '$T/bfloat16'"
+exits 64 "an unknown number type" "$BIN/sk-translate" -m "$m" --dtype int4 </dev/null
 
 exits 66 "a missing model" "$BIN/sk-translate" -m "$T/absent" --use-cpu </dev/null
 exits 66 "a missing checkpoint" "$BIN/sk-translate" -m "$m" -c 9 --use-cpu </dev/null

@@ -290,6 +290,20 @@ if [ -n "${SAN:-}" ] || [ "$BIN" != "$ROOT/bin" ]; then
 else
     ok "memory within a tenth" awk -v p="$(value memory)" -v m="$most" 'BEGIN { m *= 1e6; exit !(p > 0.9 * m && p < 1.1 * m) }'
 fi
+# The same in bfloat16: panels of half the size, rows that are packed.
+cp "$T/err" "$T/err.float32"
+# shellcheck disable=SC2086
+exits 0 "in bfloat16" train "$T/earnest16" $larger --dtype bfloat16
+most=$(sed -nE 's/^Memory: at most ([0-9.]+) MB were taken$/\1/p' "$T/err")
+# shellcheck disable=SC2086
+"$BIN/sk-train-shard" $data -o "$T/dry" $small $larger --dtype bfloat16 --dry-run >"$T/dry.out" 2>"$T/err"
+diag "memory: predicted $(value memory) bytes, measured $most MB"
+if [ -n "${SAN:-}" ] || [ "$BIN" != "$ROOT/bin" ]; then
+    skip "memory of instrumented programs"
+else
+    ok "memory within a tenth" awk -v p="$(value memory)" -v m="$most" 'BEGIN { m *= 1e6; exit !(p > 0.9 * m && p < 1.1 * m) }'
+fi
+cp "$T/err.float32" "$T/err"
 like "$(sed -n '/Training started/q;p' "$T/err")" '^Memory: training takes about [0-9]+ MB$' "and before the first update"
 exits 65 "a dry run with bad text" train "$T/dry" --dry-run -t "$T/val.trg"
 exits 65 "a dry run with parameters of another shape" train "$T/dry" --dry-run --params "$T/earnest/params.best"
@@ -329,8 +343,9 @@ refuse 'needs --params' --allow-missing-params
 refuse 'leave nothing to learn' --fixed-param-strategy all_except_output_proj \
     --fixed-param-names target_output_bias target_output_weight
 refuse "'eve' is not one of" --optimizer eve
-refuse "'rnn' is not one of" --encoder rnn
-refuse "'rnn' is not one of" --decoder rnn
+refuse 'both must be of one kind' --encoder rnn
+refuse 'both must be of one kind' --decoder rnn
+refuse "'cnn' is not one of" --encoder cnn
 refuse "'hinge' is not one of" --loss hinge
 refuse '--num-embed 8 must equal --transformer-model-size 16' --num-embed 8
 refuse 'this version trains with one process' --shard 1

@@ -8,6 +8,7 @@
 #include "modeldir/evaluate.h"
 #include "modeldir/open.h"
 #include "modeldir/paths.h"
+#include "score/scoring.h"
 #include "search/translate.h"
 #include "text/lines.h"
 
@@ -87,21 +88,48 @@ static int translate(const char *dir, int checkpoint, const struct sk_evaluate_o
     return result;
 }
 
-static void count(const struct text *hyp, const struct text *ref, struct sk_bleu *b, enum sk_bleu_tokenizer t,
-                  int lowercase)
+/* --- scores --------------------------------------------------------------------- */
+
+/* What is stored with a checkpoint, as Sockeye scores checkpoints: tokens as
+ * they are, 0..1. */
+static const struct { const char *name; struct sk_measure_options measure; } stored_scores[] = {
+    {"bleu-val", {.kind = SK_SCORE_BLEU, .bleu = {.tokenizer = SK_BLEU_NONE, .smoothing = SK_BLEU_OFFSET,
+                                                  .value = 0.01, .effective_order = 1}}},
+    {"chrf-val", {.kind = SK_SCORE_CHRF, .chrf = {.char_order = 6, .beta = 2}}},
+    {"ter-val", {.kind = SK_SCORE_TER}},
+    {"rouge1-val", {.kind = SK_SCORE_ROUGE1}},
+    {"rouge2-val", {.kind = SK_SCORE_ROUGE2}},
+    {"rougel-val", {.kind = SK_SCORE_ROUGEL}},
+};
+enum { STORED_SCORES = sizeof stored_scores / sizeof stored_scores[0] };
+
+static void score(const struct text *hyp, const struct text *ref, const struct sk_measure_options *measure, int measures,
+                  double *value)
 {
-    for (long long i = 0; i < ref->n; i++)
-        sk_bleu_add(b, t, lowercase, hyp->line[i], strlen(hyp->line[i]), ref->line[i], strlen(ref->line[i]));
+    struct sk_scoring s;
+    sk_scoring_open(&s, measure, measures, 1, 1, 0);
+    for (long long i = 0; i < ref->n; i++) {
+        struct sk_line h = {hyp->line[i], strlen(hyp->line[i])}, r = {ref->line[i], strlen(ref->line[i])};
+        sk_scoring_add(&s, &(struct sk_segment){&r, 1, &h}, 1);
+    }
+    for (int k = 0; k < measures; k++)
+        value[k] = sk_scoring_value(&s, 0, k);
+    sk_scoring_close(&s);
 }
 
-static void score(const struct text *hyp, const struct text *ref, const struct sk_evaluate_options *o,
-                  struct sk_evaluated *r)
+/* The scores to return, and those to store into `metrics`. */
+static void score_all(const struct text *hyp, const struct text *ref, const struct sk_evaluate_options *o,
+                      int checkpoint, struct sk_metrics *metrics, struct sk_evaluated *r)
 {
-    struct sk_bleu plain = {0}, wanted = {0};
-    count(hyp, ref, &plain, SK_BLEU_NONE, 0);
-    count(hyp, ref, &wanted, o->tokenizer, o->lowercase);
-    r->bleu_val = sk_bleu_score_floor(&plain, 0.01);
-    r->score = sk_bleu_score(&wanted);
+    struct sk_measure_options measure[STORED_SCORES];
+    double value[STORED_SCORES];
+    for (int k = 0; k < STORED_SCORES; k++)
+        measure[k] = stored_scores[k].measure;
+    score(hyp, ref, measure, STORED_SCORES, value);
+    for (int k = 0; k < STORED_SCORES; k++)
+        sk_metrics_set_number(metrics, checkpoint, stored_scores[k].name, value[k] / 100);
+    r->bleu_val = value[0] / 100;
+    score(hyp, ref, o->measure, o->measures, r->score);
 }
 
 /* The stored translations, if they are whole and were made from the present
@@ -151,7 +179,7 @@ static int evaluate(const char *dir, struct sk_evaluation *wanted, const struct 
     if (same)
         same = load_stored(dir, &stored, ref, &hyp);
     if (same > 0) {
-        score(&hyp, ref, o, r);
+        score_all(&hyp, ref, o, wanted->checkpoint, &wanted->metrics, r);
         r->stored = 1;
     } else if (same < 0) {
         result = -1;
@@ -161,11 +189,10 @@ static int evaluate(const char *dir, struct sk_evaluation *wanted, const struct 
             free_text(&hyp);
             hyp = (struct text){0};
             split_lines(out.text, &hyp, source->n);
-            score(&hyp, ref, o, r);
+            score_all(&hyp, ref, o, wanted->checkpoint, &wanted->metrics, r);
         }
         if (result == 0 && !there) {
             wanted->sentences = r->sentences;
-            sk_metrics_set_number(&wanted->metrics, wanted->checkpoint, "bleu-val", r->bleu_val);
             sk_metrics_set_number(&wanted->metrics, wanted->checkpoint, "decode-walltime-val", r->seconds);
             sk_metrics_set_number(&wanted->metrics, wanted->checkpoint, "avg-sec-per-sent-val",
                                   r->seconds / (double)r->sentences);
@@ -183,7 +210,7 @@ static int evaluate(const char *dir, struct sk_evaluation *wanted, const struct 
 int sk_evaluate_checkpoint(const char *dir, int checkpoint, const struct sk_evaluate_options *o,
                            const struct sk_ops *ops, struct sk_device *dev, struct sk_evaluated *r)
 {
-    struct sk_evaluation wanted = {.checkpoint = checkpoint, .beam_size = o->beam_size,
+    struct sk_evaluation wanted = {.checkpoint = checkpoint, .dtype = o->dtype, .beam_size = o->beam_size,
                                    .num_stds = o->num_stds < 0 ? 2 : o->num_stds, .alpha = o->alpha, .beta = o->beta};
     char *source_path = sk_path_join(dir, SK_MD_VALIDATION_SOURCE);
     char *ref_path = sk_path_join(dir, SK_MD_VALIDATION_TARGET);

@@ -5,16 +5,18 @@
 #define SK_MODELDIR_EVALUATE_H
 #include "math/ops.h"
 #include "modeldir/evaluation.h"
-#include "score/bleu.h"
+#include "score/measure.h"
 
 struct sk_evaluate_options {
+    enum sk_dtype dtype;             /* of dev */
     int beam_size, num_stds, batch;
     double alpha, beta;
-    enum sk_bleu_tokenizer tokenizer;        /* of the score returned; bleu-val takes tokens as they are */
-    int lowercase;
+    const struct sk_measure_options *measure;  /* (measures): of the scores returned; those stored are others,
+                                              * evaluation.h says which */
+    int measures;
 };
 struct sk_evaluated {
-    double score;                    /* as sacreBLEU gives it, 0..100 */
+    double score[SK_MEASURES];        /* as sk_measure_value gives them */
     double bleu_val;                 /* as in `metrics`, 0..1 */
     long long sentences, words;      /* validation lines, words of the translations */
     double seconds;                  /* of translating; 0 if nothing had to be translated */

@@ -23,7 +23,8 @@ void sk_evaluation_free(struct sk_evaluation *e)
 
 int sk_evaluation_same_search(const struct sk_evaluation *a, const struct sk_evaluation *b)
 {
-    return a->beam_size == b->beam_size && a->num_stds == b->num_stds && a->alpha == b->alpha && a->beta == b->beta;
+    return a->beam_size == b->beam_size && a->num_stds == b->num_stds && a->alpha == b->alpha && a->beta == b->beta &&
+        a->dtype == b->dtype;
 }
 
 int sk_evaluation_params_hash(const char *path, char hex[SK_HASH_HEX])
@@ -54,6 +55,16 @@ static int read_number(const json_t *o, const char *path, const char *key, doubl
     return 0;
 }
 
+static int read_dtype(const json_t *o, const char *path, enum sk_dtype *dtype)
+{
+    const json_t *v = json_object_get(o, "dtype");
+    const char *name = v ? json_string_value(v) : sk_dtype_name(SK_FLOAT32);
+    for (*dtype = SK_FLOAT32; *dtype <= SK_INT8; ++*dtype)
+        if (name && !strcmp(name, sk_dtype_name(*dtype)))
+            return 0;
+    return sk_fail(SK_EXIT_DATA, "%s: \"dtype\" is none of " SK_DTYPES, path);
+}
+
 static int read_hash(const json_t *o, const char *path, const char *key, char hex[SK_HASH_HEX])
 {
     const char *text = json_string_value(json_object_get(o, key));
@@ -77,6 +88,7 @@ static int read_record(struct sk_evaluation *e, const json_t *o, const char *pat
         read_integer(o, path, "sentences", 0, 1e18, &e->sentences) ||
         read_number(o, path, "length-penalty-alpha", &e->alpha) ||
         read_number(o, path, "length-penalty-beta", &e->beta) ||
+        read_dtype(o, path, &e->dtype) ||
         read_hash(o, path, "params", e->params) || read_hash(o, path, "out", e->out))
         return -1;
     e->checkpoint = checkpoint;
@@ -129,7 +141,8 @@ static char *record_text(const struct sk_evaluation *e)
     const struct sk_metrics_line *line = sk_metrics_at(&e->metrics, e->checkpoint);
     for (int i = 0; line && i < line->n; i++)
         json_object_set_new(metrics, line->m[i].name, json_real(strtod(line->m[i].value, NULL)));
-    o = json_pack("{si si sI si sf sf so ss ss sI}", "format", SK_EVALUATION_FORMAT, "checkpoint", e->checkpoint,
+    o = json_pack("{si ss si sI si sf sf so ss ss sI}", "format", SK_EVALUATION_FORMAT,
+                  "dtype", sk_dtype_name(e->dtype), "checkpoint", e->checkpoint,
                   "sentences", (json_int_t)e->sentences, "beam-size", e->beam_size,
                   "length-penalty-alpha", e->alpha, "length-penalty-beta", e->beta, "metrics", metrics,
                   "out", e->out, "params", e->params, "max-output-length-num-stds", (json_int_t)e->num_stds);

@@ -2,10 +2,12 @@
  * directory: eval/NNNNN.out, then eval/NNNNN.json.
  *
  * FORMAT of the .json: one object, keys sorted: "beam-size", "checkpoint",
- * "format" (1), "length-penalty-alpha", "length-penalty-beta",
+ * "dtype" (number type of products; not there: float32), "format" (1), "length-penalty-alpha", "length-penalty-beta",
  * "max-output-length-num-stds", "metrics" (object: name -> number, the names
  * of the table `metrics`), "out" (checksum of the .out file), "params"
- * (checksum of the parameters), "sentences".
+ * (checksum of the parameters), "sentences". The scores among the metrics are
+ * Sockeye's: bleu-val, chrf-val, ter-val, rouge1-val, rouge2-val, rougel-val,
+ * of tokens as they are, 1 (and not 100) being all.
  *
  * Both are published by link, the first one wins, by the holder of the kernel
  * lock eval/NNNNN.claim. The .json commits: a .out without it is what a dead
@@ -14,12 +16,14 @@
 #ifndef SK_MODELDIR_EVALUATION_H
 #define SK_MODELDIR_EVALUATION_H
 #include "base/hash.h"
+#include "math/ops.h"
 #include "modeldir/metrics.h"
 
 enum { SK_EVALUATION_FORMAT = 1 };
 struct sk_evaluation {
     int checkpoint;
     int beam_size, num_stds;         /* how it was translated */
+    enum sk_dtype dtype;
     double alpha, beta;
     long long sentences;
     char params[SK_HASH_HEX], out[SK_HASH_HEX];

@@ -1,62 +1,71 @@
-/* bleu.c - BLEU. N-grams of a reference form a tree whose children are found
- * by hashing (node, word): exact, and one look-up for each order. */
+/* bleu.c - BLEU. */
 #include <math.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
-#include "base/opt.h"
 #include "score/bleu.h"
 #include "score/lowercase.h"
+#include "score/ngrams.h"
 #include "score/tokenize.h"
-#include "text/lines.h"
+#include "score/unicode.h"
+#include "score/lexicon.h"
 
-/* --- text to words ---------------------------------------------------------- */
+struct sk_bleu {
+    const struct sk_bleu_options *o;
+    struct sk_lexicon words;           /* of the references */
+    struct sk_ngrams ngrams;
+    struct sk_ids ids;
+    size_t *length;                  /* of each reference */
+    struct sk_str *text;             /* of each reference; the words point into it */
+    int references, cap;
+    struct sk_str hypothesis, spare;
+};
 
-/* Drops white space at the end: 13a joins words at a hyphen before a line
- * end, but not at one that ends the whole text. */
-static void strip_end(struct sk_str *s)
+struct sk_bleu *sk_bleu_new(const struct sk_bleu_options *o)
 {
-    const char *p = s->text, *word;
-    size_t length, end = 0;
-    while ((word = sk_token_next(&p, &length)) != NULL)
-        end = (size_t)(word - s->text) + length;
-    s->len = end;
-    s->text[end] = 0;
+    struct sk_bleu *b = sk_xcalloc(1, sizeof *b);
+    b->o = o;
+    return b;
 }
 
-/* Text with tokens separated by white space, without NUL bytes. */
-static void prepare(enum sk_bleu_tokenizer t, int lowercase, const char *line, size_t n,
-                    struct sk_str *text, struct sk_str *spare)
+void sk_bleu_free(struct sk_bleu *b)
 {
-    static const char nul[2] = {(char)0xC0, (char)0x80};   /* never in valid UTF-8 */
+    for (int i = 0; i < b->cap; i++)
+        sk_str_free(&b->text[i]);
+    free(b->text);
+    free(b->length);
+    sk_lexicon_free(&b->words);
+    sk_ngrams_free(&b->ngrams);
+    sk_ids_free(&b->ids);
+    sk_str_free(&b->hypothesis);
+    sk_str_free(&b->spare);
+    free(b);
+}
+
+/* Text with tokens separated by white space. */
+static void tokenize(const struct sk_bleu_options *o, struct sk_line line, struct sk_str *text, struct sk_str *spare)
+{
+    size_t n = sk_trim_end(line.text, line.n);
     sk_str_clear(text);
-    sk_str_clear(spare);
-    struct sk_str *plain = lowercase ? spare : text;
-    while (n > 0) {
-        const char *end = memchr(line, 0, n);
-        size_t part = end ? (size_t)(end - line) : n;
-        sk_str_add(plain, line, part);
-        if (end)
-            sk_str_add(plain, nul, sizeof nul);
-        line += part + (end != NULL);
-        n -= part + (end != NULL);
-    }
-    if (lowercase && spare->len > 0)
-        sk_lowercase(spare->text, spare->len, text);
-    if (text->len > 0 && memchr(text->text, '\n', text->len))
-        strip_end(text);
-    if (t == SK_BLEU_13A)
+    if (o->lowercase)
+        sk_lowercase(line.text, n, text);
+    else
+        sk_str_add(text, line.text, n);
+    if (o->tokenizer == SK_BLEU_13A)
         sk_tokenize_13a(text, spare);
+    else if (o->tokenizer == SK_BLEU_INTL)
+        sk_tokenize_intl(text, spare);
+    else if (o->tokenizer == SK_BLEU_CHAR)
+        sk_tokenize_char(text, spare);
 }
 
-void sk_bleu_tokenize(enum sk_bleu_tokenizer t, int lowercase, const char *line, size_t n, struct sk_str *out)
+void sk_bleu_tokenize(const struct sk_bleu_options *o, struct sk_line line, struct sk_str *out)
 {
     struct sk_str text = {0}, spare = {0};
-    prepare(t, lowercase, line, n, &text, &spare);
-    const char *p = text.len > 0 ? text.text : "", *word, *between = "";
+    tokenize(o, line, &text, &spare);
+    const char *p = text.text, *end = p + text.len, *word, *between = "";
     size_t length;
-    while ((word = sk_token_next(&p, &length)) != NULL) {
+    while ((word = sk_word_next(&p, end, &length)) != NULL) {
         sk_str_add(out, between, strlen(between));
         sk_str_add(out, word, length);
         between = " ";
@@ -65,181 +74,116 @@ void sk_bleu_tokenize(enum sk_bleu_tokenizer t, int lowercase, const char *line,
     sk_str_free(&spare);
 }
 
-/* --- n-grams ------------------------------------------------------------------ */
-
-enum { UNSEEN = 0 };                 /* a word the reference does not have */
-
-struct word { const char *text; size_t n; uint64_t hash; uint32_t id; };
-struct node { uint32_t parent, word, id, count; };
-struct table {
-    struct word *word;               /* (word_mask + 1) open addressing; id 0: free */
-    struct node *node;               /* the same; id 0 is the root, which has no slot */
-    size_t word_mask, node_mask;
-    uint32_t words, nodes;
-};
-struct words { uint32_t *id; size_t n, cap; };
-
-static size_t power_above(size_t n)
+void sk_bleu_references(struct sk_bleu *b, const struct sk_line *reference, int n)
 {
-    size_t p = 16;
-    while (p < n)
-        p *= 2;
+    if (n > b->cap) {
+        b->text = sk_xrealloc(b->text, (size_t)n, sizeof *b->text);
+        b->length = sk_xrealloc(b->length, (size_t)n, sizeof *b->length);
+        for (; b->cap < n; b->cap++)
+            b->text[b->cap] = (struct sk_str){0};
+    }
+    sk_lexicon_reset(&b->words);
+    sk_ngrams_reset(&b->ngrams);
+    for (int i = 0; i < n; i++) {
+        tokenize(b->o, reference[i], &b->text[i], &b->spare);
+        sk_lexicon_read(&b->words, b->text[i].text, b->text[i].len, 1, &b->ids);
+        sk_ngrams_add(&b->ngrams, b->ids.id, b->ids.n, SK_BLEU_ORDER, NULL);
+        b->length[i] = b->ids.n;
+    }
+    b->references = n;
+}
+
+static size_t closest_length(const struct sk_bleu *b, size_t n)
+{
+    size_t best = 0, best_distance = SIZE_MAX;
+    for (int i = 0; i < b->references; i++) {
+        size_t length = b->length[i], distance = length > n ? length - n : n - length;
+        if (distance < best_distance || (distance == best_distance && length < best)) {
+            best = length;
+            best_distance = distance;
+        }
+    }
+    return best;
+}
+
+void sk_bleu_hypothesis(struct sk_bleu *b, struct sk_line hypothesis, double *stats)
+{
+    int64_t match[SK_BLEU_ORDER] = {0};
+    tokenize(b->o, hypothesis, &b->hypothesis, &b->spare);
+    sk_lexicon_read(&b->words, b->hypothesis.text, b->hypothesis.len, 0, &b->ids);
+    sk_ngrams_match(&b->ngrams, b->ids.id, b->ids.n, SK_BLEU_ORDER, 0, match);
+    stats[0] = (double)b->ids.n;
+    stats[1] = (double)closest_length(b, b->ids.n);
+    for (size_t k = 0; k < SK_BLEU_ORDER; k++) {
+        stats[2 + k] = (double)match[k];
+        stats[2 + SK_BLEU_ORDER + k] = b->ids.n > k ? (double)(b->ids.n - k) : 0;
+    }
+}
+
+/* --- from statistics to the score ------------------------------------------------ */
+
+struct parts { double precision[SK_BLEU_ORDER], brevity; int orders; };
+
+static struct parts take_apart(const struct sk_bleu_options *o, const double *stats)
+{
+    const double *match = stats + 2, *total = match + SK_BLEU_ORDER;
+    double length = stats[0], reference = stats[1], halves = 1;
+    struct parts p = {.brevity = 1, .orders = SK_BLEU_ORDER};
+    int offset = o->smoothing == SK_BLEU_OFFSET;
+    if (length < reference)
+        p.brevity = length > 0 ? exp(1 - reference / length) : 0;
+    if (match[0] == 0 && !offset) {  /* then no order has matches */
+        p.orders = 0;
+        return p;
+    }
+    int shown = 0;
+    for (int k = 0; k < SK_BLEU_ORDER; k++) {
+        double add = o->smoothing == SK_BLEU_ADD_K && k > 0 ? o->value : 0;
+        double m = match[k] + add, t = total[k] + add;
+        if (t == 0)
+            break;
+        shown = k + 1;
+        if (m == 0 && o->smoothing == SK_BLEU_EXP) {
+            halves *= 2;
+            p.precision[k] = 100 / (halves * t);
+        } else if (m == 0 && (o->smoothing == SK_BLEU_FLOOR || offset)) {
+            p.precision[k] = 100 * o->value / t;
+        } else {
+            p.precision[k] = 100 * m / t;
+        }
+    }
+    if (o->effective_order)
+        p.orders = shown;
     return p;
 }
 
-/* Id of a word; one that is not there is added or UNSEEN. */
-static uint32_t word_id(struct table *t, const char *text, size_t n, int add)
+double sk_bleu_value(const struct sk_bleu_options *o, const double *stats)
 {
-    uint64_t hash = XXH3_64bits(text, n);
-    size_t i = hash & t->word_mask;
-    for (; t->word[i].id != 0; i = (i + 1) & t->word_mask)
-        if (t->word[i].hash == hash && t->word[i].n == n && memcmp(t->word[i].text, text, n) == 0)
-            return t->word[i].id;
-    if (!add)
-        return UNSEEN;
-    t->word[i] = (struct word){text, n, hash, ++t->words};
-    return t->words;
-}
-
-static struct node *node_slot(struct table *t, uint32_t parent, uint32_t word)
-{
-    uint64_t key = ((uint64_t)parent << 32 | word) * 0x9E3779B97F4A7C15u;
-    size_t i = (key ^ key >> 32) & t->node_mask;
-    while (t->node[i].id != 0 && (t->node[i].parent != parent || t->node[i].word != word))
-        i = (i + 1) & t->node_mask;
-    return &t->node[i];
-}
-
-static size_t count_tokens(const char *text)
-{
-    size_t n = 0, length;
-    while (sk_token_next(&text, &length) != NULL)
-        n++;
-    return n;
-}
-
-static struct words read_words(struct table *t, const char *text, size_t n, int add)
-{
-    struct words w = {sk_xcalloc(n + 1, sizeof *w.id), n, n};
-    size_t length;
-    for (size_t i = 0; i < n; i++) {
-        const char *word = sk_token_next(&text, &length);
-        w.id[i] = word_id(t, word, length, add);
-    }
-    return w;
-}
-
-static void count_reference(struct table *t, struct words r)
-{
-    for (size_t i = 0; i < r.n; i++) {
-        uint32_t at = 0;
-        for (size_t k = i; k < r.n && k < i + SK_BLEU_ORDER; k++) {
-            struct node *s = node_slot(t, at, r.id[k]);
-            if (s->id == 0)
-                *s = (struct node){at, r.id[k], ++t->nodes, 0};
-            s->count++;
-            at = s->id;
-        }
-    }
-}
-
-/* Each match uses up one n-gram of the reference: that is the clipping. */
-static void count_matches(struct table *t, struct words h, int64_t match[SK_BLEU_ORDER])
-{
-    for (size_t i = 0; i < h.n; i++) {
-        uint32_t at = 0;
-        for (int k = 0; k < SK_BLEU_ORDER && i + (size_t)k < h.n; k++) {
-            uint32_t word = h.id[i + (size_t)k];
-            struct node *s = word == UNSEEN ? NULL : node_slot(t, at, word);
-            if (s == NULL || s->id == 0)
-                break;
-            if (s->count > 0) {
-                s->count--;
-                match[k]++;
-            }
-            at = s->id;
-        }
-    }
-}
-
-void sk_bleu_add(struct sk_bleu *b, enum sk_bleu_tokenizer t, int lowercase,
-                 const char *hypothesis, size_t nh, const char *reference, size_t nr)
-{
-    struct sk_str hyp = {0}, ref = {0}, spare = {0};
-    prepare(t, lowercase, hypothesis, nh, &hyp, &spare);
-    prepare(t, lowercase, reference, nr, &ref, &spare);
-    const char *hyp_text = hyp.len > 0 ? hyp.text : "", *ref_text = ref.len > 0 ? ref.text : "";
-    size_t n_hyp = count_tokens(hyp_text), n_ref = count_tokens(ref_text);
-
-    struct table table = {0};
-    size_t word_slots = power_above(2 * n_ref), node_slots = power_above(2 * SK_BLEU_ORDER * n_ref);
-    table.word = sk_xcalloc(word_slots, sizeof *table.word);
-    table.node = sk_xcalloc(node_slots, sizeof *table.node);
-    table.word_mask = word_slots - 1;
-    table.node_mask = node_slots - 1;
-    struct words r = read_words(&table, ref_text, n_ref, 1), h = read_words(&table, hyp_text, n_hyp, 0);
-    count_reference(&table, r);
-    count_matches(&table, h, b->match);
-    for (int k = 0; k < SK_BLEU_ORDER; k++)
-        if (n_hyp > (size_t)k)
-            b->total[k] += (int64_t)(n_hyp - (size_t)k);
-    b->hypothesis_length += (int64_t)n_hyp;
-    b->reference_length += (int64_t)n_ref;
-    b->sentences++;
-
-    free(r.id);
-    free(h.id);
-    free(table.word);
-    free(table.node);
-    sk_str_free(&hyp);
-    sk_str_free(&ref);
-    sk_str_free(&spare);
-}
-
-/* --- scores --------------------------------------------------------------------- */
-
-static double brevity_penalty(const struct sk_bleu *b)
-{
-    if (b->hypothesis_length >= b->reference_length)
-        return 1;
-    if (b->hypothesis_length == 0)
-        return 0;
-    return exp(1 - (double)b->reference_length / (double)b->hypothesis_length);
-}
-
-double sk_bleu_score(const struct sk_bleu *b)
-{
-    double sum = 0, smooth = 1;
-    if (b->match[0] == 0)            /* then no order has a match */
-        return 0;
-    for (int k = 0; k < SK_BLEU_ORDER; k++) {
-        if (b->total[k] == 0)        /* all hypotheses shorter than the order: precision 0 */
-            return 0;
-        if (b->match[k] == 0) {
-            smooth *= 2;
-            sum += log(100. / (smooth * (double)b->total[k]));
-        } else {
-            sum += log(100. * (double)b->match[k] / (double)b->total[k]);
-        }
-    }
-    return brevity_penalty(b) * exp(sum / SK_BLEU_ORDER);
-}
-
-double sk_bleu_score_floor(const struct sk_bleu *b, double offset)
-{
+    struct parts p = take_apart(o, stats);
     double sum = 0;
-    int order = 0;
-    for (; order < SK_BLEU_ORDER && b->total[order] > 0; order++) {
-        double match = b->match[order] > 0 ? (double)b->match[order] : offset;
-        if (match <= 0)
+    for (int k = 0; k < p.orders; k++) {
+        if (p.precision[k] == 0)
             return 0;
-        sum += log(100. * match / (double)b->total[order]);
+        sum += log(p.precision[k]);
     }
-    return order == 0 ? 0 : brevity_penalty(b) * exp(sum / order) / 100;
+    return p.orders == 0 ? 0 : p.brevity * exp(sum / p.orders);
 }
 
-void sk_bleu_signature(enum sk_bleu_tokenizer t, int lowercase, char *text, size_t n)
+void sk_bleu_detail(const struct sk_bleu_options *o, const double *stats, struct sk_str *out)
 {
-    snprintf(text, n, "nrefs:1|case:%s|eff:no|tok:%s|smooth:exp|version:sk-%s",
-             lowercase ? "lc" : "mixed", t == SK_BLEU_13A ? "13a" : "none", SK_VERSION);
+    struct parts p = take_apart(o, stats);
+    for (int k = 0; k < SK_BLEU_ORDER; k++)
+        sk_str_printf(out, "%s%.1f", k > 0 ? "/" : "", p.precision[k]);
+    sk_str_printf(out, " (BP = %.3f ratio = %.3f hyp_len = %.0f ref_len = %.0f)", p.brevity,
+                  stats[1] > 0 ? stats[0] / stats[1] : 0, stats[0], stats[1]);
+}
+
+void sk_bleu_signature(const struct sk_bleu_options *o, struct sk_str *out)
+{
+    static const char *const tokenizer[] = {"none", "13a", "intl", "char"};
+    static const char *const smoothing[] = {"none", "exp", "floor", "add-k", "offset"};
+    sk_str_printf(out, "case:%s|eff:%s|tok:%s|smooth:%s", o->lowercase ? "lc" : "mixed",
+                  o->effective_order ? "yes" : "no", tokenizer[o->tokenizer], smoothing[o->smoothing]);
+    if (o->smoothing >= SK_BLEU_FLOOR)
+        sk_str_printf(out, "[%.2f]", o->value);
 }

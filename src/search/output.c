@@ -19,14 +19,22 @@ enum sk_output_type sk_output_type(const char *name)
 
 /* --- JSON ------------------------------------------------------------------- */
 
+/* text is UTF-8. */
 static void put_text(struct sk_str *s, const char *text)
 {
-    json_t *v = json_string_nocheck(text);
-    char *dump = json_dumps(v, JSON_ENCODE_ANY);
-    SK_ENSURE(dump);
-    sk_str_add(s, dump, strlen(dump));
-    free(dump);
-    json_decref(v);
+    sk_str_add(s, "\"", 1);
+    for (const char *c = text; *c; c++) {
+        const char *names = "\bb\ff\nn\rr\tt\"\"\\\\", *name = names;
+        while (*name && *name != *c)
+            name += 2;
+        if (*name)
+            sk_str_printf(s, "\\%c", name[1]);
+        else if ((unsigned char)*c < 0x20)
+            sk_str_printf(s, "\\u%04x", (unsigned)*c);
+        else
+            sk_str_add(s, c, 1);
+    }
+    sk_str_add(s, "\"", 1);
 }
 
 /* The fewest digits that are read back as the same double, or the same float. */

@@ -30,6 +30,10 @@ void sk_request_json(struct sk_request *r, const char *line, size_t n)
     const char *key;
     *r = (struct sk_request){.others = json_loadb(line, n, 0, &e)};
     if (!r->others) {
+        /* What jansson quotes may end amid a character. */
+        for (char *c = e.text; *c; c++)
+            if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e)
+                *c = '?';
         r->error = sk_xprintf("no JSON: %s at byte %d", e.text, e.position);
     } else if (!json_is_object(r->others)) {
         r->error = sk_xstrdup("no JSON object");

@@ -13,7 +13,6 @@
 #include "base/mem.h"
 #include "base/msg.h"
 #include "base/path.h"
-#include "base/pool.h"
 #include "model/params_file.h"
 #include "train/memory.h"
 #include "train/prepare.h"
@@ -72,14 +71,13 @@ static double covered(int64_t unknown, int64_t tokens)
 static int describe(const struct sk_train_options *o, const struct sk_train_plan *p, const struct sk_train_data *d)
 {
     const struct sk_corpus_stats *s = sk_corpus_stats(d->train);
-    const char *why = NULL;
     struct sk_batch_limits limits;
     int64_t batches, learned, params = count_params(o, d, &learned);
     if (params < 0 || sk_train_limits(&limits, o, p, s, sk_corpus_stats(d->validation)) < 0)
         return -1;
-    struct sk_device *dev = sk_ops_cpu.open(o->threads ? o->threads : sk_cpu_count(), &why);
+    struct sk_device *dev = sk_device_open(&sk_ops_cpu, o->threads, o->dtype);
     if (!dev)
-        return sk_fail(SK_EXIT_NO, "the CPU cannot be used: %s", why);
+        return -1;
     size_t memory = sk_memory_predict(o, p, &d->config.model, s, sk_corpus_stats(d->validation), &limits, &sk_ops_cpu,
                                       dev);
     sk_ops_cpu.close(dev);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/msg.h"
+#include "math/ops.h"
 #include "train/prepared.h"
 
 #define AT(field) offsetof(struct sk_train_options, field)
@@ -69,9 +70,9 @@ static const struct sk_opt options[] = {
 
     HEADING("Model"),
     {.name = "encoder", .type = SK_OPT_CHOICE, .offset = AT(encoder), .initial = "transformer",
-     .choices = "transformer", .help = "Architecture."},
+     .choices = "transformer|rnn", .help = "Architecture; --encoder and --decoder are of one kind."},
     {.name = "decoder", .type = SK_OPT_CHOICE, .offset = AT(decoder), .initial = "transformer",
-     .choices = "transformer", .help = "Architecture."},
+     .choices = "transformer|rnn", .help = "Architecture; --encoder and --decoder are of one kind."},
     {.name = "num-layers", .type = SK_OPT_INT_PAIR, .offset = AT(num_layers), .initial = "6:6", .min = 1, .max = 64,
      .value = "E:D", .help = "Layers of encoder and decoder."},
     {.name = "transformer-model-size", .type = SK_OPT_INT_PAIR, .offset = AT(model_size), .initial = "512:512",
@@ -88,8 +89,40 @@ static const struct sk_opt options[] = {
      .value = "E:D", .help = "What stands before each sub-layer: n (layer norm), d (dropout), r (residual)."},
     {.name = "transformer-postprocess", .type = SK_OPT_STRING_PAIR, .offset = AT(postprocess), .initial = "dr:dr",
      .value = "E:D", .help = "What stands after each sub-layer."},
+    {.name = "rnn-cell-type", .type = SK_OPT_CHOICE, .offset = AT(rnn_cell), .initial = "lstm", .choices = "lstm|gru",
+     .help = "Cells of the RNN."},
+    {.name = "rnn-num-hidden", .type = SK_OPT_INT, .offset = AT(rnn_hidden), .initial = "1024", .min = 2, .max = 65536,
+     .value = "N", .help = "Units of each layer of the RNN; even."},
+    {.name = "rnn-residual-connections", .type = SK_OPT_FLAG, .offset = AT(rnn_residual),
+     .help = "Layers from --rnn-first-residual-layer on add their input to what they give out."},
+    {.name = "rnn-first-residual-layer", .type = SK_OPT_INT, .offset = AT(rnn_first_residual), .initial = "2",
+     .min = 2, .max = 64, .value = "N", .help = "Counted from 1."},
+    {.name = "rnn-decoder-state-init", .type = SK_OPT_CHOICE, .offset = AT(rnn_start), .initial = "last",
+     .choices = "last|avg|zero", .help = "What the decoder's first states are made of: the encoder's last output, the "
+     "mean of all, or nothing."},
+    {.name = "rnn-attention-type", .type = SK_OPT_CHOICE, .offset = AT(rnn_attention), .initial = "mlp",
+     .choices = "mlp|dot|bilinear", .help = "How the decoder scores source positions."},
+    {.name = "rnn-attention-num-hidden", .type = SK_OPT_INT, .offset = AT(rnn_attention_hidden), .initial = "0",
+     .min = 0, .max = 65536, .value = "N", .help = "Width of mlp and dot attention; 0: --rnn-num-hidden."},
+    {.name = "rnn-scale-dot-attention", .type = SK_OPT_FLAG, .offset = AT(rnn_scale_dot),
+     .help = "Divide dot attention's scores by the square root of its width."},
+    {.name = "rnn-attention-in-upper-layers", .type = SK_OPT_FLAG, .offset = AT(rnn_upper),
+     .help = "The first decoder layer asks, the layers above read the answer (as GNMT does)."},
+    {.name = "layer-normalization", .type = SK_OPT_FLAG, .offset = AT(layer_normalization),
+     .help = "RNN: normalize mlp attention, the attentional hidden layer, and first states."},
+    {.name = "rnn-dropout-inputs", .type = SK_OPT_STRING_PAIR, .offset = AT(rnn_dropout_inputs), .initial = "0:0",
+     .value = "E:D", .help = "Dropout of what each layer reads, one mask a sentence."},
+    {.name = "rnn-dropout-states", .type = SK_OPT_STRING_PAIR, .offset = AT(rnn_dropout_states), .initial = "0:0",
+     .value = "E:D", .help = "Dropout of the states h that each layer continues from, one mask a sentence."},
+    {.name = "rnn-decoder-hidden-dropout", .type = SK_OPT_FLOAT, .offset = AT(rnn_dropout_hidden), .initial = "0.2",
+     .min = 0, .max = 0.99, .value = "P", .help = "Dropout of what the attentional hidden layer reads."},
+    {.name = "rnn-forget-bias", .type = SK_OPT_FLOAT, .offset = AT(rnn_forget_bias), .initial = "0", .min = -1e6,
+     .max = 1e6, .value = "X", .help = "Where the bias of LSTM forget gates starts."},
+    {.name = "rnn-h2h-init", .type = SK_OPT_CHOICE, .offset = AT(rnn_h2h_init), .initial = "orthogonal",
+     .choices = "orthogonal|orthogonal_stacked|default", .help = "Initialisation of recurrent weights: orthonormal "
+     "columns times sqrt(2), an identity matrix for each gate, or as other weights."},
     {.name = "num-embed", .type = SK_OPT_INT_PAIR, .offset = AT(num_embed), .initial = "0:0", .min = 0, .max = 65536,
-     .value = "S:T", .help = "Width of the embeddings; must be the model's; 0: is."},
+     .value = "S:T", .help = "Width of the embeddings. Transformer: must be the model's; 0: is. RNN: 0 means 512."},
     {.name = "weight-tying", .type = SK_OPT_FLAG, .offset = AT(weight_tying),
      .help = "Share embeddings and output weights as --weight-tying-type says."},
     {.name = "weight-tying-type", .type = SK_OPT_CHOICE, .offset = AT(weight_tying_type), .initial = "trg_softmax",
@@ -170,6 +203,9 @@ static const struct sk_opt options[] = {
      .initial = "1.0", .min = -1e30, .max = 1e30, .value = "X", .help = "Threshold; 0 or less: no clipping."},
     {.name = "seed", .type = SK_OPT_LONG, .offset = AT(seed), .initial = "13", .min = 0, .max = VERY_MANY,
      .value = "N", .help = "Seed of initialisation, data order and dropout."},
+    {.name = "dtype", .type = SK_OPT_CHOICE, .offset = AT(dtype), .initial = "float32", .choices = SK_DTYPES_TRAINING,
+     .help = "Numbers that matrix products multiply. All else is float32: sums, parameters, files. bfloat16 is nearly "
+     "twice as fast where the processor has instructions for it, and the same elsewhere."},
 
     HEADING("Checkpoints and the end"),
     {.name = "checkpoint-frequency", .type = SK_OPT_INT, .offset = AT(checkpoint_frequency), .initial = "4000",

@@ -8,7 +8,6 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
-#include "base/pool.h"
 #include "model/params_file.h"
 #include "modeldir/paths.h"
 #include "train/loop.h"
@@ -19,13 +18,11 @@
 
 static int open_device(struct sk_trainer *t)
 {
-    const char *why = NULL;
     char text[256];
-    int threads = t->o->threads ? t->o->threads : sk_cpu_count();
     t->ops = &sk_ops_cpu;
-    t->dev = t->ops->open(threads, &why);
+    t->dev = sk_device_open(t->ops, t->o->threads, t->o->dtype);
     if (!t->dev)
-        return sk_fail(SK_EXIT_NO, "the CPU cannot be used: %s", why);
+        return -1;
     t->ops->describe(t->dev, text, sizeof text);
     sk_info("Training Device(s): %s", text);
     return 0;

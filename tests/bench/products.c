@@ -1,5 +1,5 @@
 /* products.c - GFLOP/s of the cpu backend's products, and their share of what
- * the registers alone could do. Usage: products [THREADS [T]] */
+ * the registers alone could do. Usage: products [THREADS [T [bfloat16]]] */
 #include <immintrin.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +99,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "products: %s\n", why);
         return 1;
     }
+    if (argc > 3 && strcmp(argv[3], "bfloat16") == 0 && (why = ops->set_dtype(dev, SK_BFLOAT16)))
+        fprintf(stderr, "products: %s\n", why);
     char text[100];
     ops->describe(dev, text, sizeof text);
     peak = threads * register_peak();

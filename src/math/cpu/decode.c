@@ -42,16 +42,22 @@ struct cross_job {
     float *context;
     const float *q, *keys, *values;
     size_t place;
-    int H, D, W;
+    int H, D, W, G;
     const int32_t *first, *slot, *n;
 };
+enum { CROSS_GROUPS = 4 };               /* of a part */
 
-static void cross_part(void *ctx, int g, int thread)
+/* What is read long before it is used: into the second cache. */
+static void fetch(const float *p, size_t n)
 {
-    const struct cross_job *j = ctx;
+    for (size_t i = 0; i < n; i += 16)
+        __builtin_prefetch(p + i, 0, 2);
+}
+
+static void cross_group(const struct cross_job *j, int g, float *s)
+{
     size_t at = (size_t)j->slot[g] * j->place, D = (size_t)j->D;
     int row = j->first[g], left = j->first[g + 1] - row;
-    float *s = sk_cpu_scratch(j->dev, thread, SK_QUERIES * (size_t)j->W * sizeof *s);
     /* as few calls as can be, of nearly the same size */
     for (int calls = parts_of(left, SK_QUERIES); left > 0; calls--) {
         int m = parts_of(left, calls);
@@ -62,12 +68,27 @@ static void cross_part(void *ctx, int g, int thread)
     }
 }
 
+static void cross_part(void *ctx, int part, int thread)
+{
+    const struct cross_job *j = ctx;
+    int g = part * CROSS_GROUPS, end = least(j->G, g + CROSS_GROUPS);
+    float *s = sk_cpu_scratch(j->dev, thread, SK_QUERIES * (size_t)j->W * sizeof *s);
+    for (; g < end; g++) {
+        if (g + 1 < end) {
+            size_t at = (size_t)j->slot[g + 1] * j->place, D = (size_t)j->D;
+            fetch(j->keys + at, D * (size_t)sk_round_up(j->n[g + 1], 16));
+            fetch(j->values + at, D * (size_t)j->n[g + 1]);
+        }
+        cross_group(j, g, s);
+    }
+}
+
 void sk_cpu_attention_cross(struct sk_device *dev, float *context, const float *q, const float *keys,
                             const float *values, int W, int H, int D, int G, const int32_t *first,
                             const int32_t *slot, const int32_t *n)
 {
-    struct cross_job j = {dev, context, q, keys, values, (size_t)W * (size_t)D, H, D, W, first, slot, n};
-    sk_pool_run(dev->pool, G, cross_part, &j);
+    struct cross_job j = {dev, context, q, keys, values, (size_t)W * (size_t)D, H, D, W, G, first, slot, n};
+    sk_pool_run(dev->pool, parts_of(G, CROSS_GROUPS), cross_part, &j);
 }
 
 struct self_job {
@@ -78,7 +99,7 @@ struct self_job {
     const int32_t *const *index;
     const int32_t *n;
 };
-enum { SELF_ROWS = 4 };                  /* of a part */
+enum { SELF_ROWS = 16 };                 /* of a part: rows of a sentence have cells in common */
 
 static void self_part(void *ctx, int part, int thread)
 {
@@ -134,7 +155,7 @@ void sk_cpu_output_top(struct sk_device *dev, const struct sk_top *top, const fl
     float *logits = sk_cpu_shared(dev, SK_SLOT_LOGITS, ld * (size_t)least(R, CHUNK) * sizeof *logits);
     for (int r = 0; r < R; r += CHUNK) {
         struct top_job j = {dev, top, logits, ld, V, least(CHUNK, R - r), r, 0};
-        sk_cpu_product(dev, logits, ld, x + (size_t)r * (size_t)w->K, (size_t)w->K, w->forward, j.rows, V, w->K, 0, bias);
+        sk_cpu_forward(dev, logits, ld, x + (size_t)r * (size_t)w->K, w, j.rows, bias);
         sk_pool_run(dev->pool, parts_of(j.rows, TOP_ROWS), top_part, &j);
     }
 }

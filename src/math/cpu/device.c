@@ -17,6 +17,8 @@ struct sk_device *sk_cpu_open(int threads, const char **why)
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                __builtin_cpu_supports("avx512cd");
     dev->isa = wide ? SK_ISA_AVX512 : SK_ISA_AVX2;
+    dev->bf16 = wide && __builtin_cpu_supports("avx512bf16");
+    dev->vnni = wide && __builtin_cpu_supports("avx512vnni");
     dev->threads = threads < 1 ? 1 : threads;
     dev->pool = sk_pool_new(dev->threads);
     dev->scratch = sk_xcalloc((size_t)dev->threads, sizeof *dev->scratch);
@@ -36,9 +38,18 @@ void sk_cpu_close(struct sk_device *dev)
     free(dev);
 }
 
+const char *sk_cpu_set_dtype(struct sk_device *dev, enum sk_dtype dtype)
+{
+    dev->dtype = dtype;
+    if (dtype == SK_BFLOAT16 && !(dev->isa == SK_ISA_AVX512 && dev->bf16))
+        return "this processor has no bfloat16 instructions: results are as elsewhere, but no sooner than in float32";
+    return NULL;
+}
+
 void sk_cpu_describe(const struct sk_device *dev, char *text, size_t n)
 {
-    snprintf(text, n, "cpu: %s, %d thread%s", dev->isa == SK_ISA_AVX512 ? "AVX-512" : "AVX2",
+    static const char *const dtype[] = { "", ", bfloat16", ", int8" };
+    snprintf(text, n, "cpu: %s%s, %d thread%s", dev->isa == SK_ISA_AVX512 ? "AVX-512" : "AVX2", dtype[dev->dtype],
              dev->threads, dev->threads == 1 ? "" : "s");
 }
 

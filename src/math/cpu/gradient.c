@@ -17,9 +17,11 @@ struct sum_job {
     struct sk_device *dev;
     const struct sk_weight_sum *sum;
     struct geometry g;
+    const struct sk_kernels *kernels;
     const float *dy, *panels;
     size_t ldy;
     int row0, row1, leaf0, leaf1;
+    int depth;                           /* elements of a panel: each leaf's own */
     int done;                            /* leaves complete after this call */
 };
 
@@ -103,11 +105,11 @@ static void sum_part(void *ctx, int part, int thread)
     const struct sk_weight_sum *s = j->sum;
     const struct geometry *g = &j->g;
     const int32_t *first = s->leaves.row;
-    int depth = levels(s->leaves.n), width = sk_width(j->dev), span = j->row1 - j->row0;
+    int depth = levels(s->leaves.n), width = sk_width(j->dev), at = 0;
     int n = part / g->across * g->rows, k = part % g->across * g->columns;
     int rows = least(g->rows, s->N - n);
     int columns = least(g->columns, sk_round_up(s->K, width) - k);
-    size_t bytes = g->floats * sizeof(float), panel = (size_t)span * (size_t)width;
+    size_t bytes = g->floats * sizeof(float), panel = (size_t)j->depth * (size_t)width;
 
     float *tiles = sk_cpu_scratch(j->dev, thread, scratch_size(g, depth) * sizeof *tiles);
     float *a = tiles + (size_t)(1 + depth) * g->floats, *now = tiles, *level_tile[32];
@@ -122,11 +124,14 @@ static void sum_part(void *ctx, int part, int thread)
         else
             memset(now, 0, bytes);
         float *db = s->db && k == 0 ? now + (size_t)g->rows * (size_t)g->columns : NULL;
-        if (r1 > r0)
-            SK_ISA_PICK(j->dev, sk_leaf_tile)(now, db, j->dy + (size_t)(r0 - j->row0) * j->ldy + n, j->ldy,
-                                              j->panels + (size_t)(k / width) * panel +
-                                              (size_t)(r0 - j->row0) * (size_t)width,
-                                              panel, rows, columns, (size_t)g->columns, r1 - r0, begun, a);
+        if (r1 > r0) {
+            unsigned mode = sk_flush_begin(j->kernels);
+            j->kernels->leaf_tile(now, db, j->dy + (size_t)(r0 - j->row0) * j->ldy + n, j->ldy,
+                                  j->panels + (size_t)(k / width) * panel + (size_t)at * (size_t)width,
+                                  panel, rows, columns, (size_t)g->columns, r1 - r0, begun, a);
+            sk_flush_end(mode);
+            at += sk_elements(j->kernels, r1 - r0);
+        }
         if (cut) {
             memcpy(kept(j, part, 0), now, bytes);
             break;
@@ -148,28 +153,54 @@ static void sum_part(void *ctx, int part, int thread)
             memcpy(kept(j, part, 1 + l), level_tile[l], bytes);
 }
 
-struct pack_job { struct sk_device *dev; float *panels; const float *x; int rows, K; };
-
+/* Packing x: at most PACK_ROWS rows of one leaf a part. */
 enum { PACK_ROWS = 64 };
+
+struct pack_job { const struct sum_job *sum; float *panels; const float *x; int K, width; };
+
+/* Rows of a leaf that this call has. */
+static int rows_of(const struct sum_job *j, int leaf, int *r0)
+{
+    const int32_t *first = j->sum->leaves.row;
+    *r0 = most(first[leaf], j->row0);
+    int r1 = least(first[leaf + 1], j->row1);
+    return r1 > *r0 ? r1 - *r0 : 0;
+}
 
 static void pack_part(void *ctx, int part, int thread)
 {
-    const struct pack_job *j = ctx;
-    int r0 = part * PACK_ROWS;
+    const struct pack_job *p = ctx;
+    const struct sum_job *j = p->sum;
+    int leaf = j->leaf0, at = 0, r0, rows = rows_of(j, leaf, &r0);
     (void)thread;
-    SK_ISA_PICK(j->dev, sk_pack)(j->panels, j->x, (size_t)j->K, j->K, j->rows, r0, least(r0 + PACK_ROWS, j->rows));
+    for (; part >= count(rows, PACK_ROWS); rows = rows_of(j, ++leaf, &r0)) {
+        part -= count(rows, PACK_ROWS);
+        at += sk_elements(j->kernels, rows);
+    }
+    int skip = part * PACK_ROWS;
+    at += skip / j->kernels->values;
+    j->kernels->pack(p->panels + (size_t)at * (size_t)p->width, (size_t)j->depth * (size_t)p->width,
+                     p->x + (size_t)(r0 - j->row0 + skip) * (size_t)p->K, (size_t)p->K, p->K,
+                     least(PACK_ROWS, rows - skip));
 }
 
 void sk_cpu_weight_sum(struct sk_device *dev, const struct sk_weight_sum *sum, const float *dy, size_t ldy,
                        const float *x, int row0, int row1, int leaf0, int leaf1)
 {
-    int rows = row1 - row0;
-    struct pack_job pack = { dev, NULL, x, rows, sum->K };
-    pack.panels = sk_cpu_shared(dev, SK_SLOT_PANELS, sk_panels_size(dev, sum->K, rows) * sizeof(float));
-    sk_pool_run(dev->pool, count(rows, PACK_ROWS), pack_part, &pack);
+    struct sum_job j = { .dev = dev, .sum = sum, .g = geometry(dev, sum->N, sum->K), .kernels = sk_kernels(dev),
+                         .dy = dy, .ldy = ldy, .row0 = row0, .row1 = row1, .leaf0 = leaf0, .leaf1 = leaf1,
+                         .done = leaf1 };
+    int parts = 0, r0;
+    for (int l = leaf0; l < leaf1; l++) {
+        int rows = rows_of(&j, l, &r0);
+        parts += count(rows, PACK_ROWS);
+        j.depth += sk_elements(j.kernels, rows);
+    }
+    struct pack_job pack = { &j, NULL, x, sum->K, sk_width(dev) };
+    pack.panels = sk_cpu_shared(dev, SK_SLOT_PANELS, sk_panels_size(dev, sum->K, j.depth) * sizeof(float));
+    sk_pool_run(dev->pool, parts, pack_part, &pack);
 
-    struct sum_job j = { dev, sum, geometry(dev, sum->N, sum->K), dy, pack.panels, ldy,
-                         row0, row1, leaf0, leaf1, leaf1 };
+    j.panels = pack.panels;
     if (sum->leaves.row[leaf1] > row1)
         j.done--;
     sk_pool_run(dev->pool, j.g.down * j.g.across, sum_part, &j);

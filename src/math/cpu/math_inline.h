@@ -54,17 +54,51 @@ SK_INLINE sk_v16 sk_load_part16(const float *p, int n, float fill) {
 SK_INLINE void sk_store_part16(float *p, int n, sk_v16 a) {
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), a);
 }
-/* 2^n for lanes n that hold integers in -126..127 */
-SK_INLINE sk_v16 sk_pow2_16(sk_v16 n) {
-    __m512i e = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(e, 23));
-}
 /* x = m * 2^e, 0.75 <= m < 1.5, for finite normal x > 0 */
 SK_INLINE sk_v16 sk_split16(sk_v16 x, sk_v16 *e) {
     __m512i i = _mm512_castps_si512(x);
     __m512i n = _mm512_srai_epi32(_mm512_sub_epi32(i, _mm512_set1_epi32(0x3f400000)), 23);
     *e = _mm512_cvtepi32_ps(n);
     return _mm512_castsi512_ps(_mm512_sub_epi32(i, _mm512_slli_epi32(n, 23)));
+}
+/* Nearest bfloat16, ties to even; subnormals become zeros, NaN quiet. */
+SK_INLINE sk_v16 sk_narrow16(sk_v16 a) {
+    const __m512i low = _mm512_set1_epi32(0xffff), one = _mm512_set1_epi32(1);
+    __m512i i = _mm512_castps_si512(a), size = _mm512_and_epi32(i, _mm512_set1_epi32(0x7fffffff));
+    __m512i odd = _mm512_and_epi32(_mm512_srli_epi32(i, 16), one);
+    __m512i near = _mm512_add_epi32(_mm512_add_epi32(i, _mm512_set1_epi32(0x7fff)), odd);
+    __mmask16 nan = _mm512_cmpgt_epi32_mask(size, _mm512_set1_epi32(0x7f800000));
+    __mmask16 tiny = _mm512_cmplt_epi32_mask(size, _mm512_set1_epi32(0x00800000));
+    near = _mm512_mask_or_epi32(near, nan, i, _mm512_set1_epi32(0x00400000));
+    near = _mm512_mask_and_epi32(near, tiny, i, _mm512_set1_epi32(INT32_MIN));
+    return _mm512_castsi512_ps(_mm512_andnot_epi32(low, near));
+}
+/* Lane j of r[i] becomes lane i of r[j]. */
+SK_INLINE void sk_turn16(sk_v16 r[16])
+{
+    sk_v16 t[16], u[16];
+    for (int i = 0; i < 8; i++) {
+        t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4) {
+        __m512d a = _mm512_castps_pd(t[i]), b = _mm512_castps_pd(t[i + 1]);
+        __m512d c = _mm512_castps_pd(t[i + 2]), d = _mm512_castps_pd(t[i + 3]);
+        u[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+        u[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+        u[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+        u[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
+    }
+    /* u[4 i + c]: quarter l holds column 4 l + c of rows 4 i .. 4 i + 3 */
+    for (int c = 0; c < 4; c++) {
+        sk_v16 even0 = _mm512_shuffle_f32x4(u[c], u[4 + c], 0x88), odd0 = _mm512_shuffle_f32x4(u[c], u[4 + c], 0xdd);
+        sk_v16 even1 = _mm512_shuffle_f32x4(u[8 + c], u[12 + c], 0x88);
+        sk_v16 odd1 = _mm512_shuffle_f32x4(u[8 + c], u[12 + c], 0xdd);
+        r[c] = _mm512_shuffle_f32x4(even0, even1, 0x88);
+        r[4 + c] = _mm512_shuffle_f32x4(odd0, odd1, 0x88);
+        r[8 + c] = _mm512_shuffle_f32x4(even0, even1, 0xdd);
+        r[12 + c] = _mm512_shuffle_f32x4(odd0, odd1, 0xdd);
+    }
 }
 SK_INLINE __m256 sk_low8(sk_v16 a) { return _mm512_castps512_ps256(a); }
 SK_INLINE __m256 sk_high8(sk_v16 a) {
@@ -166,12 +200,72 @@ SK_INLINE __m256 sk_split8(__m256 x, __m256 *e) {
 SK_INLINE sk_v16 sk_split16(sk_v16 x, sk_v16 *e) {
     return SK_PAIR(sk_v16, sk_split8(x.lo, &e->lo), sk_split8(x.hi, &e->hi));
 }
+SK_INLINE __m256 sk_narrow8(__m256 a) {
+    const __m256i low = _mm256_set1_epi32(0xffff), one = _mm256_set1_epi32(1);
+    __m256i i = _mm256_castps_si256(a), size = _mm256_and_si256(i, _mm256_set1_epi32(0x7fffffff));
+    __m256i odd = _mm256_and_si256(_mm256_srli_epi32(i, 16), one);
+    __m256i near = _mm256_add_epi32(_mm256_add_epi32(i, _mm256_set1_epi32(0x7fff)), odd);
+    __m256i nan = _mm256_cmpgt_epi32(size, _mm256_set1_epi32(0x7f800000));
+    __m256i tiny = _mm256_cmpgt_epi32(_mm256_set1_epi32(0x00800000), size);
+    near = _mm256_blendv_epi8(near, _mm256_or_si256(i, _mm256_set1_epi32(0x00400000)), nan);
+    near = _mm256_blendv_epi8(near, _mm256_and_si256(i, _mm256_set1_epi32(INT32_MIN)), tiny);
+    return _mm256_castsi256_ps(_mm256_andnot_si256(low, near));
+}
+/* Nearest bfloat16, ties to even; subnormals become zeros, NaN quiet. */
+SK_INLINE sk_v16 sk_narrow16(sk_v16 a) { return SK_PAIR(sk_v16, sk_narrow8(a.lo), sk_narrow8(a.hi)); }
+SK_INLINE void sk_turn8(__m256 r[8])
+{
+    __m256 t[8], u[8];
+    for (int i = 0; i < 4; i++) {
+        t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4) {
+        u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+        u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+        u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    for (int c = 0; c < 4; c++) {
+        r[c] = _mm256_permute2f128_ps(u[c], u[4 + c], 0x20);
+        r[4 + c] = _mm256_permute2f128_ps(u[c], u[4 + c], 0x31);
+    }
+}
+
+/* Lane j of r[i] becomes lane i of r[j]. */
+SK_INLINE void sk_turn16(sk_v16 r[16])
+{
+    __m256 a[8], b[8], c[8], d[8];
+    for (int i = 0; i < 8; i++) {
+        a[i] = r[i].lo;
+        b[i] = r[i].hi;
+        c[i] = r[8 + i].lo;
+        d[i] = r[8 + i].hi;
+    }
+    sk_turn8(a);
+    sk_turn8(b);
+    sk_turn8(c);
+    sk_turn8(d);
+    for (int i = 0; i < 8; i++) {
+        r[i] = (sk_v16){a[i], c[i]};
+        r[8 + i] = (sk_v16){b[i], d[i]};
+    }
+}
 SK_INLINE __m256 sk_low8(sk_v16 a) { return a.lo; }
 SK_INLINE __m256 sk_high8(sk_v16 a) { return a.hi; }
 
 #endif
 
 SK_INLINE sk_v16 sk_zero16(void) { return sk_set16(0.0f); }
+
+/* to[e * ldto + i] = from[i * ldfrom + e], i < 16, e < n <= 16; reads 16 x 16. */
+SK_INLINE void sk_turn(float *to, size_t ldto, const float *from, size_t ldfrom, int n) {
+    sk_v16 r[16];
+    for (int i = 0; i < 16; i++) r[i] = sk_load16(from + (size_t)i * ldfrom);
+    sk_turn16(r);
+    for (int e = 0; e < 16; e++)
+        if (e < n) sk_store16(to + (size_t)e * ldto, r[e]);
+}
 
 /* Sum of the lanes by a fixed tree: i with i + 8, then 4, 2, 1 apart. */
 SK_INLINE float sk_sum16(sk_v16 a) {
@@ -192,8 +286,19 @@ SK_INLINE float sk_max16(sk_v16 a) {
 /* The first lane. */
 SK_INLINE float sk_first16(sk_v16 a) { return _mm_cvtss_f32(_mm256_castps256_ps128(sk_low8(a))); }
 
-/* e^x: 2^n e^r, |r| <= ln 2 / 2. Two factors 2^a 2^b make results near the
- * ends of the range (subnormal, infinite) right as well. */
+/* p * 2^n, rounded once, for p near 1 and integers n from -151 to 129. Without
+ * an instruction for it, two factors make results near the ends of the range
+ * (subnormal, infinite) right as well. */
+#ifdef __AVX512F__
+SK_INLINE sk_v16 sk_scale16(sk_v16 p, sk_v16 n) { return _mm512_scalef_ps(p, n); }
+#else
+SK_INLINE sk_v16 sk_scale16(sk_v16 p, sk_v16 n) {
+    sk_v16 half = sk_round16(sk_mul16(n, sk_set16(0.5f)));
+    return sk_mul16(sk_mul16(p, sk_pow2_16(half)), sk_pow2_16(sk_sub16(n, half)));
+}
+#endif
+
+/* e^x: 2^n e^r, |r| <= ln 2 / 2. */
 SK_INLINE sk_v16 sk_exp16(sk_v16 x) {
     x = sk_smaller16(sk_set16(89.0f), sk_larger16(sk_set16(-104.0f), x));
     sk_v16 n = sk_round16(sk_mul16(x, sk_set16(1.44269504088896341f)));
@@ -207,8 +312,7 @@ SK_INLINE sk_v16 sk_exp16(sk_v16 x) {
     p = sk_fma16(p, r, sk_set16(0.5f));
     p = sk_fma16(p, r, sk_set16(1.0f));
     p = sk_fma16(p, r, sk_set16(1.0f));
-    sk_v16 half = sk_round16(sk_mul16(n, sk_set16(0.5f)));
-    return sk_mul16(sk_mul16(p, sk_pow2_16(half)), sk_pow2_16(sk_sub16(n, half)));
+    return sk_scale16(p, n);
 }
 
 /* Natural logarithm; -inf at 0, NaN below. With s = (m - 1) / (m + 1),

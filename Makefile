@@ -26,6 +26,7 @@ LIBS := -lz -ljansson -luuid -lxxhash -lpthread -ldl -lm
 ISA_FLAGS.v3 := -O3 -DSK_ISA=v3 -march=x86-64-v3
 ISA_FLAGS.v4 := -O3 -DSK_ISA=v4 -march=x86-64-v4 -mprefer-vector-width=512
 ISA_FLAGS.bf16 := -O3 -march=x86-64-v4 -mavx512bf16 -mprefer-vector-width=512
+ISA_FLAGS.vnni := -O3 -march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512
 
 ifeq ($(SAN),)
 B := .build
@@ -68,7 +69,7 @@ endef
 $(B)/objects: FORCE
 	$(call kept,$(OBJ))
 $(B)/flags: FORCE
-	$(call kept,'$(subst ','\'',$(COMPILE) $(ISA_FLAGS.v3) $(ISA_FLAGS.v4) $(ISA_FLAGS.bf16))')
+	$(call kept,'$(subst ','\'',$(COMPILE) $(ISA_FLAGS.v3) $(ISA_FLAGS.v4) $(ISA_FLAGS.bf16) $(ISA_FLAGS.vnni))')
 
 # Says which package lacks before the compiler drowns it in errors.
 HEADERS := zlib.h=zlib1g-dev jansson.h=libjansson-dev uuid/uuid.h=uuid-dev xxhash.h=libxxhash-dev
@@ -94,6 +95,10 @@ $(B)/%_bf16.o: %_bf16.c $(B)/flags | .build/headers
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  CC  $@')
 	$(Q)$(COMPILE) $(ISA_FLAGS.bf16) -MMD -MP -c -o $@ $<
+$(B)/%_vnni.o: %_vnni.c $(B)/flags | .build/headers
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CC  $@')
+	$(Q)$(COMPILE) $(ISA_FLAGS.vnni) -MMD -MP -c -o $@ $<
 $(B)/%.o: %.c $(B)/flags | .build/headers
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  CC  $@')
@@ -154,8 +159,10 @@ quickstart:
 	@$(MAKE) --no-print-directory $(JOBS) all
 	@contrib/quickstart
 
+# make bench PARTS="train translate": tests/bench/run --help lists the parts
+PARTS ?=
 bench: all
-	@if [ -x tests/bench/run ]; then tests/bench/run; else echo "make: there is no tests/bench/run" >&2; exit 1; fi
+	@tests/bench/run $(PARTS)
 
 # Completion asks the programs themselves; bash-completion looks for a file
 # under each program's name.

@@ -1,5 +1,4 @@
 /* sk-average - the mean of checkpoints' parameters. */
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +8,7 @@
 #include "base/opt.h"
 #include "modeldir/average.h"
 #include "modeldir/paths.h"
+#include "modeldir/protect.h"
 
 struct options {
     const char *output, *strategy, *metric;
@@ -19,14 +19,14 @@ struct options {
 static const struct sk_opt table[] = {
     {.name = "output", .letter = 'o', .type = SK_OPT_STRING, .offset = FIELD(output), .value = "FILE",
      .help = "Parameters to write; may be one of the files read.", .flags = SK_OPT_REQUIRED},
-    {.name = "num-checkpoints", .letter = 'n', .type = SK_OPT_INT, .offset = FIELD(n), .initial = "4", .min = 1,
-     .max = 100000, .value = "N", .help = "Most checkpoints of MODEL_DIR to average."},
-    {.name = "strategy", .type = SK_OPT_CHOICE, .offset = FIELD(strategy), .initial = "best",
+    {.name = "num-checkpoints", .letter = 'n', .type = SK_OPT_INT, .offset = FIELD(n), .min = 1,
+     .max = 100000, .value = "N", .help = "Most checkpoints of MODEL_DIR to average. Default: 4."},
+    {.name = "strategy", .type = SK_OPT_CHOICE, .offset = FIELD(strategy),
      .choices = "best|last|lifespan", .help = "Checkpoints of MODEL_DIR to average: the best ones, the last ones up "
-     "to the best, those that stayed the best one longest."},
-    {.name = "metric", .type = SK_OPT_CHOICE, .offset = FIELD(metric), .initial = "perplexity",
+     "to the best, those that stayed the best one longest. Default: best."},
+    {.name = "metric", .type = SK_OPT_CHOICE, .offset = FIELD(metric),
      .choices = "perplexity|accuracy|length-ratio-mse|bleu|chrf|rouge1",
-     .help = "Validation metric that says which checkpoints are better."},
+     .help = "Validation metric that says which checkpoints are better. Default: perplexity."},
     {.name = "quiet", .letter = 'q', .type = SK_OPT_FLAG, .offset = FIELD(quiet), .help = "Only errors on stderr."},
     {0}};
 
@@ -44,20 +44,6 @@ static int is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* The training's own files are never replaced: a resume would find them
- * damaged. A link (params.best) means the file it points to. */
-static void protect(const char *dir, const char *output)
-{
-    char real_dir[PATH_MAX], real[PATH_MAX];
-    if (!realpath(dir, real_dir) || !realpath(output, real)) return;
-    char *slash = strrchr(real, '/');
-    size_t n = strlen("params.");
-    *slash = '\0';
-    if (!strcmp(real, real_dir) && !strncmp(slash + 1, "params.", n) &&
-        slash[1 + n + strspn(slash + 1 + n, "0123456789")] == '\0' && slash[1 + n])
-        sk_opt_misuse("--output %s is checkpoint %s of %s: give another name", output, slash + 1, dir);
-}
-
 static int nothing_found(const struct options *o, const char *dir, int lines, int gone)
 {
     if (!lines)
@@ -70,15 +56,29 @@ static int nothing_found(const struct options *o, const char *dir, int lines, in
                    "translations, --metrics of sk-train-shard says what training computes", dir, o->metric);
 }
 
-/* The checkpoints to average: how many, or -1. */
-static int choose(const struct options *o, const char *dir, struct sk_point *chosen)
+/* Removes those out of `gone` from a list of n: how many are left. */
+static int without_gone(int *list, int n, const int *gone, int n_gone)
+{
+    int left = 0;
+    for (int i = 0; i < n; i++) {
+        int is_gone = 0;
+        for (int k = 0; k < n_gone; k++) is_gone |= list[i] == gone[k];
+        if (!is_gone) list[left++] = list[i];
+    }
+    return left;
+}
+
+/* The checkpoints to average, none of which is in `absent`: how many, or -1. */
+static int choose(const struct options *o, const char *dir, const int *absent, int n_absent, struct sk_point *chosen)
 {
     struct sk_metrics t;
     struct sk_point *points = NULL;
     int *there = NULL, n_there, n = -1, without = 0, gone = 0;
     if (sk_metrics_load(&t, dir)) return -1;
-    if ((n_there = sk_md_list(dir, "params", &there)) >= 0)
+    if ((n_there = sk_md_list(dir, "params", &there)) >= 0) {
+        n_there = without_gone(there, n_there, absent, n_absent);
         n = sk_average_points(&t, o->metric, there, n_there, &points, &without, &gone);
+    }
     if (n == 0) n = nothing_found(o, dir, t.n, gone);
     if (n > 0 && without)
         sk_warn("%s/" SK_MD_METRICS ": %d checkpoints have no value of %s and are left out", dir, without, o->metric);
@@ -107,19 +107,39 @@ static void say_found(const struct sk_point *p, int n, int wanted)
     sk_str_free(&s);
 }
 
+/* Which of the files has been removed; -1: none. */
+static int removed_one(char **paths, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (sk_file_exists(paths[i]) == 0) return i;
+    return -1;
+}
+
 static int average_checkpoints(const struct options *o, const char *dir)
 {
     struct sk_point *chosen = sk_xcalloc((size_t)o->n, sizeof *chosen);
-    protect(dir, o->output);
-    int n = choose(o, dir, chosen), r = n < 0 ? -1 : 0;
     char **paths = sk_xcalloc((size_t)o->n, sizeof *paths);
-    for (int i = 0; i < n; i++) paths[i] = sk_md_checkpoint(dir, "params", chosen[i].checkpoint);
-    if (!r) {
-        say_found(chosen, n, o->n);
-        r = sk_average_files((const char *const *)paths, n, o->output);
-    }
-    if (!r) sk_info("Mean of %d checkpoints written to '%s'", n, o->output);
-    for (int i = 0; i < n; i++) free(paths[i]);
+    int *absent = NULL, n_absent = 0, removed, r;
+    /* A training that runs may remove parameters after they were chosen; once
+     * they are open it does not matter. */
+    do {
+        int n = choose(o, dir, absent, n_absent, chosen);
+        r = n < 0 ? -1 : 0;
+        for (int i = 0; i < n; i++) paths[i] = sk_md_checkpoint(dir, "params", chosen[i].checkpoint);
+        if (!r) {
+            say_found(chosen, n, o->n);
+            r = sk_average_files((const char *const *)paths, n, o->output);
+        }
+        removed = r && n > 0 && sk_fail_code() == SK_EXIT_NOINPUT ? removed_one(paths, n) : -1;
+        if (!r) sk_info("Mean of %d checkpoints written to '%s'", n, o->output);
+        if (removed >= 0) {
+            sk_info("%s has just been removed: choosing again", paths[removed]);
+            absent = sk_xrealloc(absent, (size_t)n_absent + 1, sizeof *absent);
+            absent[n_absent++] = chosen[removed].checkpoint;
+        }
+        for (int i = 0; i < n; i++) free(paths[i]);
+    } while (removed >= 0);
+    free(absent);
     free(paths);
     free(chosen);
     return r;
@@ -129,11 +149,20 @@ int main(int argc, char **argv)
 {
     struct options o;
     sk_msg_program(argv[0]);
-    int first = sk_opt_parse(&program, &o, argc, argv), n = argc - first, r;
+    int first = sk_opt_parse(&program, &o, argc, argv), n = argc - first, r, dir = is_dir(argv[first]);
     sk_quiet(o.quiet);
     for (int i = first; i < argc && n > 1; i++)
         if (is_dir(argv[i])) sk_opt_misuse("%s is a folder: give one MODEL_DIR alone, or files of parameters", argv[i]);
-    if (is_dir(argv[first])) {
+    if (!dir && (o.n || o.strategy || o.metric))
+        sk_opt_misuse("--num-checkpoints, --strategy and --metric choose among the checkpoints of a MODEL_DIR; of files "
+                      "all are averaged");
+    if (!strcmp(o.output, "-"))
+        sk_opt_misuse("--output -: parameters need a file, whose header is completed at the end");
+    if (sk_md_check_output(o.output)) return sk_die();
+    if (!o.n) o.n = 4;
+    if (!o.strategy) o.strategy = "best";
+    if (!o.metric) o.metric = "perplexity";
+    if (dir) {
         r = average_checkpoints(&o, argv[first]);
     } else {
         r = sk_average_files((const char *const *)argv + first, n, o.output);

@@ -1,6 +1,7 @@
 /* sk-prepare-data - makes of text what training reads. */
 #include "base/msg.h"
 #include "base/opt.h"
+#include "modeldir/protect.h"
 #include "train/prepare_data.h"
 #include "train/signals.h"
 
@@ -60,6 +61,8 @@ int main(int argc, char **argv)
     if (o.shared_vocab && (o.num_words[0] != o.num_words[1] || o.word_min_count[0] != o.word_min_count[1]))
         sk_opt_misuse("a shared vocabulary has one --num-words and one --word-min-count, not %d:%d and %d:%d",
                       o.num_words[0], o.num_words[1], o.word_min_count[0], o.word_min_count[1]);
+    if (sk_md_check_output(o.output) < 0)
+        return sk_die();
     sk_signals_catch();
     sk_signals_defer();
     return sk_prepare_data(&o, options) < 0 ? sk_die() : SK_EXIT_OK;

@@ -8,6 +8,7 @@
 #include "base/opt.h"
 #include "base/out.h"
 #include "modeldir/open.h"
+#include "modeldir/protect.h"
 #include "search/scorer.h"
 #include "text/lines.h"
 
@@ -47,8 +48,8 @@ static const struct sk_opt table[] = {
     {.name = "threads", .type = SK_OPT_INT, .offset = FIELD(threads), .initial = "0", .min = 0, .max = 1024,
      .value = "N", .help = "Threads; 0: one for each CPU. Has no effect on results."},
     {.name = "dtype", .type = SK_OPT_CHOICE, .offset = FIELD(dtype), .initial = "float32", .choices = SK_DTYPES,
-     .help = "Numbers that matrix products multiply, whatever the model was trained with. bfloat16 is faster where "
-             "the processor has instructions for it."},
+     .help = "Numbers that matrix products multiply, whatever the model was trained with. bfloat16 and int8 are "
+             "faster where the processor has instructions for them."},
     {.name = "use-cpu", .type = SK_OPT_FLAG, .offset = FIELD(use_cpu), .help = "Use the CPU."},
     {.name = "quiet", .letter = 'q', .type = SK_OPT_FLAG, .offset = FIELD(quiet), .help = "Only warnings and errors."},
     {0}};
@@ -217,6 +218,8 @@ int main(int argc, char **argv)
     sk_quiet(o.quiet);
     if (!strcmp(o.source, "-") && !strcmp(o.target, "-"))
         sk_opt_misuse("--source - and --target -: one of the two can be standard input");
+    if (sk_md_check_output(o.output))
+        return sk_die();
     struct sk_device *dev = sk_device_open(&sk_ops_cpu, o.threads, o.dtype);
     int result = dev ? run(&o, dev) : -1;
     if (dev)

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/msg.h"
 #include "base/opt.h"
+#include "modeldir/protect.h"
 #include "modeldir/status.h"
 
 struct options {
@@ -82,6 +83,7 @@ int main(int argc, char **argv)
     int first = sk_opt_parse(&program, &o, argc, argv), n = argc - first, terminal = isatty(STDOUT_FILENO), r = 0, again = 1;
     int damaged = 0;
     if (first < argc && !strcmp(argv[first], "--")) n = argc - ++first;
+    if (o.plot && sk_md_check_output(o.plot)) return sk_die();
     struct sk_status *s = sk_xcalloc((size_t)n, sizeof *s);
     struct sk_str before = {0}, now = {0};
     if (o.follow && terminal) r = sk_write_all(STDOUT_FILENO, "\033[2J", 4);

@@ -6,6 +6,7 @@
 #include "base/msg.h"
 #include "base/opt.h"
 #include "base/pool.h"
+#include "modeldir/protect.h"
 #include "text/lines.h"
 #include "text/vocab.h"
 
@@ -51,6 +52,7 @@ static int check_paths(const struct values *v)
     struct sk_file f;
     for (int i = 0; i < v->inputs.n; i++)
         if (strcmp(v->inputs.v[i], "-") && access(v->inputs.v[i], R_OK)) return sk_fail_errno("%s", v->inputs.v[i]);
+    if (sk_md_check_output(v->output)) return -1;
     if (!strcmp(v->output, "-") || (stat(v->output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
         return 0;
     if (sk_file_create(&f, v->output)) return -1;

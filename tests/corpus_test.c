@@ -251,7 +251,8 @@ static struct made make_file(uint32_t blocks, uint32_t pairs)
     size_t block = 4 + 12 * (size_t)pairs;
     struct made m = {.blocks = blocks, .table = SK_CORPUS_HEADER + blocks * block};
     struct sk_corpus_header h = {
-        .stats = {.pairs = (int64_t)blocks * pairs, .max_source = 1, .max_target = 1, .length_ratio_mean = 1,
+        .stats = {.pairs = (int64_t)blocks * pairs, .source_tokens = 2 * (int64_t)blocks * pairs,
+                  .target_tokens = 2 * (int64_t)blocks * pairs, .max_source = 1, .max_target = 1, .length_ratio_mean = 1,
                   .hash = "0123456789abcdef0123456789abcdef"},
         .vocab = {65000, 65000}, .width = 2, .blocks = blocks, .table_offset = m.table};
     m.n = m.table + blocks * SK_CORPUS_ENTRY;
@@ -300,6 +301,10 @@ static void hostile(void)
         {16, 8, 0, "no pairs"}, {16, 8, 7, "other pairs"}, {16, 8, (uint64_t)-6, "fewer than no pairs"},
         {16 + 11 * 8, 8, 0x7ff8000000000000u, "a ratio that is no number"},
         {16 + 12 * 8, 8, 0x7ff0000000000000u, "an infinite deviation"},
+        {16 + 1 * 8, 8, 13, "more source words than there are"}, {16 + 1 * 8, 8, 11, "fewer source words"},
+        {16 + 2 * 8, 8, (uint64_t)-12, "fewer than no target words"},
+        {16 + 13 * 8, 8, 2, "a longest source that is not there"},
+        {16 + 14 * 8, 8, 1 << 20, "a longest target that the file cannot hold"},
         {16 + 13 * 8, 8, 0, "longest source 0"}, {16 + 14 * 8, 8, 1 << 30, "longest target too long"},
         {16 + 15 * 8, 8, 65001, "another vocabulary"}, {16 + 17 * 8, 8, 3, "ids of 3 bytes"},
         {16 + 17 * 8, 8, 4, "ids of 4 bytes"}, {16 + 17 * 8, 8, 0, "ids of 0 bytes"}, {16 + 18 * 8, 8, 0, "no blocks"},

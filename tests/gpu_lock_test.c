@@ -18,7 +18,7 @@ struct shared {
     _Atomic int owner[GPUS];         /* a process's number, from 1; 0: nobody */
     _Atomic int doomed[LIVES];       /* about to be killed, or dead */
     _Atomic int both, served, failed;
-    _Atomic long arrived, overtaken[LIVES], arrival[LIVES];   /* arrival: 0, or the number of a request that waits */
+    _Atomic long arrived, overtaken[LIVES], arrival[LIVES];   /* arrival: 0, or the number of one that comes after it */
     _Atomic long worst;
     double freed, taken;
 };
@@ -44,14 +44,23 @@ static void pause_us(long us)
     nanosleep(&t, NULL);
 }
 
+/* The ticket is drawn: who arrives from now on comes after this one. */
+static void has_to_wait(void *ctx, int ahead)
+{
+    int self = *(int *)ctx;
+    (void)ahead;
+    atomic_store(&sh->overtaken[self], 0);
+    atomic_store(&sh->arrival[self], 1 + atomic_load(&sh->arrived));
+}
+
 /* One request: takes, checks that it is alone, holds, gives back. */
 static void request(struct sk_gpus *g, int self, uint64_t *state)
 {
-    struct sk_gpu_request r = {.any = 1 + (int)draw(state, MOST), .timeout = -1, .lock_dir = folder};
+    struct sk_gpu_request r = {.any = 1 + (int)draw(state, MOST), .timeout = -1, .lock_dir = folder,
+                               .waiting = has_to_wait, .ctx = &self};
     struct sk_grant grant;
     long number = 1 + atomic_fetch_add(&sh->arrived, 1);
     atomic_store(&sh->overtaken[self], 0);
-    atomic_store(&sh->arrival[self], number);
     if (sk_gpus_acquire(g, &r, &grant) || grant.n != r.any) {
         atomic_fetch_add(&sh->failed, 1);
         return;
@@ -59,7 +68,7 @@ static void request(struct sk_gpus *g, int self, uint64_t *state)
     atomic_store(&sh->arrival[self], 0);
     for (int i = 0; i < LIVES; i++) {      /* whom did we overtake? */
         long other = atomic_load(&sh->arrival[i]);
-        if (other && other < number && !atomic_load(&sh->doomed[i])) atomic_fetch_add(&sh->overtaken[i], 1);
+        if (other && other <= number && !atomic_load(&sh->doomed[i])) atomic_fetch_add(&sh->overtaken[i], 1);
     }
     long mine = atomic_load(&sh->overtaken[self]), worst = atomic_load(&sh->worst);
     while (mine > worst && !atomic_compare_exchange_weak(&sh->worst, &worst, mine))

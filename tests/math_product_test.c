@@ -10,7 +10,7 @@
 
 enum { DEVICES = 5, T_MAX = 333, LEAVES = 8 };
 static const struct sk_ops *const ops = &sk_ops_cpu;
-/* 1, 2 and 8 threads, 2 threads held to AVX2, 3 to AVX-512 without bfloat16:
+/* 1, 2 and 8 threads, 2 threads held to AVX2, 3 to plain AVX-512:
  * the same bits are due. */
 static struct sk_device *device[DEVICES];
 static enum sk_dtype dtype;              /* what products multiply */
@@ -116,6 +116,89 @@ static void test_forward_and_data(int N, int K)
     float *all[] = { x, w, bias, dy, base, y, dx, sum, out };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
+}
+
+/* q (n) of a row of n values; its scale. */
+static float quantised(int *q, const float *x, size_t n)
+{
+    float most = 0;
+    for (size_t i = 0; i < n; i++)
+        most = fmaxf(most, fabsf(x[i]));
+    float scale = most / 127.0f, over = scale > 1e-30f ? 1.0f / scale : 0.0f;
+    for (size_t i = 0; i < n; i++)
+        q[i] = (int)rintf(x[i] * over);
+    return scale;
+}
+
+static void test_int8(int N, int K)
+{
+    static const int some_T[] = { 1, 2, 3, 5, 16, 64, T_MAX };
+    size_t n = (size_t)N, k = (size_t)K, t = T_MAX;
+    float *x = filled(t * k), *w = filled(n * k), *bias = filled(n), *y = zeros(t * n), *out = zeros(t * n);
+    int *qx = calloc(k, sizeof *qx), *qw = calloc(k, sizeof *qw), exact = 1, equal = 1, alone = 1;
+    for (size_t i = 0; i < k; i++)
+        x[k + i] = 0, w[i] *= 1e-3f;     /* a row of zeros; a small one */
+    double worst = 0;
+    for (int d = 0; d < DEVICES; d++) {
+        struct sk_weight *packed = ops->weight_new(device[d], N, K, 0);
+        ops->weight_load(device[d], packed, w);
+        if (d == 0)
+            ops->linear_forward(device[d], y, x, packed, bias, T_MAX);
+        for (size_t i = 0; i < sizeof some_T / sizeof *some_T; i++) {
+            ops->linear_forward(device[d], out, x, packed, bias, some_T[i]);
+            equal &= same(out, y, (size_t)some_T[i] * n);
+        }
+        for (int i = 0; i < 20; i++) {
+            size_t r = i ? (size_t)below(T_MAX) : 1, a = (size_t)below(N);
+            ops->linear_forward(device[d], out, x + r * k, packed, bias, 1);
+            alone &= same(out, y + r * n, n);
+            float f = quantised(qx, x + r * k, k) * quantised(qw, w + a * k, k);
+            int64_t sum = 0;
+            double due = bias[a], size = 0;
+            for (size_t j = 0; j < k; j++) {
+                sum += qx[j] * qw[j];
+                due += (double)x[r * k + j] * w[a * k + j];
+                size += fabs((double)x[r * k + j] * w[a * k + j]);
+            }
+            exact &= out[a] == fmaf((float)sum, f, bias[a]);
+            worst = fmax(worst, fabs(out[a] - due) / (size + 1e-9));
+            ops->linear_forward(device[d], out, x + r * k, packed, NULL, 1);
+            exact &= out[a] == (float)sum * f;
+        }
+        x[0] = d % 2 ? NAN : INFINITY;
+        ops->linear_forward(device[d], out, x, packed, bias, 2);
+        for (size_t i = 0; i < n; i++)
+            exact &= isnan(out[i]) && out[n + i] == y[n + i];
+        x[0] = 0.5f;
+        if (d == 0)                      /* row 0 has changed */
+            ops->linear_forward(device[d], y, x, packed, bias, T_MAX);
+        ops->weight_free(device[d], packed);
+    }
+    ok(exact, "int8 N=%d K=%d: exact sums of quantised rows, scaled (off by %.2g)", N, K, worst);
+    ok(worst < 0.02, "int8 N=%d K=%d: near the products of the values (off by %.2g)", N, K, worst);
+    ok(equal, "int8 N=%d K=%d: the same bits for any threads and number of rows", N, K);
+    ok(alone, "int8 N=%d K=%d: a row alone is the row in company", N, K);
+    float *all[] = { x, w, bias, y, out };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+    free(qx), free(qw);
+}
+
+/* What is too deep for sums of 32 bits, and products backward, stay float32. */
+static void test_not_int8(void)
+{
+    enum { N = 3, K = 65537 };
+    float *x = filled(K), *w = filled(N * K), y[N], dx[N];
+    struct sk_weight *deep = ops->weight_new(device[0], N, K, 0), *wide = ops->weight_new(device[0], K, N, 1);
+    ops->weight_load(device[0], deep, w);
+    ops->weight_load(device[0], wide, w);
+    ops->linear_forward(device[0], y, x, deep, NULL, 1);
+    ops->linear_backward_data(device[0], dx, x, wide, 1, 0);
+    ok(y[1] == chain(0, x, 1, w + K, 1, K), "too deep for int8: float32");
+    ok(dx[1] == chain(0, x, 1, w + 1, N, K), "products backward: float32");
+    ops->weight_free(device[0], deep);
+    ops->weight_free(device[0], wide);
+    free(x), free(w);
 }
 
 static void test_no_bias_no_backward(void)
@@ -465,7 +548,7 @@ int main(void)
             skip_all(why);
     }
     device[3]->isa = SK_ISA_AVX2;
-    device[4]->bf16 = 0;
+    device[4]->bf16 = device[4]->vnni = 0;
     char text[80];
     ops->describe(device[1], text, sizeof text);
     ok(strstr(text, "2 threads") && !strstr(text, "bfloat16"), "describe: %s", text);
@@ -501,9 +584,15 @@ int main(void)
     ops->describe(device[1], text, sizeof text);
     ok(strstr(text, "bfloat16") != NULL, "describe: %s", text);
     ok(why != NULL, "where bfloat16 is no faster that is said");
+    dtype = SK_FLOAT32;
+    for (int d = 0; d < DEVICES; d++)
+        ops->set_dtype(device[d], SK_INT8);
+    for (size_t i = 0; i < sizeof N / sizeof *N; i++)
+        for (size_t j = 0; j < sizeof K / sizeof *K; j++)
+            test_int8(N[i], K[j]);
+    test_not_int8();
     for (int d = 0; d < DEVICES; d++)
         ops->set_dtype(device[d], SK_FLOAT32);
-    dtype = SK_FLOAT32;
     test_no_bias_no_backward();
     test_gradient(&p, 0, (struct sk_leaves){ 4, few });
     test_gradient(&p, 0.1f, (struct sk_leaves){ 4, few });

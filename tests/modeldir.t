@@ -46,7 +46,7 @@ ok "there are keys" test "$(wc -l <"$T/keys")" -ge 50
 while read -r key; do
     ok "$key is described" named "$key"
 done <"$T/keys"
-like "$(LC_ALL=C head -c 400 "$m/params.00001" | tr -d '\000')" '"xxh3":"[0-9a-f]{32}"' "params carry their checksum"
+like "$(LC_ALL=C head -c 400 "$m/params.00001" | tr -d '\000')" '"xxh3-file":"[0-9a-f]{32}"' "params carry their checksum"
 
 # The examples of the page.
 example() { # FIRST WORD

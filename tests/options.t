@@ -9,7 +9,7 @@ for source in bin/sk-*.c; do
     "$program" --help >"$T/help" 2>"$T/err" || fail "$name --help" "$(cat "$T/err")"
     # "  -x, --name VALUE" at the start of a line, aliases in the text aside
     sed -nE 's/^(  -.,|     ) --([a-z0-9-]+).*/\2/p' "$T/help" | grep -vxE 'help|version' >"$T/names"
-    grep -lF -e "$name" tests/*.t tests/*_test.c | grep -vxF tests/options.t >"$T/tests"
+    grep -lF -e "$name" tests/*.t tests/*.py tests/*_test.c | grep -vxF tests/options.t >"$T/tests"
     untested=
     while read -r option; do
         letter=$(sed -nE "s/^  -(.), --$option( .*|)$/\1/p" "$T/help")

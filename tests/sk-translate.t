@@ -257,16 +257,19 @@ same "$T/plain" "$T/other" "params.best is the default"
 translate --output-type translation_with_score --dtype float32 <"$T/in" >"$T/float32"
 translate --output-type translation_with_score <"$T/in" >"$T/other"
 same "$T/other" "$T/float32" "products are float32 by default"
-translate --output-type translation_with_score --dtype bfloat16 <"$T/in" >"$T/bfloat16"
-ok "bfloat16 gives other scores" sh -c "! cmp -s '$T/bfloat16' '$T/float32'"
-paste "$T/float32" "$T/bfloat16" >"$T/both"
-ok "near those of float32" awk -F "$tab" 'NF == 4 && $2 == $4 { n++; if (($1 - $3) ^ 2 > 0.0004) bad = 1 }
-    END { exit bad || n < 25 }' "$T/both"
-for how in "--batch-size 1" "--threads 2 --batch-size 5" "--threads 8"; do
-    # shellcheck disable=SC2086  # several options
-    translate --output-type translation_with_score --dtype bfloat16 $how <"$T/in" >"$T/other"
-    same "$T/other" "$T/bfloat16" "the same with $how"
+for type in bfloat16 int8; do
+    translate --output-type translation_with_score --dtype $type <"$T/in" >"$T/$type"
+    ok "$type gives other scores" sh -c "! cmp -s '$T/$type' '$T/float32'"
+    paste "$T/float32" "$T/$type" >"$T/both"
+    ok "near those of float32" awk -F "$tab" 'NF == 4 && $2 == $4 { n++; if (($1 - $3) ^ 2 > 0.0004) bad = 1 }
+        END { exit bad || n < 25 }' "$T/both"
+    for how in "--batch-size 1" "--threads 2 --batch-size 5" "--threads 8"; do
+        # shellcheck disable=SC2086  # several options
+        translate --output-type translation_with_score --dtype $type $how <"$T/in" >"$T/other"
+        same "$T/other" "$T/$type" "$type: the same with $how"
+    done
 done
+ok "int8 is not bfloat16" sh -c "! cmp -s '$T/int8' '$T/bfloat16'"
 exits 64 "an unknown number type" "$BIN/sk-translate" -m "$m" --dtype int4 </dev/null
 
 exits 66 "a missing model" "$BIN/sk-translate" -m "$T/absent" --use-cpu </dev/null

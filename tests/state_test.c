@@ -64,7 +64,7 @@ static void round_trip(void)
     sk_train_state_free(&b);
 }
 
-static void refuse(const char *from, const char *to, const char *what)
+static void refuse_as(int other, const char *from, const char *to, const char *what)
 {
     struct sk_train_state a = example(), b;
     char *text = sk_train_state_text(&a), *at = strstr(text, from), *bad = malloc(strlen(text) + strlen(to) + 1);
@@ -74,13 +74,18 @@ static void refuse(const char *from, const char *to, const char *what)
         memcpy(bad, text, n);
         strcpy(bad + n, to);
         strcat(bad, at + strlen(from));
-        is_int(sk_train_state_parse(&b, bad, "state.00003"), -1, "%s: refused", what);
+        is_int(sk_train_state_parse(&b, bad, "state.00003"), other ? -2 : -1, "%s: refused", what);
         is_int(sk_fail_code(), SK_EXIT_DATA, "%s: as bad content", what);
         ok(strstr(sk_fail_message(), "state.00003") != NULL, "%s: the file is named", what);
     }
     free(bad);
     free(text);
     sk_train_state_free(&a);
+}
+
+static void refuse(const char *from, const char *to, const char *what)
+{
+    refuse_as(0, from, to, what);
 }
 
 int main(void)
@@ -90,7 +95,8 @@ int main(void)
     refuse("\"epoch\":7", "\"epoch\":-7", "negative epoch");
     refuse("\"epoch\":7", "\"epoch\":7.5", "fractional epoch");
     refuse("\"epoch\":7,", "", "missing epoch");
-    refuse("\"format\":2", "\"format\":3", "later format");
+    refuse_as(1, "\"format\":3", "\"format\":4", "later format");
+    refuse_as(1, "\"format\":3", "\"format\":2", "earlier format");
     refuse("\"seconds\":\"", "\"seconds\":\"x", "no number");
     refuse("aaaa", "aaa", "short checksum");
     refuse("\"before\":{", "\"before\":{\"zz\":1},\"other\":{", "empty decision");

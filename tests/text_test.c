@@ -485,6 +485,65 @@ static void blocks(void)
     sk_pool_free(pool);
 }
 
+/* Words that are found 64 bytes at a time are those of sk_token_next: a text
+ * with all kinds of white space, and what looks like it, gives the same
+ * vocabulary and corpus as its words with blanks between them. */
+static void scanning(void)
+{
+    static const uint32_t space[] = {9, 11, 12, 28, 29, 30, 31, 32, 32, 0x85, 0xa0, 0x1680, 0x2000, 0x2005, 0x200a, 0x2028,
+                                     0x2029, 0x202f, 0x205f, 0x3000};
+    static const uint32_t letter[] = {'a', 'b', 'c', 8, 14, 27, 33, 127, 0x84, 0xa1, 0x167f, 0x1681, 0x1fff, 0x200b, 0x2010,
+                                      0x2060, 0x3001, 0x3040, 0x1f600, 0xe9};
+    uint32_t random = 3;
+    int wrong = 0;
+    for (int round = 0; round < 40; round++) {
+        struct sk_str text = {0}, plain = {0};
+        for (int i = 0; i < 20000; i++) {
+            random = random * 1664525u + 1013904223u;
+            uint32_t r = random >> 16;
+            char bytes[4];
+            /* words of many lengths, some rounds with hardly any other white space than that of ASCII */
+            if (r % 40 == 0) sk_str_add(&text, "\n", 1);
+            else if (r % (2 + (uint32_t)round % 9) == 0)
+                sk_str_add(&text, bytes, encode(bytes, space[(r >> 6) % (round % 2 ? 9 : 20)]));
+            else sk_str_add(&text, bytes, encode(bytes, letter[(r >> 6) % (round % 3 ? 20 : 8)]));
+        }
+        sk_str_add(&text, "end\n", round % 2 ? 3 : 4);
+        for (const char *p = text.text, *end; *p; p = *end ? end + 1 : end) {
+            size_t n = strcspn(p, "\n");
+            char *line = sk_xstrndup(p, n);
+            const char *at = line, *word;
+            end = p + n;
+            while ((word = sk_token_next(&at, &n))) {
+                sk_str_add(&plain, word, n);
+                sk_str_add(&plain, " ", 1);
+            }
+            sk_str_add(&plain, "\n", 1);
+            free(line);
+        }
+        struct sk_vocab *v[2];
+        struct sk_corpus_stats stats[2];
+        struct sk_corpus_options o = {.max_source = 100, .max_target = 100};
+        for (int k = 0; k < 2; k++) {
+            struct sk_vocab_counts *c = sk_vocab_counts_new();
+            put(k ? plain.text : text.text, k ? plain.len : text.len);
+            wrong += sk_vocab_count_file(c, path, 0, NULL) != 0;
+            v[k] = sk_vocab_build(c, 500, 1, 0, NULL);
+            sk_vocab_counts_free(c);
+            char corpus[600];
+            snprintf(corpus, sizeof corpus, "%s.corpus", path);
+            wrong += sk_corpus_prepare(corpus, path, path, v[0], v[0], &o, &stats[k]) != 0;
+        }
+        wrong += !sk_vocab_equal(v[0], v[1]) || memcmp(stats[0].hash, stats[1].hash, SK_HASH_HEX) ||
+            stats[0].source_unknown != stats[1].source_unknown || stats[0].source_types != stats[1].source_types;
+        sk_vocab_free(v[0]);
+        sk_vocab_free(v[1]);
+        sk_str_free(&text);
+        sk_str_free(&plain);
+    }
+    is_int(wrong, 0, "words found by masks are those of sk_token_next");
+}
+
 #define FOUR "\"<pad>\": 0, \"<unk>\": 1, \"<s>\": 2, \"</s>\": 3"
 static void hostile(void)
 {
@@ -538,6 +597,7 @@ int main(void)
     words();
     spilled();
     blocks();
+    scanning();
     hostile();
     return done_testing();
 }

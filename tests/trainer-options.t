@@ -343,8 +343,9 @@ refuse 'needs --params' --allow-missing-params
 refuse 'leave nothing to learn' --fixed-param-strategy all_except_output_proj \
     --fixed-param-names target_output_bias target_output_weight
 refuse "'eve' is not one of" --optimizer eve
-refuse "'rnn' is not one of" --encoder rnn
-refuse "'rnn' is not one of" --decoder rnn
+refuse 'both must be of one kind' --encoder rnn
+refuse 'both must be of one kind' --decoder rnn
+refuse "'cnn' is not one of" --encoder cnn
 refuse "'hinge' is not one of" --loss hinge
 refuse '--num-embed 8 must equal --transformer-model-size 16' --num-embed 8
 refuse 'this version trains with one process' --shard 1

@@ -118,7 +118,7 @@ int sk_file_printf(struct sk_file *f, const char *fmt, ...)
     int n = vasprintf(&text, fmt, args);
     va_end(args);
     if (n < 0)
-        return sk_fail(SK_EXIT_TEMP, "out of memory while writing %s", f->path);
+        sk_out_of_memory(strlen(fmt));
     int failed = sk_file_write(f, text, (size_t)n);
     free(text);
     return failed;

@@ -24,10 +24,8 @@ struct sk_hash *sk_hash_new(void)
 {
     struct sk_hash *h = sk_xmalloc(sizeof *h);
     h->state = XXH3_createState();
-    if (!h->state) {
-        sk_fail(SK_EXIT_TEMP, "out of memory for a checksum");
-        exit(sk_die());
-    }
+    if (!h->state)
+        sk_out_of_memory(1024);
     XXH3_128bits_reset(h->state);
     return h;
 }

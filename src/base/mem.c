@@ -18,18 +18,11 @@ enum { BLOCK = 1 << 20 };
 #endif
 enum { LINE = 64 };
 
-/* Another host may have more memory: exit 75. At once, since this may be any thread. */
-static void __attribute__((noreturn)) out_of_memory(size_t bytes)
-{
-    sk_fail(SK_EXIT_TEMP, "out of memory: cannot get %zu bytes; use a host or a job with more memory", bytes);
-    _exit(sk_die());
-}
-
 static size_t product(size_t n, size_t size)
 {
     size_t bytes;
     if (__builtin_mul_overflow(n, size, &bytes))
-        out_of_memory(SIZE_MAX);
+        sk_out_of_memory(SIZE_MAX);
     return bytes;
 }
 
@@ -37,7 +30,7 @@ void *sk_xmalloc(size_t bytes)
 {
     void *p = malloc(bytes ? bytes : 1);
     if (!p)
-        out_of_memory(bytes);
+        sk_out_of_memory(bytes);
     return p;
 }
 
@@ -46,7 +39,7 @@ void *sk_xcalloc(size_t n, size_t size)
     size_t bytes = product(n, size);
     void *p = calloc(1, bytes ? bytes : 1);
     if (!p)
-        out_of_memory(bytes);
+        sk_out_of_memory(bytes);
     return p;
 }
 
@@ -55,7 +48,7 @@ void *sk_xrealloc(void *p, size_t n, size_t size)
     size_t bytes = product(n, size);
     void *q = realloc(p, bytes ? bytes : 1);
     if (!q)
-        out_of_memory(bytes);
+        sk_out_of_memory(bytes);
     return q;
 }
 
@@ -81,7 +74,7 @@ char *sk_xprintf(const char *fmt, ...)
     int n = vasprintf(&text, fmt, args);
     va_end(args);
     if (n < 0)
-        out_of_memory(strlen(fmt));
+        sk_out_of_memory(strlen(fmt));
     return text;
 }
 
@@ -89,7 +82,7 @@ void *sk_xaligned(size_t bytes)
 {
     void *p;
     if (posix_memalign(&p, LINE, bytes ? bytes : 1) != 0)
-        out_of_memory(bytes);
+        sk_out_of_memory(bytes);
     memset(p, 0, bytes);
     return p;
 }
@@ -99,7 +92,7 @@ struct sk_arena_block { struct sk_arena_block *before; size_t size, used; };
 static struct sk_arena_block *block_new(size_t bytes)
 {
     if (bytes > SIZE_MAX - LINE)
-        out_of_memory(bytes);
+        sk_out_of_memory(bytes);
     struct sk_arena_block *b = sk_xaligned(LINE + bytes);
     b->size = bytes;
     return b;
@@ -141,7 +134,7 @@ void sk_arena_free(struct sk_arena *a)
 static void reserve(struct sk_str *s, size_t more)
 {
     if (more > SIZE_MAX / 2 - s->len)
-        out_of_memory(more);
+        sk_out_of_memory(more);
     size_t need = s->len + more + 1;
     if (need <= s->cap)
         return;

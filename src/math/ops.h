@@ -11,7 +11,9 @@
  * from what is accumulated onto): same bits on AVX2 and AVX-512. In bfloat16
  * a and b are rounded to it (to nearest, ties to even) before they are
  * multiplied, c is float32, and subnormal numbers count as zeros: the same
- * bits with and without instructions for it.
+ * bits with and without instructions for it. In int8 (translating) a row of x
+ * and a row of W are multiples -127..127 of 1/127 of its largest value; their
+ * products are summed exactly.
  *
  * LEAVES. Sums over tokens (gradients of weights, biases, norms, embeddings;
  * losses) are made per leaf, rows ascending, and the leaves' sums are
@@ -32,8 +34,10 @@
 struct sk_device;                        /* one backend instance: threads, scratch */
 
 /* What numbers matrix products multiply. Everything else is float32. */
-enum sk_dtype { SK_FLOAT32, SK_BFLOAT16 };
-#define SK_DTYPES "float32|bfloat16"      /* their names, for tables of options */
+enum sk_dtype { SK_FLOAT32, SK_BFLOAT16, SK_INT8 };
+/* Their names, for tables of options: those that training can use, and all. */
+#define SK_DTYPES_TRAINING "float32|bfloat16"
+#define SK_DTYPES SK_DTYPES_TRAINING "|int8"
 enum sk_dtype sk_dtype_named(const char *name);
 const char *sk_dtype_name(enum sk_dtype dtype);
 
@@ -106,6 +110,31 @@ struct sk_work {
     const int (*weight)[2];              /* (N, K) of all weights */
     int weights;
 };
+
+/* Cells of recurrent layers (Sockeye 1.18 and MXNet 1.5; x and h are the
+ * products of input and state with their biases, gates in this order):
+ *   LSTM  i, f, c, o of x + h: c = s(f) c' + s(i) tanh(c); h = s(o) tanh(c)
+ *   GRU   r, z, n: r = s(xr + hr), z = s(xz + hz), n = tanh(xn + r hn);
+ *         h = (1 - z) n + z h'                               (the form of cuDNN) */
+enum sk_cell { SK_LSTM, SK_GRU };
+enum { SK_CELL_GATES = 4 };              /* values kept of each unit: i f c o, or r z n hn */
+
+/* Attention of single rows to keys that stand anywhere, one head: row r attends
+ * to keys first[r] .. first[r] + n[r] - 1 (host arrays). Scores: scale q . k, or,
+ * with v, v . tanh(y) with y = q + k, or y = gamma (q + k - mean) / sqrt(var + 1e-6) + beta. */
+struct sk_attend {
+    int A, D;                            /* width of q and keys; of values */
+    const float *q, *keys, *values;      /* (R, A), (., A), (., D) */
+    const float *v, *gamma, *beta;       /* (A) or NULL; gamma and beta together */
+    float scale;
+    const int32_t *first, *n;            /* (R) host */
+    float *prob;                         /* (R, ldp): kept for the backward pass; ldp >= all n */
+    int ldp;
+};
+/* Gradients of sk_attend: dq, dv, dgamma, dbeta (R, A) of each row, stored; the
+ * last three NULL where the attention has none. dkeys, dvalues: added to; they
+ * may be one buffer. No two rows of a call share keys. */
+struct sk_attend_gradients { float *dq, *dkeys, *dvalues, *dv, *dgamma, *dbeta; };
 
 struct sk_ops {
     const char *name;                    /* "cpu", "cuda" */
@@ -210,6 +239,35 @@ struct sk_ops {
                                struct sk_dropout drop);
     /* Floats of prob: H * sum over sentences of queries * keys. */
     size_t (*attention_size)(int H, struct sk_rows query, struct sk_rows key);
+
+    /* --- recurrent layers ------------------------------------------------ */
+    /* Row to[i] of out (row stride ldo) = row from[i] of in (ldi), add != 0: += it;
+     * n rows of D values; to, from (host): NULL: i itself; from[i] < 0: zeros. No
+     * row of out comes twice. */
+    void (*rows_move)(struct sk_device *dev, float *out, int ldo, const int32_t *to, const float *in, int ldi,
+                      const int32_t *from, int n, int D, int add);
+    /* out (n) = a b, value by value; out may be a or b. */
+    void (*multiply)(struct sk_device *dev, float *out, const float *a, const float *b, size_t n);
+    /* y (n) = tanh(x); y may be x. dx (n) = dy (1 - y^2); dx may be dy. */
+    void (*tanh_forward)(struct sk_device *dev, float *y, const float *x, size_t n);
+    void (*tanh_backward)(struct sk_device *dev, float *dx, const float *dy, const float *y, size_t n);
+    /* One step of n rows of a cell with H units. h (n, H); c (n, H), LSTM only;
+     * gates (n, 4H) kept for the backward pass; x, hx (n, 4H or 3H) products;
+     * before: c (LSTM) or h (GRU) of the step before, (n, H). */
+    void (*cell_forward)(struct sk_device *dev, enum sk_cell cell, float *h, float *c, float *gates, const float *x,
+                         const float *hx, const float *before, int n, int H);
+    /* dx, dhx (n, 4H or 3H) gradients of the products (LSTM: equal; dhx may be NULL);
+     * dbefore (n, H): LSTM: in: gradient of c from the step after, out: of `before`;
+     * GRU: out: of `before`, what does not go through hx. */
+    void (*cell_backward)(struct sk_device *dev, enum sk_cell cell, float *dx, float *dhx, float *dbefore,
+                          const float *dh, const float *gates, const float *c, const float *before, int n, int H);
+    /* context (R, D), row stride ldc. */
+    void (*attend_forward)(struct sk_device *dev, float *context, int ldc, const struct sk_attend *a, int R);
+    void (*attend_backward)(struct sk_device *dev, const struct sk_attend_gradients *g, const float *dcontext, int ldc,
+                            const struct sk_attend *a, int R);
+    /* mean (S, D) of each sentence's rows of x; dx rows += dmean / their number. */
+    void (*rows_mean)(struct sk_device *dev, float *mean, const float *x, int D, struct sk_rows rows);
+    void (*rows_mean_backward)(struct sk_device *dev, float *dx, const float *dmean, int D, struct sk_rows rows);
 
     /* --- output layer ---------------------------------------------------- */
     /* Softmax cross entropy over x (T, D) W^T + bias with label smoothing:

@@ -2,29 +2,36 @@
  * are kept; each step adds one row to each hypothesis.
  *
  * Nothing is copied when a beam is reordered: a hypothesis is a list of
- * cells, each a key and a value, and continues its parent's list. Cell
- * (position p, slot s, row k of its sentence) is (p * slots + s) * beam + k;
- * they come in blocks of POSITIONS positions.
+ * cells, each a key and a value, and continues its parent's list. A sentence
+ * takes its cells in pages of POSITIONS positions of `beam` cells, and gives
+ * them back when its slot is taken by another; pages come in blocks.
  *
- * Memory grows to the longest source and translation that come, since the
- * longest possible ones are rare.
+ * Memory grows to the longest source, and to the translations that are there
+ * at a time, since the longest possible ones are rare.
  */
 #include "model/network.h"
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
 #include "base/msg.h"
+#include "model/rnn.h"
 
-enum { POSITIONS = 8 };
+enum { POSITIONS = 8, PAGES = 32 };    /* of a page; of a block */
 
 struct sk_decoder {
     struct sk_model *m;
+    struct sk_rnn_decoder *rnn;      /* of SK_RNN: in place of all cells and keys */
     int slots, source_rows, beam, rows, max_steps;       /* rows: slots * beam */
     int width;                       /* rows of a slot's place among the source keys */
-    int blocks, max_blocks;          /* of cells: there are, and may be */
+    int most_pages;                  /* of a slot */
+    int blocks, block_pages;         /* blocks there are; pages of each */
+    int32_t *page;                   /* (slots, most_pages) */
+    int32_t *pages;                  /* (slots) pages each has */
+    int32_t *spare;                  /* pages that nobody has */
+    int spares;
     int64_t *zeros;                  /* ordinals: no dropout here */
     int32_t *iota;
-    float ***cells;                  /* per layer with self-attention: (max_blocks) */
+    float ***cells;                  /* per layer with self-attention: its blocks */
     float **key, **value;            /* per layer: of the sources */
     float *k, *v;                    /* (source_rows, D) keys and values before they get their places */
     float *slab[2];
@@ -48,6 +55,10 @@ struct sk_decoder *sk_decoder_new(struct sk_model *m, int slots, int source_rows
     int rows = slots * beam, longest = source_rows < c->max_len[0] ? source_rows : c->max_len[0];
     *d = (struct sk_decoder){.m = m, .slots = slots, .source_rows = source_rows, .beam = beam, .rows = rows,
                              .max_steps = max_steps};
+    if (m->rnn) {
+        d->rnn = sk_rnn_decoder_new(m, slots, source_rows, beam, max_steps);
+        return d;
+    }
     size_t R = (size_t)rows, S = (size_t)slots, D = (size_t)c->size[1], Ts = (size_t)source_rows;
     d->zeros = sk_xcalloc(S > R ? S : R, sizeof *d->zeros);
     d->iota = sk_xcalloc(R + 1, sizeof *d->iota);
@@ -58,10 +69,16 @@ struct sk_decoder *sk_decoder_new(struct sk_model *m, int slots, int source_rows
     m->embed[1].x = ops->alloc(m->net.dev, R * D * sizeof(float));
     d->k = ops->alloc(m->net.dev, Ts * D * sizeof(float));
     d->v = ops->alloc(m->net.dev, Ts * D * sizeof(float));
-    d->max_blocks = (max_steps + POSITIONS - 1) / POSITIONS;
+    d->most_pages = (max_steps + POSITIONS - 1) / POSITIONS;
+    int all = slots * d->most_pages;
+    d->block_pages = all < PAGES ? all : PAGES;
+    int most_blocks = (all + d->block_pages - 1) / d->block_pages;
+    d->page = sk_xcalloc((size_t)all, sizeof *d->page);
+    d->pages = sk_xcalloc(S, sizeof *d->pages);
+    d->spare = sk_xcalloc((size_t)(most_blocks * d->block_pages), sizeof *d->spare);
     d->cells = sk_xcalloc((size_t)m->blocks[1], sizeof *d->cells);
     for (int i = 0; i < m->blocks[1]; i++)
-        if (m->block[1][i].kind == SK_SELF) d->cells[i] = sk_xcalloc((size_t)d->max_blocks, sizeof **d->cells);
+        if (m->block[1][i].kind == SK_SELF) d->cells[i] = sk_xcalloc((size_t)most_blocks, sizeof **d->cells);
     d->key = sk_xcalloc((size_t)m->blocks[1], sizeof *d->key);
     d->value = sk_xcalloc((size_t)m->blocks[1], sizeof *d->value);
     d->length = sk_xcalloc(S, sizeof *d->length);
@@ -78,6 +95,13 @@ void sk_decoder_free(struct sk_decoder *d)
     if (!d) return;
     struct sk_model *m = d->m;
     const struct sk_ops *ops = m->net.ops;
+    if (d->rnn) {
+        sk_rnn_decoder_free(d->rnn);
+        if (d->logp) ops->free(m->net.dev, d->logp);
+        m->decoders = 0;
+        free(d);
+        return;
+    }
     for (int i = 0; i < m->blocks[1]; i++) {
         if (d->key[i]) ops->free(m->net.dev, d->key[i]);
         if (d->value[i]) ops->free(m->net.dev, d->value[i]);
@@ -96,6 +120,9 @@ void sk_decoder_free(struct sk_decoder *d)
     free(d->zeros);
     free(d->iota);
     free(d->cells);
+    free(d->page);
+    free(d->pages);
+    free(d->spare);
     free(d->key);
     free(d->value);
     free(d->length);
@@ -136,14 +163,34 @@ static void widen(struct sk_decoder *d, int longest)
     d->width = width;
 }
 
-/* Cells for positions up to `position`. */
-static void lengthen(struct sk_decoder *d, int position)
+/* One block of pages more. */
+static void more_pages(struct sk_decoder *d)
 {
     const struct sk_model *m = d->m;
-    size_t floats = POSITIONS * (size_t)d->rows * 2 * (size_t)m->c.size[1];
-    for (; position >= d->blocks * POSITIONS; d->blocks++)
-        for (int i = 0; i < m->blocks[1]; i++)
-            if (d->cells[i]) d->cells[i][d->blocks] = m->net.ops->alloc(m->net.dev, floats * sizeof(float));
+    size_t floats = (size_t)d->block_pages * POSITIONS * (size_t)d->beam * 2 * (size_t)m->c.size[1];
+    for (int i = 0; i < m->blocks[1]; i++)
+        if (d->cells[i]) d->cells[i][d->blocks] = m->net.ops->alloc(m->net.dev, floats * sizeof(float));
+    for (int i = d->block_pages - 1; i >= 0; i--) d->spare[d->spares++] = d->blocks * d->block_pages + i;
+    d->blocks++;
+}
+
+static void give_back(struct sk_decoder *d, int slot)
+{
+    while (d->pages[slot] > 0)
+        d->spare[d->spares++] = d->page[(size_t)slot * (size_t)d->most_pages + (size_t)--d->pages[slot]];
+}
+
+/* The first cell of a sentence at a position; the position before has been there. */
+static int32_t cell_at(struct sk_decoder *d, int slot, int position)
+{
+    int32_t *page = d->page + (size_t)slot * (size_t)d->most_pages;
+    int at = position / POSITIONS;
+    if (at == d->pages[slot]) {
+        if (d->spares == 0) more_pages(d);
+        page[d->pages[slot]++] = d->spare[--d->spares];
+    }
+    SK_ENSURE(at < d->pages[slot]);
+    return (page[at] * POSITIONS + position % POSITIONS) * d->beam;
 }
 
 /* --- encoding ------------------------------------------------------------------ */
@@ -153,9 +200,14 @@ void sk_decoder_encode(struct sk_decoder *d, const int32_t *ids, const int32_t *
     struct sk_model *m = d->m;
     const struct sk_ops *ops = m->net.ops;
     SK_ENSURE(n <= d->slots && offset[n] <= d->source_rows);
+    if (d->rnn) {
+        sk_rnn_decoder_encode(d->rnn, ids, offset, n, slot);
+        return;
+    }
     int longest = 0;
     for (int i = 0; i < n; i++) {
         SK_ENSURE(slot[i] >= 0 && slot[i] < d->slots);
+        give_back(d, slot[i]);
         d->length[slot[i]] = offset[i + 1] - offset[i];
         if (d->length[slot[i]] > longest) longest = d->length[slot[i]];
     }
@@ -178,7 +230,7 @@ static void make_lists(struct sk_decoder *d, const struct sk_decoder_rows *in)
     for (int g = 0; g < in->groups; g++) {
         int s = in->slot[g], p = in->position[g], rows = in->first[g + 1] - in->first[g];
         SK_ENSURE(s >= 0 && s < d->slots && p >= 0 && p < d->max_steps && rows > 0 && rows <= d->beam);
-        lengthen(d, p);
+        int32_t cell = cell_at(d, s, p);
         d->group_keys[g] = d->length[s];
         int32_t *now = d->past[p % 2], *before = d->past[1 - p % 2];
         for (int k = 0; k < rows; k++) {
@@ -188,7 +240,7 @@ static void make_lists(struct sk_decoder *d, const struct sk_decoder_rows *in)
             if (p)
                 memcpy(list, before + (size_t)(s * d->beam + in->parent[r]) * (size_t)d->max_steps,
                        (size_t)p * sizeof *list);
-            list[p] = (p * d->slots + s) * d->beam + k;
+            list[p] = cell + k;
             d->index[r] = list;
             d->keys[r] = p + 1;
             d->at[r] = p;
@@ -203,6 +255,11 @@ void sk_decoder_step(struct sk_decoder *d, const struct sk_decoder_rows *in)
     const struct sk_ops *ops = n->ops;
     int R = in->first[in->groups];
     SK_ENSURE(in->groups <= d->slots);
+    d->R = R;
+    if (d->rnn) {
+        d->top = sk_rnn_decoder_step(d->rnn, in);
+        return;
+    }
     make_lists(d, in);
     struct sk_rows rows = {R, R, d->iota, d->zeros};
     struct sk_pass pass = {.rows = {rows, rows}};
@@ -215,8 +272,8 @@ void sk_decoder_step(struct sk_decoder *d, const struct sk_decoder_rows *in)
         } else {
             sk_linear_forward(n, b->wide, y, &b->in, R);
             if (b->kind == SK_SELF)
-                ops->attention_self(n->dev, b->mid, b->wide, d->cells[i], POSITIONS * d->rows, b->H, b->D, R, d->index,
-                                    d->keys);
+                ops->attention_self(n->dev, b->mid, b->wide, d->cells[i], d->block_pages * POSITIONS * d->beam, b->H,
+                                    b->D, R, d->index, d->keys);
             else
                 ops->attention_cross(n->dev, b->mid, b->wide, d->key[i], d->value[i], d->width, b->H, b->D,
                                      in->groups, in->first, in->slot, d->group_keys);
@@ -225,7 +282,6 @@ void sk_decoder_step(struct sk_decoder *d, const struct sk_decoder_rows *in)
         x = sk_process_forward(n, &b->post, b->f, x, R, &pass, 1);
     }
     d->top = sk_process_forward(n, &m->final[1], x, NULL, R, &pass, 1);
-    d->R = R;
 }
 
 void sk_decoder_top(struct sk_decoder *const *d, int n, int log_linear, const struct sk_top *top)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/msg.h"
+#include "model/rnn.h"
 
 float *sk_model_device(struct sk_model *m, size_t floats)
 {
@@ -51,12 +52,14 @@ static void init_embedding(struct sk_model *m, int side)
     const struct sk_transformer *c = &m->c;
     const struct sk_param *p = sk_params_find(&m->table, table_name(c, side));
     e->V = c->vocab[side];
-    e->D = c->size[side];
+    e->D = c->architecture == SK_RNN ? c->rnn.embed[side] : c->size[side];
     e->table = n->data + p->offset;
-    e->scale = c->positions == SK_POSITIONS_FIXED ? sqrtf((float)e->D) : 1;
+    e->scale = c->architecture == SK_TRANSFORMER && c->positions == SK_POSITIONS_FIXED ? sqrtf((float)e->D) : 1;
     e->site_embed = n->sites++;
     e->site_prepost = n->sites++;
-    if (c->positions == SK_POSITIONS_FIXED) {
+    if (c->architecture == SK_RNN) {
+        e->position = NULL;
+    } else if (c->positions == SK_POSITIONS_FIXED) {
         e->fixed = sinusoids(n, c->max_len[side], e->D);
         e->position = e->fixed;
     } else if (c->positions == SK_POSITIONS_LEARNED) {
@@ -82,7 +85,7 @@ static void layout_training(struct sk_model *m)
     int T[2] = {l->max_source > l->longest_source ? l->max_source : l->longest_source,
                 l->max_target > l->longest_target ? l->max_target : l->longest_target};
     int longest[2] = {l->longest_source, l->longest_target};
-    for (int s = 0; s < 2; s++) {
+    for (int s = 0; s < 2 && c->architecture == SK_TRANSFORMER; s++) {
         struct sk_slab slab = {0};
         size_t rows = (size_t)T[s], D = (size_t)c->size[s], F = (size_t)c->feed_forward[s];
         for (int go = 0; go < 2; go++) {
@@ -128,6 +131,7 @@ struct sk_model *sk_model_new(const struct sk_transformer *c, const struct sk_op
     if (m->train) n->grad = sk_model_device(m, m->table.total);
     for (int s = 0; s < 2; s++) {
         init_embedding(m, s);
+        if (c->architecture == SK_RNN) continue;
         int kinds = s ? 3 : 2;
         m->blocks[s] = kinds * c->layers[s];
         m->block[s] = sk_xcalloc((size_t)m->blocks[s], sizeof *m->block[s]);
@@ -138,6 +142,7 @@ struct sk_model *sk_model_new(const struct sk_transformer *c, const struct sk_op
         sk_process_init(n, &m->final[s], c->pre[s],
                         s ? "decoder_transformer_final_process" : "encoder_transformer_final_process", c->size[s], 0);
     }
+    if (c->architecture == SK_RNN) sk_rnn_init(m);
     int own_output = c->tying == SK_TYING_NONE || c->tying == SK_TYING_SRC_TRG;
     sk_linear_init(n, &m->output, own_output ? "target_output_weight" : table_name(c, 1), "target_output_bias");
     SK_ENSURE(n->sites <= SK_SITE_MAX);
@@ -154,6 +159,7 @@ void sk_model_free(struct sk_model *m)
         free(m->block[s]);
         if (m->embed[s].fixed) n->ops->free(n->dev, m->embed[s].fixed);
     }
+    sk_rnn_free(m);
     sk_linear_free(n, &m->output);
     for (int i = 0; i < n->sums; i++) n->ops->free(n->dev, n->sum[i].from);
     free(n->sum);
@@ -174,6 +180,7 @@ void sk_model_load_weights(struct sk_model *m)
 {
     for (int s = 0; s < 2; s++)
         for (int i = 0; i < m->blocks[s]; i++) sk_block_load(&m->net, &m->block[s][i]);
+    if (m->rnn) sk_rnn_load(m);
     sk_linear_load(&m->net, &m->output);
 }
 
@@ -190,7 +197,7 @@ float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, const in
     struct sk_embedding *e = &m->embed[side];
     const struct sk_net *n = &m->net;
     struct sk_rows rows = pass->rows[side];
-    struct sk_dropout prepost = dropout(pass, m->c.dropout_prepost, e->site_prepost);
+    struct sk_dropout prepost = dropout(pass, m->rnn ? 0 : m->c.dropout_prepost, e->site_prepost);
     struct sk_dropout embed = dropout(pass, m->c.dropout_embed[side], e->site_embed);
     if (embed.p > 0) {
         /* Two dropouts, before and after positions: row t of the words is "word t". */
@@ -235,7 +242,7 @@ static void embed_backward(struct sk_model *m, const struct sk_batch *b, float *
     for (int s = 0; s < 2; s++) {
         struct sk_embedding *e = &m->embed[s];
         struct sk_rows rows = pass->rows[s];
-        struct sk_dropout prepost = dropout(pass, m->c.dropout_prepost, e->site_prepost);
+        struct sk_dropout prepost = dropout(pass, m->rnn ? 0 : m->c.dropout_prepost, e->site_prepost);
         struct sk_dropout embed = dropout(pass, m->c.dropout_embed[s], e->site_embed);
         if (prepost.p > 0) ops->dropout_backward(n->dev, gx[s], e->D, rows, prepost);
         if (e->dposition)
@@ -280,8 +287,32 @@ static void sum_loss(const struct sk_batch *b, const float *nll, const uint8_t *
 
 static float *forward(struct sk_model *m, const struct sk_batch *b, const struct sk_pass *pass, float **memory)
 {
+    *memory = NULL;
+    if (m->rnn) return sk_rnn_forward(m, b, pass);
     *memory = sk_model_stack(m, 0, sk_model_embed(m, 0, b->source, NULL, pass), NULL, pass);
     return sk_model_stack(m, 1, sk_model_embed(m, 1, b->target, NULL, pass), *memory, pass);
+}
+
+/* g[1]: gradient of what the output layer reads; then g: those of the embeddings. */
+static void stacks_backward(struct sk_model *m, const struct sk_batch *b, float *g[2], const float *memory,
+                            const struct sk_pass *pass)
+{
+    const struct sk_net *n = &m->net;
+    float *none = NULL;
+    g[1] = sk_process_backward(n, &m->final[1], &m->back[1], g[1], &none, b->target_rows, pass, 1);
+    g[0] = m->back[0].g[0];
+    int set = 0;
+    for (int i = m->blocks[1] - 1; i >= 0; i--)
+        g[1] = sk_block_backward(n, &m->block[1][i], &m->back[1], g[1], memory, g[0], &set, pass);
+    g[0] = sk_process_backward(n, &m->final[0], &m->back[0], g[0], &none, b->source_rows, pass, 0);
+    for (int i = m->blocks[0] - 1; i >= 0; i--)
+        g[0] = sk_block_backward(n, &m->block[0][i], &m->back[0], g[0], NULL, NULL, NULL, pass);
+}
+
+const float *sk_model_forward(struct sk_model *m, const struct sk_batch *b, const struct sk_pass *pass)
+{
+    float *memory;
+    return forward(m, b, pass, &memory);
 }
 
 void sk_model_gradient(struct sk_model *m, const struct sk_batch *b, uint64_t seed, uint32_t update,
@@ -291,20 +322,13 @@ void sk_model_gradient(struct sk_model *m, const struct sk_batch *b, uint64_t se
     struct sk_pass pass = pass_of(b, 1, seed, update);
     float *memory, *g[2];
     const float *top = forward(m, b, &pass, &memory);
-    g[1] = m->back[1].g[0];
+    g[1] = m->rnn ? sk_rnn_gradient(m) : m->back[1].g[0];
     n->ops->output_loss(n->dev, g[1], m->output.dw, m->output.db, m->nll, m->correct, top, m->output.w,
                         m->output.bias, b->label, smoothing, loss_scale, m->c.vocab[1], m->c.size[1], pass.leaves[1]);
     sum_loss(b, m->nll, m->correct, loss);
 
-    float *none = NULL;
-    g[1] = sk_process_backward(n, &m->final[1], &m->back[1], g[1], &none, b->target_rows, &pass, 1);
-    g[0] = m->back[0].g[0];
-    int set = 0;
-    for (int i = m->blocks[1] - 1; i >= 0; i--)
-        g[1] = sk_block_backward(n, &m->block[1][i], &m->back[1], g[1], memory, g[0], &set, &pass);
-    g[0] = sk_process_backward(n, &m->final[0], &m->back[0], g[0], &none, b->source_rows, &pass, 0);
-    for (int i = m->blocks[0] - 1; i >= 0; i--)
-        g[0] = sk_block_backward(n, &m->block[0][i], &m->back[0], g[0], NULL, NULL, NULL, &pass);
+    if (m->rnn) sk_rnn_backward(m, b, g[1], g, &pass);
+    else stacks_backward(m, b, g, memory, &pass);
     embed_backward(m, b, g, &pass);
     for (int i = 0; i < n->sums; i++) n->ops->add(n->dev, n->sum[i].into, n->sum[i].from, n->sum[i].n);
 }
@@ -313,8 +337,7 @@ void sk_model_loss(struct sk_model *m, const struct sk_batch *b, float *nll, str
 {
     const struct sk_net *n = &m->net;
     struct sk_pass pass = pass_of(b, 0, 0, 0);
-    float *memory;
-    const float *top = forward(m, b, &pass, &memory);
+    const float *top = sk_model_forward(m, b, &pass);
     n->ops->output_loss(n->dev, NULL, NULL, NULL, m->nll, m->correct, top, m->output.w, m->output.bias, b->label, 0,
                         1, m->c.vocab[1], m->c.size[1], pass.leaves[1]);
     sum_loss(b, m->nll, m->correct, loss);

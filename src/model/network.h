@@ -17,6 +17,7 @@ struct sk_embedding {
     float *x;                        /* (T, D) */
 };
 
+struct sk_rnn_net;
 struct sk_model {
     struct sk_transformer c;
     struct sk_params table;
@@ -25,6 +26,7 @@ struct sk_model {
     int train;
     int blocks[2];
     struct sk_block *block[2];
+    struct sk_rnn_net *rnn;          /* of SK_RNN, which has no blocks */
     struct sk_process final[2];
     struct sk_embedding embed[2];
     struct sk_linear output;
@@ -46,6 +48,8 @@ float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, const in
  * turns on two slabs, since a block reads nothing older than its predecessor's
  * result. Ts, longest, step: as sk_block_layout has them. Returns the memory. */
 float *sk_model_layout(struct sk_model *m, int side, int T, int Ts, int longest, int step);
+/* Both sides: what the output layer reads (Tt, D). */
+const float *sk_model_forward(struct sk_model *m, const struct sk_batch *b, const struct sk_pass *pass);
 /* Runs a side's blocks and its final process. */
 float *sk_model_stack(struct sk_model *m, int side, float *x, const float *memory, const struct sk_pass *pass);
 #endif

@@ -77,15 +77,56 @@ static void fill(const struct sk_param *p, float *data, const struct sk_init_opt
     }
 }
 
+/* Columns of normal numbers made orthonormal one after the other (Gram and
+ * Schmidt, twice each), times sqrt(2). */
+static void orthogonal(const struct sk_param *p, float *data, const struct sk_init_options *o)
+{
+    uint64_t key = XXH3_64bits_withSeed(p->name, strlen(p->name), o->seed);
+    size_t N = (size_t)p->shape[0], K = (size_t)p->shape[1];
+    SK_ENSURE(N >= K);
+    double *column = sk_xcalloc(N * K, sizeof *column);
+    for (size_t k = 0; k < K; k++) {
+        double *c = column + k * N, norm = 0;
+        for (size_t i = 0; i < N; i++)
+            c[i] = gaussian(sk_philox(key, (uint32_t)(k * N + i), (uint32_t)((uint64_t)(k * N + i) >> 32), 0, 0));
+        for (size_t j = 0; j < 2 * k; j++) {
+            const double *before = column + j % k * N;
+            double dot = 0;
+            for (size_t i = 0; i < N; i++) dot += before[i] * c[i];
+            for (size_t i = 0; i < N; i++) c[i] -= dot * before[i];
+        }
+        for (size_t i = 0; i < N; i++) norm += c[i] * c[i];
+        for (size_t i = 0; i < N; i++) {
+            c[i] /= sqrt(norm);
+            data[i * K + k] = (float)(c[i] * 1.41421356237309505);
+        }
+    }
+    free(column);
+}
+
+/* Where the table says how a parameter starts, and the options do not say "as a weight". */
+static int special(const struct sk_param *p, float *data, const struct sk_init_options *o)
+{
+    if (p->init == SK_INIT_ONE) {
+        for (size_t k = 0; k < p->size; k++) data[k] = 1;
+    } else if (p->init == SK_INIT_GATES) {
+        for (size_t k = p->size / 4; k < p->size / 2; k++) data[k] = (float)o->forget_bias;
+    } else if (p->init == SK_INIT_RECURRENT && o->recurrent == SK_RECURRENT_ORTHOGONAL) {
+        orthogonal(p, data, o);
+    } else if (p->init == SK_INIT_RECURRENT && o->recurrent == SK_RECURRENT_STACKED) {
+        for (int64_t k = 0; k < p->shape[0]; k++) data[k * p->shape[1] + k % p->shape[1]] = 1;
+    } else {
+        return p->init == SK_INIT_ZERO;
+    }
+    return 1;
+}
+
 void sk_params_init(const struct sk_params *t, float *data, const struct sk_init_options *o)
 {
     memset(data, 0, t->total * sizeof *data);
     for (int i = 0; i < t->n; i++) {
         const struct sk_param *p = &t->p[i];
         float *at = data + p->offset;
-        if (p->init == SK_INIT_ONE)
-            for (size_t k = 0; k < p->size; k++) at[k] = 1;
-        else if (p->init != SK_INIT_ZERO)
-            fill(p, at, o);
+        if (!special(p, at, o)) fill(p, at, o);
     }
 }

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum sk_init { SK_INIT_ZERO, SK_INIT_ONE, SK_INIT_WEIGHT, SK_INIT_EMBED };
+enum sk_init { SK_INIT_ZERO, SK_INIT_ONE, SK_INIT_WEIGHT, SK_INIT_EMBED, SK_INIT_RECURRENT, SK_INIT_GATES };
 enum { SK_PARAM_NAME = 128, SK_PARAM_DIMS = 4 };
 struct sk_param {
     char name[SK_PARAM_NAME];        /* Sockeye's name */
@@ -34,6 +34,11 @@ const struct sk_param *sk_params_find(const struct sk_params *t, const char *nam
 /* Initialisation (Sockeye 1.18, initializer.py): Xavier over the stored
  * matrix with fan_in = shape[1], fan_out = shape[0]; biases 0, gamma 1.
  * Pure function of (seed, name). */
+enum sk_init_recurrent {
+    SK_RECURRENT_ORTHOGONAL,         /* orthonormal columns times sqrt(2) (Saxe et al. 2013) */
+    SK_RECURRENT_STACKED,            /* an identity matrix for each gate */
+    SK_RECURRENT_WEIGHT              /* as other weights */
+};
 struct sk_init_options {
     uint64_t seed;
     int xavier;                      /* 0: uniform(+-scale) */
@@ -42,6 +47,8 @@ struct sk_init_options {
     int gaussian;                    /* --weight-init-xavier-rand-type gaussian */
     int embed_normal;                /* --embed-weight-init normal: N(0, |V_src|^-1/2) */
     int64_t source_vocab;
+    enum sk_init_recurrent recurrent;    /* of SK_INIT_RECURRENT: --rnn-h2h-init */
+    double forget_bias;              /* SK_INIT_GATES, a bias of gates i, f, c, o: 0, this, 0, 0 */
 };
 void sk_params_init(const struct sk_params *t, float *data, const struct sk_init_options *o);
 #endif

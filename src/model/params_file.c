@@ -61,10 +61,7 @@ int sk_params_load(const struct sk_params *t, const char *path, float *data, uns
     struct sk_tensors *f = sk_tensors_open(path);
     if (!f) return -1;
     int r = sk_tensors_verify(f) ? -1 : sk_params_read(t, f, data, flags);
-    if (hash) {
-        const char *h = sk_tensors_meta(f, "xxh3");
-        snprintf(hash, SK_HASH_HEX, "%s", h ? h : "");
-    }
+    if (r >= 0 && hash && sk_tensors_checksum(f, hash)) r = -1;
     sk_tensors_close(f);
     return r;
 }
@@ -88,4 +85,11 @@ int sk_params_save(const struct sk_params *t, const char *path, const float *dat
     int r = sk_tensors_save(path, x, t->n, NULL, 0, how, hash);
     free(x);
     return r;
+}
+
+void sk_params_hash(const struct sk_params *t, const float *data, char hash[SK_HASH_HEX])
+{
+    struct sk_tensor *x = sk_params_tensors(t, data);
+    sk_tensors_hash(x, t->n, NULL, 0, hash);
+    free(x);
 }

@@ -20,7 +20,7 @@ int sk_params_check(const struct sk_params *t, const struct sk_tensors *f, unsig
  * warning. Returns as sk_params_check. */
 int sk_params_read(const struct sk_params *t, struct sk_tensors *f, float *data, unsigned flags);
 /* Opens, verifies the checksum, reads, closes. hash (may be NULL) gets the
- * checksum of the data ("" if the file has none). */
+ * checksum of the very file that was read, as sk_tensors_checksum gives it. */
 int sk_params_load(const struct sk_params *t, const char *path, float *data, unsigned flags,
                    char hash[SK_HASH_HEX]);
 /* Tensors of the table over a flat buffer: malloced array of t->n (names
@@ -29,4 +29,6 @@ struct sk_tensor *sk_params_tensors(const struct sk_params *t, const float *data
 /* Writes params alone; returns as sk_tensors_save. */
 int sk_params_save(const struct sk_params *t, const char *path, const float *data, enum sk_commit how,
                    char hash[SK_HASH_HEX]);
+/* The checksum that this file would have. */
+void sk_params_hash(const struct sk_params *t, const float *data, char hash[SK_HASH_HEX]);
 #endif

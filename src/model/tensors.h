@@ -4,8 +4,10 @@
  * {string: string}, "name": {"dtype": "F32", "shape": [..], "data_offsets":
  * [begin, end]}, ...}, padded by blanks to a multiple of 8; then the data.
  * Written with names in byte order, offsets in the same order, metadata first
- * and sorted: bytes depend on content alone. Metadata "xxh3" holds the
- * checksum of the data section; files without it are accepted.
+ * and sorted: bytes depend on content alone. Metadata "xxh3-file" holds the
+ * checksum of the whole file, its own 32 digits taken as zeros. Files of other
+ * programs, without it, are accepted, and so are those of earlier versions,
+ * where "xxh3" is the checksum of the data section alone.
  * The reader treats the file as hostile: sizes, overlaps, gaps, duplicate
  * names, integer overflow, non-F32 types: SK_EXIT_DATA naming file and tensor.
  */
@@ -29,11 +31,13 @@ struct sk_meta { const char *key, *value; };
 enum { SK_SHAPE_TEXT = 100 };
 void sk_tensor_shape(int ndim, const int64_t *shape, char text[SK_SHAPE_TEXT]);
 
-/* Writes a whole file. data_hash (may be NULL) gets the checksum. 0, 1
+/* Writes a whole file. hash (may be NULL) gets the checksum. 0, 1
  * (published before with the same content), -1. */
 int sk_tensors_save(const char *path, const struct sk_tensor *t, int n,
-                    const struct sk_meta *meta, int n_meta, enum sk_commit how,
-                    char data_hash[SK_HASH_HEX]);
+                    const struct sk_meta *meta, int n_meta, enum sk_commit how, char hash[SK_HASH_HEX]);
+/* The checksum that such a file would have. */
+void sk_tensors_hash(const struct sk_tensor *t, int n, const struct sk_meta *meta, int n_meta,
+                     char hash[SK_HASH_HEX]);
 
 /* Streaming writer for output larger than memory: tensors' data are given in
  * the order of the listing (t[].data ignored). The checksum of metadata is
@@ -43,7 +47,7 @@ struct sk_tensors_writer;
 struct sk_tensors_writer *sk_tensors_create(const char *path, const struct sk_tensor *t, int n,
                                             const struct sk_meta *meta, int n_meta);
 int sk_tensors_write(struct sk_tensors_writer *w, const float *data, size_t n);
-int sk_tensors_finish(struct sk_tensors_writer *w, enum sk_commit how, char data_hash[SK_HASH_HEX]);
+int sk_tensors_finish(struct sk_tensors_writer *w, enum sk_commit how, char hash[SK_HASH_HEX]);
 void sk_tensors_abandon(struct sk_tensors_writer *w);
 
 struct sk_tensors;
@@ -58,5 +62,14 @@ int sk_tensors_read(struct sk_tensors *f, const struct sk_tensor *t, size_t firs
 /* Reads all data once and compares the checksum: 0, or -1 with SK_EXIT_DATA.
  * A file without checksum passes. */
 int sk_tensors_verify(struct sk_tensors *f);
+/* The same for who reads the data anyway, in the order of the file: *h (NULL:
+ * there is no checksum) is where they are to be added; end frees it. 0 or -1. */
+int sk_tensors_check_begin(struct sk_tensors *f, struct sk_hash **h);
+int sk_tensors_check_end(struct sk_tensors *f, struct sk_hash *h);
+/* 1: the header has a checksum of the whole file. */
+int sk_tensors_has_checksum(const struct sk_tensors *f);
+/* By which the content is known: the checksum of the header, else that of all
+ * bytes of the file. 0 or -1. */
+int sk_tensors_checksum(struct sk_tensors *f, char hex[SK_HASH_HEX]);
 const char *sk_tensors_path(const struct sk_tensors *f);
 #endif

@@ -43,13 +43,15 @@ static int meta_order(const void *a, const void *b)
     return strcmp(((const struct sk_meta *)a)->key, ((const struct sk_meta *)b)->key);
 }
 
-static const char hash_key[] = "xxh3";
+static const char hash_key[] = "xxh3-file";
 
-/* The header as text; *hash_at: where 32 digits are to be filled in. */
+/* The header, its length before it; *hash_at: where 32 digits, zeros now, are to
+ * be filled in. */
 static struct sk_str header(const struct sk_tensor *t, int n, const struct sk_meta *meta, int n_meta,
                             size_t *hash_at)
 {
     struct sk_str s = {0};
+    sk_str_add(&s, "\0\0\0\0\0\0\0", 8);
     struct sk_meta *m = sk_xcalloc((size_t)n_meta + 1, sizeof *m);
     if (n_meta) memcpy(m, meta, (size_t)n_meta * sizeof *m);
     m[n_meta] = (struct sk_meta){hash_key, "00000000000000000000000000000000"};
@@ -78,6 +80,7 @@ static struct sk_str header(const struct sk_tensor *t, int n, const struct sk_me
     }
     sk_str_add(&s, "}", 1);
     while (s.len % 8) sk_str_add(&s, " ", 1);
+    for (int i = 0; i < 8; i++) s.text[i] = (char)((uint64_t)(s.len - 8) >> (8 * i));
     return s;
 }
 
@@ -87,23 +90,22 @@ struct sk_tensors_writer *sk_tensors_create(const char *path, const struct sk_te
     struct sk_tensors_writer *w = sk_xcalloc(1, sizeof *w);
     size_t hash_at = 0;
     struct sk_str s = header(t, n, meta, n_meta, &hash_at);
-    uint64_t size = s.len;
-    unsigned char length[8];
-    for (int i = 0; i < 8; i++) length[i] = (unsigned char)(size >> (8 * i));
-    w->hash_at = hash_at + 8;
+    w->hash_at = hash_at;
     for (int i = 0; i < n; i++) w->left += t[i].size;
     int created = sk_file_create(&w->file, path) == 0, failed = !created;
     if (created && lseek(w->file.fd, 0, SEEK_CUR) < 0)
         failed = sk_fail(SK_EXIT_USAGE, "%s is a pipe: a tensor file needs a place where its header can be completed "
                          "at the end; name a file", path);
-    if (!failed) failed = sk_file_write(&w->file, length, 8) || sk_file_write(&w->file, s.text, s.len);
+    if (!failed) failed = sk_file_write(&w->file, s.text, s.len);
     if (created && failed) sk_file_abandon(&w->file);
-    sk_str_free(&s);
     if (failed) {
+        sk_str_free(&s);
         free(w);
         return NULL;
     }
     w->hash = sk_hash_new();
+    sk_hash_add(w->hash, s.text, s.len);
+    sk_str_free(&s);
     return w;
 }
 
@@ -115,12 +117,12 @@ int sk_tensors_write(struct sk_tensors_writer *w, const float *data, size_t n)
     return sk_file_write(&w->file, data, n * sizeof *data);
 }
 
-int sk_tensors_finish(struct sk_tensors_writer *w, enum sk_commit how, char data_hash[SK_HASH_HEX])
+int sk_tensors_finish(struct sk_tensors_writer *w, enum sk_commit how, char hash[SK_HASH_HEX])
 {
     char hex[SK_HASH_HEX];
     SK_ENSURE(w->left == 0);
     sk_hash_end(w->hash, hex);
-    if (data_hash) memcpy(data_hash, hex, SK_HASH_HEX);
+    if (hash) memcpy(hash, hex, SK_HASH_HEX);
     int r = sk_file_patch(&w->file, hex, SK_HASH_HEX - 1, w->hash_at);
     if (r == 0) r = sk_file_commit(&w->file, how);
     else sk_file_abandon(&w->file);
@@ -137,20 +139,40 @@ void sk_tensors_abandon(struct sk_tensors_writer *w)
     free(w);
 }
 
-int sk_tensors_save(const char *path, const struct sk_tensor *t, int n, const struct sk_meta *meta, int n_meta,
-                    enum sk_commit how, char data_hash[SK_HASH_HEX])
+/* The list in the order of names (malloced). */
+static struct sk_tensor *by_name(const struct sk_tensor *t, int n)
 {
     const struct sk_tensor **order = sk_xcalloc((size_t)n + 1, sizeof *order);
     struct sk_tensor *sorted = sk_xcalloc((size_t)n + 1, sizeof *sorted);
     for (int i = 0; i < n; i++) order[i] = &t[i];
     qsort(order, (size_t)n, sizeof *order, tensor_order);
     for (int i = 0; i < n; i++) sorted[i] = *order[i];
+    free(order);
+    return sorted;
+}
+
+int sk_tensors_save(const char *path, const struct sk_tensor *t, int n, const struct sk_meta *meta, int n_meta,
+                    enum sk_commit how, char hash[SK_HASH_HEX])
+{
+    struct sk_tensor *sorted = by_name(t, n);
     struct sk_tensors_writer *w = sk_tensors_create(path, sorted, n, meta, n_meta);
     int r = w ? 0 : -1;
     for (int i = 0; i < n && !r; i++) r = sk_tensors_write(w, sorted[i].data, sorted[i].size);
     if (w && r) sk_tensors_abandon(w);
-    else if (w) r = sk_tensors_finish(w, how, data_hash);
-    free(order);
+    else if (w) r = sk_tensors_finish(w, how, hash);
     free(sorted);
     return r;
+}
+
+void sk_tensors_hash(const struct sk_tensor *t, int n, const struct sk_meta *meta, int n_meta, char hash[SK_HASH_HEX])
+{
+    size_t hash_at;
+    struct sk_tensor *sorted = by_name(t, n);
+    struct sk_str s = header(sorted, n, meta, n_meta, &hash_at);
+    struct sk_hash *h = sk_hash_new();
+    sk_hash_add(h, s.text, s.len);
+    for (int i = 0; i < n; i++) sk_hash_add(h, sorted[i].data, sorted[i].size * sizeof *sorted[i].data);
+    sk_hash_end(h, hash);
+    sk_str_free(&s);
+    free(sorted);
 }

@@ -1,6 +1,6 @@
 /* transformer.c - sizes that fit together and the table of parameters of the
  * Transformer (names and shapes of Sockeye 1.18). */
-#include "model/transformer.h"
+#include "model/rnn.h"
 #include <stdio.h>
 #include <string.h>
 #include "base/msg.h"
@@ -21,6 +21,7 @@ static int check_steps(const char *what, int side, const char *steps, int residu
 
 int sk_transformer_check(const struct sk_transformer *c)
 {
+    if (c->architecture == SK_RNN) return sk_rnn_check(c);
     for (int s = 0; s < 2; s++) {
         const char *name = side_name[s];
         if (c->vocab[s] < SK_SPECIALS || c->vocab[s] > 1 << 24)
@@ -86,6 +87,10 @@ static void add_bias(struct sk_params *t, const char *prefix, const char *suffix
 void sk_transformer_params(const struct sk_transformer *c, struct sk_params *t)
 {
     char prefix[64];
+    if (c->architecture == SK_RNN) {
+        sk_rnn_params(c, t);
+        return;
+    }
     for (int s = 0; s < 2; s++) {
         int D = c->size[s], F = c->feed_forward[s];
         for (int l = 0; l < c->layers[s]; l++) {

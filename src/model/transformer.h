@@ -14,7 +14,27 @@
 enum sk_positions { SK_POSITIONS_NONE, SK_POSITIONS_FIXED, SK_POSITIONS_LEARNED };
 enum sk_tying { SK_TYING_NONE, SK_TYING_TRG_SOFTMAX, SK_TYING_SRC_TRG, SK_TYING_SRC_TRG_SOFTMAX };
 
-/* [0]: encoder / source, [1]: decoder / target. */
+/* The RNN of Sockeye 1.18 (Bahdanau et al. 2015, Luong et al. 2015, Wu et al.
+ * 2016); model/rnn.h says how it is computed. */
+enum sk_architecture { SK_TRANSFORMER, SK_RNN };
+enum sk_rnn_attention { SK_ATTENTION_MLP, SK_ATTENTION_DOT, SK_ATTENTION_BILINEAR };
+enum sk_rnn_start { SK_START_LAST, SK_START_AVG, SK_START_ZERO };
+struct sk_rnn {
+    enum sk_cell cell;
+    int embed[2];                    /* width of the embeddings */
+    enum sk_rnn_attention attention;
+    int attention_hidden;            /* of mlp and dot */
+    int scale_dot, upper;            /* scaled; --rnn-attention-in-upper-layers */
+    int first_residual;              /* from which layer, counted from 1 (2 at least); 0: no residual connections */
+    enum sk_rnn_start start;         /* where the decoder's states come from */
+    int layer_norm;                  /* of mlp attention, attentional hidden layer, initial states */
+    /* training only */
+    float dropout_inputs[2], dropout_states[2], dropout_hidden;
+};
+
+/* A model's architecture and sizes. [0]: encoder / source, [1]: decoder / target.
+ * SK_RNN uses vocab, layers, size (units of a layer, equal on both sides), max_len,
+ * tying, dropout_embed and rnn. */
 struct sk_transformer {
     int vocab[2], layers[2], size[2], heads[2], feed_forward[2], max_len[2];  /* max_len with EOS/BOS */
     char pre[2][8], post[2][8];      /* strings over n, d, r */
@@ -24,6 +44,8 @@ struct sk_transformer {
     /* training only */
     float dropout_attention, dropout_act, dropout_prepost;
     float dropout_embed[2];          /* --embed-dropout */
+    enum sk_architecture architecture;
+    struct sk_rnn rnn;
 };
 /* 0, or -1 with SK_EXIT_USAGE naming the sizes that do not fit together. */
 int sk_transformer_check(const struct sk_transformer *c);

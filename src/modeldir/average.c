@@ -145,26 +145,19 @@ static int check_same(const struct sk_tensors *a, const struct sk_tensors *b)
 static int begin_check(struct input *in)
 {
     uint64_t before = 0;
-    if (!sk_tensors_meta(in->file, "xxh3")) return 0;
     for (int i = 0; i < sk_tensors_count(in->file); i++) {
         const struct sk_tensor *t = sk_tensors_at(in->file, i);
         if (t->begin < before) return sk_tensors_verify(in->file);
         before = t->begin;
     }
-    in->hash = sk_hash_new();
-    return 0;
+    return sk_tensors_check_begin(in->file, &in->hash);
 }
 
 static int end_check(struct input *in)
 {
-    char hex[SK_HASH_HEX];
-    if (!in->hash) return 0;
-    sk_hash_end(in->hash, hex);
+    struct sk_hash *h = in->hash;
     in->hash = NULL;
-    return strcmp(hex, sk_tensors_meta(in->file, "xxh3"))
-        ? sk_fail(SK_EXIT_DATA, "%s: damaged: its data do not have the checksum in its header",
-                  sk_tensors_path(in->file))
-        : 0;
+    return sk_tensors_check_end(in->file, h);
 }
 
 static int open_input(struct mean *m, int i, const char *path)

@@ -9,7 +9,10 @@
 #include "modeldir/metrics.h"
 #include "modeldir/paths.h"
 
-static const char *const architectures[] = {"transformer", NULL};
+static const char *const architectures[] = {"transformer", "rnn", NULL};
+static const char *const cells[] = {"lstm", "gru", NULL};
+static const char *const attentions[] = {"mlp", "dot", "bilinear", NULL};
+static const char *const starts[] = {"last", "avg", "zero", NULL};
 static const char *const activations[] = {"relu", "gelu", "swish1", NULL};
 static const char *const positions[] = {"none", "fixed", "learned", NULL};
 static const char *const tyings[] = {"none", "trg_softmax", "src_trg", "src_trg_softmax", NULL};
@@ -49,10 +52,49 @@ static double decimal(float v)
     return strtod(text, NULL);
 }
 
+static void put_pair(struct sk_str *s, const char *key, const float v[2])
+{
+    char text[2][32];
+    for (int i = 0; i < 2; i++) sk_metrics_number(decimal(v[i]), text[i]);
+    sk_str_printf(s, "    \"%s\": [%s, %s],\n", key, text[0], text[1]);
+}
+
+static char *rnn_text(const struct sk_config *c)
+{
+    const struct sk_transformer *m = &c->model;
+    const struct sk_rnn *r = &m->rnn;
+    struct sk_str s = {0};
+    sk_str_printf(&s, "{\n");
+    put_text(&s, "architecture", architectures[m->architecture]);
+    sk_str_printf(&s, "    \"attention_in_upper_layers\": %d,\n    \"attention_num_hidden\": %d,\n", r->upper,
+                  r->attention_hidden);
+    put_text(&s, "attention_type", attentions[r->attention]);
+    put_text(&s, "cell_type", cells[r->cell]);
+    put_text(&s, "decoder_state_init", starts[r->start]);
+    put_number(&s, "dropout_hidden", decimal(r->dropout_hidden));
+    put_pair(&s, "dropout_inputs", r->dropout_inputs);
+    put_pair(&s, "dropout_states", r->dropout_states);
+    put_pair(&s, "embed_dropout", m->dropout_embed);
+    sk_str_printf(&s, "    \"first_residual_layer\": %d,\n    \"format\": %d,\n    \"layer_normalization\": %d,\n",
+                  r->first_residual, SK_CONFIG_VERSION, r->layer_norm);
+    put_number(&s, "length_ratio_mean", c->length_ratio_mean);
+    put_number(&s, "length_ratio_std", c->length_ratio_std);
+    put_ints(&s, "max_positions", m->max_len);
+    put_ints(&s, "max_seq_len", c->max_seq_len);
+    put_ints(&s, "num_embed", r->embed);
+    sk_str_printf(&s, "    \"num_hidden\": %d,\n", m->size[0]);
+    put_ints(&s, "num_layers", m->layers);
+    sk_str_printf(&s, "    \"scale_dot_attention\": %d,\n", r->scale_dot);
+    put_ints(&s, "vocab_size", m->vocab);
+    sk_str_printf(&s, "    \"weight_tying_type\": \"%s\"\n}\n", tyings[m->tying]);
+    return s.text;
+}
+
 char *sk_config_text(const struct sk_config *c)
 {
     const struct sk_transformer *m = &c->model;
     struct sk_str s = {0};
+    if (m->architecture == SK_RNN) return rnn_text(c);
     char embed[2][32];
     for (int i = 0; i < 2; i++) sk_metrics_number(decimal(m->dropout_embed[i]), embed[i]);
     sk_str_printf(&s, "{\n");
@@ -130,6 +172,18 @@ static double number(struct reader *r, const char *key, const json_t *v)
     return json_number_value(v);
 }
 
+static int get_int(struct reader *r, const char *key) { return whole(r, key, json_object_get(r->o, key)); }
+
+static float get_number(struct reader *r, const char *key)
+{
+    return (float)number(r, key, json_object_get(r->o, key));
+}
+
+static void get_pair(struct reader *r, const char *key, float out[2])
+{
+    for (size_t i = 0; i < 2; i++) out[i] = (float)number(r, key, json_array_get(json_object_get(r->o, key), i));
+}
+
 static int choice(struct reader *r, const char *key, const char *const *names)
 {
     const char *s = json_string_value(json_object_get(r->o, key));
@@ -137,6 +191,39 @@ static int choice(struct reader *r, const char *key, const char *const *names)
         if (!strcmp(s, names[i])) return i;
     bad(r, key, "is missing or not known to this version");
     return 0;
+}
+
+static void read_transformer(struct reader *r, struct sk_transformer *m)
+{
+    get_ints(r, "model_size", m->size);
+    get_ints(r, "attention_heads", m->heads);
+    get_ints(r, "feed_forward_num_hidden", m->feed_forward);
+    get_texts(r, "preprocess", m->pre);
+    get_texts(r, "postprocess", m->post);
+    m->activation = (enum sk_activation)choice(r, "activation_type", activations);
+    m->positions = (enum sk_positions)choice(r, "positional_embedding_type", positions);
+    m->dropout_attention = get_number(r, "dropout_attention");
+    m->dropout_act = get_number(r, "dropout_act");
+    m->dropout_prepost = get_number(r, "dropout_prepost");
+}
+
+static void read_rnn(struct reader *r, struct sk_transformer *m)
+{
+    struct sk_rnn *n = &m->rnn;
+    n->cell = (enum sk_cell)choice(r, "cell_type", cells);
+    n->attention = (enum sk_rnn_attention)choice(r, "attention_type", attentions);
+    n->start = (enum sk_rnn_start)choice(r, "decoder_state_init", starts);
+    get_ints(r, "num_embed", n->embed);
+    m->size[0] = m->size[1] = get_int(r, "num_hidden");
+    m->heads[0] = m->heads[1] = m->feed_forward[0] = m->feed_forward[1] = 1;
+    n->attention_hidden = get_int(r, "attention_num_hidden");
+    n->upper = get_int(r, "attention_in_upper_layers") != 0;
+    n->first_residual = get_int(r, "first_residual_layer");
+    n->layer_norm = get_int(r, "layer_normalization") != 0;
+    n->scale_dot = get_int(r, "scale_dot_attention") != 0;
+    n->dropout_hidden = get_number(r, "dropout_hidden");
+    get_pair(r, "dropout_inputs", n->dropout_inputs);
+    get_pair(r, "dropout_states", n->dropout_states);
 }
 
 static int read_config(struct sk_config *c, const char *path, const char *text, size_t n)
@@ -152,24 +239,14 @@ static int read_config(struct sk_config *c, const char *path, const char *text, 
     *c = (struct sk_config){.length_ratio_mean = 0};
     if (whole(&r, "format", json_object_get(o, "format")) != SK_CONFIG_VERSION)
         bad(&r, "format", "is one that this version does not read");
-    choice(&r, "architecture", architectures);
+    m->architecture = (enum sk_architecture)choice(&r, "architecture", architectures);
     get_ints(&r, "vocab_size", m->vocab);
     get_ints(&r, "num_layers", m->layers);
-    get_ints(&r, "model_size", m->size);
-    get_ints(&r, "attention_heads", m->heads);
-    get_ints(&r, "feed_forward_num_hidden", m->feed_forward);
     get_ints(&r, "max_positions", m->max_len);
-    get_texts(&r, "preprocess", m->pre);
-    get_texts(&r, "postprocess", m->post);
-    m->activation = (enum sk_activation)choice(&r, "activation_type", activations);
-    m->positions = (enum sk_positions)choice(&r, "positional_embedding_type", positions);
     m->tying = (enum sk_tying)choice(&r, "weight_tying_type", tyings);
-    m->dropout_attention = (float)number(&r, "dropout_attention", json_object_get(o, "dropout_attention"));
-    m->dropout_act = (float)number(&r, "dropout_act", json_object_get(o, "dropout_act"));
-    m->dropout_prepost = (float)number(&r, "dropout_prepost", json_object_get(o, "dropout_prepost"));
-    for (size_t i = 0; i < 2; i++)
-        m->dropout_embed[i] =
-            (float)number(&r, "embed_dropout", json_array_get(json_object_get(o, "embed_dropout"), i));
+    get_pair(&r, "embed_dropout", m->dropout_embed);
+    if (m->architecture == SK_RNN) read_rnn(&r, m);
+    else read_transformer(&r, m);
     get_ints(&r, "max_seq_len", c->max_seq_len);
     c->length_ratio_mean = number(&r, "length_ratio_mean", json_object_get(o, "length_ratio_mean"));
     c->length_ratio_std = number(&r, "length_ratio_std", json_object_get(o, "length_ratio_std"));

@@ -28,14 +28,9 @@ int sk_evaluation_same_search(const struct sk_evaluation *a, const struct sk_eva
 int sk_evaluation_params_hash(const char *path, char hex[SK_HASH_HEX])
 {
     struct sk_tensors *f = sk_tensors_open(path);
-    if (!f)
-        return -1;
-    const char *sum = sk_tensors_meta(f, "xxh3");
-    int known = sum && strlen(sum) == SK_HASH_HEX - 1;
-    if (known)
-        memcpy(hex, sum, SK_HASH_HEX);
+    int result = f ? sk_tensors_checksum(f, hex) : -1;
     sk_tensors_close(f);
-    return known ? 0 : sk_hash_file(path, hex);
+    return result;
 }
 
 /* --- reading ------------------------------------------------------------------- */
@@ -62,7 +57,7 @@ static int read_dtype(const json_t *o, const char *path, enum sk_dtype *dtype)
 {
     const json_t *v = json_object_get(o, "dtype");
     const char *name = v ? json_string_value(v) : sk_dtype_name(SK_FLOAT32);
-    for (*dtype = SK_FLOAT32; *dtype <= SK_BFLOAT16; ++*dtype)
+    for (*dtype = SK_FLOAT32; *dtype <= SK_INT8; ++*dtype)
         if (name && !strcmp(name, sk_dtype_name(*dtype)))
             return 0;
     return sk_fail(SK_EXIT_DATA, "%s: \"dtype\" is none of " SK_DTYPES, path);

@@ -62,7 +62,7 @@ static int output_limit(const struct sk_beam_options *o, int n)
 struct sk_beam *sk_beam_new(struct sk_model *const *models, int n, const struct sk_beam_options *o, int batch,
                             int longest_source)
 {
-    enum { SOURCE_ROWS = 1024 };     /* encoded at once: products are at their best, and memory is small */
+    enum { SOURCE_ROWS = 512 };      /* encoded at once: products are at their best, and memory is small */
     static const int32_t never[] = {SK_PAD, SK_BOS, SK_EOS};
     struct sk_beam *b = sk_xcalloc(1, sizeof *b);
     SK_ENSURE(o->beam_size > 0 && o->nbest > 0 && o->nbest <= o->beam_size && batch > 0 && longest_source > 0);

@@ -13,7 +13,7 @@
 #include "base/hash.h"
 
 enum { SK_BLOCK_BYTES = 1 << 18 };   /* a block is a little smaller, or one long line */
-enum { SK_BLOCK_SLACK = 8 };         /* bytes behind a block's end that may be read */
+enum { SK_BLOCK_SLACK = 64 };        /* bytes behind a block's end that may be read */
 
 struct sk_block {
     char *text;                      /* n bytes and a 0; clean: lines, each with \n behind it */

@@ -8,9 +8,10 @@
 #include "base/mem.h"
 #include "base/msg.h"
 #include "text/corpus_format.h"
-#include "text/lines.h"
 #include "text/pass.h"
 #include "text/queue.h"
+#include "text/scan.h"
+#include "text/vocab_private.h"
 #include "text/words.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ids are written as they stand in memory");
@@ -49,37 +50,59 @@ struct prepare {
 
 /* --- words become ids: any thread -------------------------------------------------- */
 
-static void encode_line(const struct sk_vocab *v, const char *text, struct encoded *e)
+/* Ids of the n words in the hand. */
+static void look_up(const struct sk_vocab *v, const struct sk_token *t, int n, struct encoded *e)
 {
-    const char *word;
-    size_t n;
-    struct line line = {0, 0};
-    while ((word = sk_token_next(&text, &n))) {
-        int32_t id = sk_vocab_id(v, word, n);
-        line.words++;
-        sk_queue_add(&e->ids, &id, sizeof id);
-        if (id == SK_UNK) {
-            uint64_t hash = sk_word_hash(word, n);
-            line.unknown++;
+    int32_t *ids = sk_queue_room(&e->ids, (size_t)n * sizeof *ids);
+    sk_vocab_ids(v, t, n, ids);
+    e->ids.len += (size_t)n * sizeof *ids;
+    for (int i = 0; i < n; i++)
+        if (ids[i] == SK_UNK) {
+            uint64_t hash = sk_word_hash(t[i].text, t[i].n);
             sk_queue_add(&e->unknown, &hash, sizeof hash);
         }
-    }
-    sk_queue_add(&e->lines, &line, sizeof line);
+}
+
+static void count_unknown(struct encoded *e)
+{
+    const int32_t *id = (const int32_t *)(void *)e->ids.bytes;
+    struct line *line = (struct line *)(void *)e->lines.bytes;
+    for (size_t i = 0; i < e->lines.len / sizeof *line; i++)
+        for (uint32_t k = line[i].words; k > 0; k--) line[i].unknown += *id++ == SK_UNK;
 }
 
 static void encode(void *ctx, struct sk_block *b)
 {
     const struct prepare *p = ctx;
+    const struct sk_vocab *v = p->side[b->file].vocab;
     struct encoded *e = b->own;
+    struct sk_token hand[SK_TOKENS];
+    struct sk_scan scan;
+    struct line line = {0, 0};
+    uint32_t at, n;
+    int held = 0, what;
     if (!e) b->own = e = sk_xcalloc(1, sizeof *e);
     sk_queue_clear(&e->lines);
     sk_queue_clear(&e->ids);
     sk_queue_clear(&e->unknown);
-    for (char *line = b->text, *end; (end = memchr(line, '\n', (size_t)(b->text + b->n - line))); line = end + 1) {
-        *end = 0;
-        encode_line(p->side[b->file].vocab, line, e);
-        *end = '\n';
+    sk_scan_begin(&scan, b->text, b->n);
+    while ((what = sk_scan_next(&scan, &at, &n)) != SK_SCAN_END) {
+        if (what == SK_SCAN_LINE) {
+            sk_queue_add(&e->lines, &line, sizeof line);
+            line.words = 0;
+            continue;
+        }
+        const char *word = b->text + at;
+        uint64_t head = sk_word_head_wide(word, n);
+        hand[held++] = (struct sk_token){word, head, n, (uint32_t)sk_word_hash_of(word, n, head)};
+        line.words++;
+        if (held == SK_TOKENS) {
+            look_up(v, hand, held, e);
+            held = 0;
+        }
     }
+    look_up(v, hand, held, e);
+    count_unknown(e);
 }
 
 static void free_encoded(struct encoded *e)

@@ -78,6 +78,18 @@ static int read_table(struct sk_corpus *c, const unsigned char *header, uint64_t
     return r;
 }
 
+/* Whether the sizes in the header are those of the blocks: memory is taken by
+ * them. Each pair has a word on each side. */
+static int sizes_fit(const struct sk_corpus_header *h)
+{
+    const struct sk_corpus_stats *s = &h->stats;
+    uint64_t pairs = (uint64_t)s->pairs, bytes = h->table_offset - SK_CORPUS_HEADER - 4 * h->blocks - 8 * pairs;
+    uint64_t source = (uint64_t)s->source_tokens - pairs, target = (uint64_t)s->target_tokens - pairs;
+    return bytes % h->width == 0 && source <= bytes / h->width && target == bytes / h->width - source &&
+        source >= pairs && target >= pairs && (uint64_t)s->max_source - 1 <= source - pairs &&
+        (uint64_t)s->max_target - 1 <= target - pairs;
+}
+
 static int read_header(struct sk_corpus *c, int source_vocab, int target_vocab)
 {
     unsigned char header[SK_CORPUS_HEADER];
@@ -97,6 +109,7 @@ static int read_header(struct sk_corpus *c, int source_vocab, int target_vocab)
         !(s->length_ratio_std >= 0) || !isfinite(s->length_ratio_mean) || !isfinite(s->length_ratio_std) ||
         strspn(s->hash, "0123456789abcdef") != SK_HASH_HEX - 1)
         return damaged(c, "its header does not make sense");
+    if (!sizes_fit(h)) return damaged(c, "its header tells of more words than it has");
     if (h->vocab[0] != (uint64_t)source_vocab || h->vocab[1] != (uint64_t)target_vocab)
         return sk_fail(SK_EXIT_DATA, "%s: made with vocabularies of %llu and %llu entries, not %d and %d", c->path,
                        (unsigned long long)h->vocab[0], (unsigned long long)h->vocab[1], source_vocab, target_vocab);

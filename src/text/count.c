@@ -7,8 +7,8 @@
 #include <unistd.h>
 #include "base/mem.h"
 #include "base/msg.h"
-#include "text/lines.h"
 #include "text/pass.h"
+#include "text/scan.h"
 
 struct sk_vocab_counts *sk_vocab_counts_new(void)
 {
@@ -161,18 +161,25 @@ int sk_vocab_count_part(struct sk_vocab_counts *c, int part, const char *text, c
 {
     struct sk_count_part *p = &c->part[part];
     const struct dealt_word *w = d->list[part].word, *end = w + d->list[part].n;
-    for (; w < end; w++) sk_words_put_hashed(&p->words, text + w->at, w->n, w->head, w->hash)->value += w->count;
+    for (; w < end; w++) {
+        if (end - w > 16) sk_words_ask_slot(&p->words, w[16].hash);
+        if (end - w > 8) sk_words_ask_word(&p->words, w[8].hash);
+        sk_words_put_hashed(&p->words, text + w->at, w->n, w->head, w->hash)->value += w->count;
+    }
     return sk_words_memory(&p->words) > c->most_bytes ? spill(p) : 0;
 }
 
 static void deal_block(void *ctx, struct sk_block *b)
 {
+    struct sk_scan scan;
+    uint32_t at, n;
+    int what;
     (void)ctx;
     if (!b->own) b->own = sk_dealt_new();
     sk_dealt_begin(b->own);
-    const char *p = b->text, *word;
-    size_t n;
-    while ((word = sk_token_next(&p, &n))) sk_dealt_add(b->own, b->text, (uint32_t)(word - b->text), (uint32_t)n);
+    sk_scan_begin(&scan, b->text, b->n);
+    while ((what = sk_scan_next(&scan, &at, &n)) != SK_SCAN_END)
+        if (what == SK_SCAN_WORD) sk_dealt_add(b->own, b->text, at, n);
     sk_dealt_end(b->own);
 }
 

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/msg.h"
 #include "text/input.h"
+#include "text/scan.h"
 #include "text/utf8.h"
 
 enum { BUFFER = 1 << 18 };           /* room for bytes read at once */
@@ -179,33 +180,18 @@ static const unsigned char starts[256] = {
     [0] = 3, [9] = 1, [10] = 1, [11] = 1, [12] = 1, [13] = 1, [28] = 1, [29] = 1, [30] = 1, [31] = 1, [32] = 1,
     [0xc2] = 2, [0xe1] = 2, [0xe2] = 2, [0xe3] = 2};
 
-/* Bytes of the white space character at p, 0: none. The characters are those
- * of Python's str.split(). The terminator keeps this from reading too far. */
-static size_t wide_space(const unsigned char *p)
-{
-    switch (p[0]) {
-    case 0xc2: return p[1] == 0x85 || p[1] == 0xa0 ? 2 : 0;
-    case 0xe1: return p[1] == 0x9a && p[2] == 0x80 ? 3 : 0;                 /* U+1680 */
-    case 0xe3: return p[1] == 0x80 && p[2] == 0x80 ? 3 : 0;                 /* U+3000 */
-    default:
-        if (p[1] == 0x81) return p[2] == 0x9f ? 3 : 0;                      /* U+205F */
-        if (p[1] != 0x80) return 0;
-        return (p[2] >= 0x80 && p[2] <= 0x8a) || p[2] == 0xa8 || p[2] == 0xa9 || p[2] == 0xaf ? 3 : 0;
-    }
-}
-
 const char *sk_token_next(const char **p, size_t *n)
 {
     const unsigned char *s = (const unsigned char *)*p;
     for (size_t k;;) {
         if (starts[*s] == 1) s++;
-        else if (starts[*s] == 2 && (k = wide_space(s)) > 0) s += k;
+        else if (starts[*s] == 2 && (k = sk_wide_space(s)) > 0) s += k;
         else break;
     }
     const unsigned char *start = s;
     for (;;) {
         while (!starts[*s]) s++;
-        if (starts[*s] != 2 || wide_space(s)) break;
+        if (starts[*s] != 2 || sk_wide_space(s)) break;
         s++;
     }
     *p = (const char *)s;

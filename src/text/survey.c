@@ -4,9 +4,9 @@
 #include "base/mem.h"
 #include "text/corpus_format.h"
 #include "text/count.h"
-#include "text/lines.h"
 #include "text/pass.h"
 #include "text/queue.h"
+#include "text/scan.h"
 
 /* What one block has. */
 struct own {
@@ -25,6 +25,9 @@ static void work(void *ctx, struct sk_block *b)
 {
     const struct survey *v = ctx;
     struct own *own = b->own;
+    struct sk_scan scan;
+    uint32_t at, n, words = 0;
+    int what;
     if (!own) {
         b->own = own = sk_xcalloc(1, sizeof *own);
         own->dealt = sk_dealt_new();
@@ -32,15 +35,15 @@ static void work(void *ctx, struct sk_block *b)
     struct sk_dealt *dealt = v->counts[b->file] ? own->dealt : NULL;
     sk_queue_clear(&own->words);
     if (dealt) sk_dealt_begin(dealt);
-    for (char *line = b->text, *end; (end = memchr(line, '\n', (size_t)(b->text + b->n - line))); line = end + 1) {
-        const char *p = line, *word;
-        uint32_t words = 0;
-        size_t n;
-        *end = 0;
-        for (; (word = sk_token_next(&p, &n)); words++)
-            if (dealt) sk_dealt_add(dealt, b->text, (uint32_t)(word - b->text), (uint32_t)n);
-        *end = '\n';
-        sk_queue_add(&own->words, &words, sizeof words);
+    sk_scan_begin(&scan, b->text, b->n);
+    while ((what = sk_scan_next(&scan, &at, &n)) != SK_SCAN_END) {
+        if (what == SK_SCAN_LINE) {
+            sk_queue_add(&own->words, &words, sizeof words);
+            words = 0;
+            continue;
+        }
+        words++;
+        if (dealt) sk_dealt_add(dealt, b->text, at, n);
     }
     if (dealt) sk_dealt_end(dealt);
 }
@@ -61,7 +64,13 @@ static void judge(struct survey *v, const uint32_t words[2])
     else if (words[0] > (uint32_t)most[0] || words[1] > (uint32_t)most[1] || words[0] > SK_CORPUS_LONGEST ||
              words[1] > SK_CORPUS_LONGEST)
         s->too_long++;
-    else s->pairs++;
+    else {
+        s->pairs++;
+        for (int f = 0; f < 2; f++) {
+            s->tokens[f] += words[f] + 1;
+            if ((int)words[f] > s->longest[f]) s->longest[f] = (int)words[f];
+        }
+    }
 }
 
 /* Lines of both sides that are there. */

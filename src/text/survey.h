@@ -7,7 +7,9 @@
 #include "text/corpus.h"
 
 struct sk_survey {
-    int64_t lines, blank, too_long, pairs;       /* pairs: those that a corpus would keep */
+    int64_t lines, blank, too_long, pairs;       /* pairs: those that a corpus would keep, */
+    int64_t tokens[2];                           /* their words on each side, with EOS / BOS, */
+    int longest[2];                              /* and the most of one, without */
     char file[2][SK_HASH_HEX];                   /* checksum of each file's bytes */
     char content[2][SK_HASH_HEX];                /* of its lines, each with \n behind it, however they are packed */
 };

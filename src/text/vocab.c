@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/msg.h"
 #include "text/lines.h"
-#include "text/vocab_make.h"
+#include "text/vocab_private.h"
 #include "text/words.h"
 
 static const char *const special[SK_SPECIALS] = {"<pad>", "<unk>", "<s>", "</s>"};
@@ -50,6 +50,17 @@ int32_t sk_vocab_id(const struct sk_vocab *v, const char *word, size_t n)
     const struct sk_word *w = sk_words_find(&v->words, word, n);
     /* A special symbol that stands in text is a word like any other, and not known. */
     return w && w->value >= SK_SPECIALS ? (int32_t)w->value : SK_UNK;
+}
+
+void sk_vocab_ids(const struct sk_vocab *v, const struct sk_token *t, int n, int32_t *ids)
+{
+    const struct sk_words *w = &v->words;
+    for (int i = 0; i < n; i++) sk_words_ask_slot(w, t[i].hash);
+    for (int i = 0; i < n; i++) sk_words_ask_word(w, t[i].hash);
+    for (int i = 0; i < n; i++) {
+        const struct sk_word *word = sk_words_find_hashed(w, t[i].text, t[i].n, t[i].head, t[i].hash);
+        ids[i] = word && word->value >= SK_SPECIALS ? (int32_t)word->value : SK_UNK;
+    }
 }
 
 const char *sk_vocab_word(const struct sk_vocab *v, int32_t id)

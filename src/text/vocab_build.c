@@ -8,7 +8,7 @@
 #include "base/msg.h"
 #include "base/pool.h"
 #include "text/count.h"
-#include "text/vocab_make.h"
+#include "text/vocab_private.h"
 
 /* A word in the order of vocabularies; `head` compares as its first bytes do. */
 struct key { int64_t count; uint64_t head; const char *text; uint32_t n; };

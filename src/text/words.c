@@ -83,14 +83,20 @@ size_t sk_words_memory(const struct sk_words *t)
     return (size_t)t->n * sizeof *t->w + (size_t)t->slots * sizeof *t->slot + t->text_bytes;
 }
 
-const struct sk_word *sk_words_find(const struct sk_words *t, const char *text, size_t n)
+const struct sk_word *sk_words_find_hashed(const struct sk_words *t, const char *text, size_t n, uint64_t head,
+                                           uint64_t hash_)
 {
+    uint32_t hash = (uint32_t)hash_, mask = t->slots - 1, at = hash & mask;
     if (!t->slots) return NULL;
-    uint64_t head = sk_word_head(text, n);
-    uint32_t hash = (uint32_t)sk_word_hash_of(text, n, head), mask = t->slots - 1, at = hash & mask;
     for (; t->slot[at]; at = (at + 1) & mask)
         if (same(&t->w[t->slot[at] - 1], hash, head, text, n)) return &t->w[t->slot[at] - 1];
     return NULL;
+}
+
+const struct sk_word *sk_words_find(const struct sk_words *t, const char *text, size_t n)
+{
+    uint64_t head = sk_word_head(text, n);
+    return sk_words_find_hashed(t, text, n, head, sk_word_hash_of(text, n, head));
 }
 
 void sk_words_free_table(struct sk_words *t)

@@ -33,6 +33,8 @@ void sk_words_reserve(struct sk_words *t, size_t n);
 /* Bytes of memory in use. */
 size_t sk_words_memory(const struct sk_words *t);
 const struct sk_word *sk_words_find(const struct sk_words *t, const char *text, size_t n);  /* NULL: absent */
+const struct sk_word *sk_words_find_hashed(const struct sk_words *t, const char *text, size_t n, uint64_t head,
+                                           uint64_t hash);
 void sk_words_free(struct sk_words *t);
 void sk_words_free_table(struct sk_words *t);   /* keeps the words' text, until sk_words_free */
 
@@ -91,5 +93,18 @@ static inline int sk_word_same_rest(const char *a, const char *b, size_t n)
 static inline uint64_t sk_word_hash(const char *text, size_t n)
 {
     return sk_word_hash_of(text, n, sk_word_head(text, n));
+}
+
+/* Memory that looking a word up will need: asked for in two steps, each some
+ * words ahead. */
+static inline void sk_words_ask_slot(const struct sk_words *t, uint32_t hash)
+{
+    if (t->slots) __builtin_prefetch(&t->slot[hash & (t->slots - 1)]);
+}
+
+static inline void sk_words_ask_word(const struct sk_words *t, uint32_t hash)
+{
+    uint32_t slot = t->slots ? t->slot[hash & (t->slots - 1)] : 0;
+    if (slot) __builtin_prefetch(&t->w[slot - 1]);
 }
 #endif

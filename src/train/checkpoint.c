@@ -122,26 +122,41 @@ static int load_groups(const struct sk_checkpoints *c, struct sk_tensors *f, con
 /* Checksum that sk_params_save gives a file of these parameters. */
 static void hash_params(const struct sk_checkpoints *c, char hex[SK_HASH_HEX])
 {
-    struct sk_hash *h = sk_hash_new();
     fetch(c, c->params);
-    for (int i = 0; i < c->table->n; i++)
-        sk_hash_add(h, c->host + c->table->p[i].offset, c->table->p[i].size * sizeof(float));
-    sk_hash_end(h, hex);
+    sk_params_hash(c->table, c->host, hex);
 }
 
-/* Opens and verifies a file with a state: NULL after sk_fail. */
-static struct sk_tensors *open_state(const char *path, struct sk_train_state *s)
+/* A file that is damaged is passed over: 0; one that cannot be read is an error. */
+static int damaged(void)
 {
-    struct sk_tensors *f = sk_tensors_open(path);
-    if (!f)
-        return NULL;
-    const char *text = sk_tensors_meta(f, "state");
+    if (sk_fail_code() != SK_EXIT_DATA)
+        return -1;
+    sk_warn("%s; it is passed over", sk_fail_message());
+    return 0;
+}
+
+/* Opens and verifies a file with a state: 1; 0 (sk_fail) it is damaged; -1. One
+ * of another version is not damaged: passing over it would lose the run. */
+static int open_state(const char *path, struct sk_train_state *s, struct sk_tensors **f)
+{
+    *f = sk_tensors_open(path);
+    if (!*f)
+        return sk_fail_code() == SK_EXIT_DATA ? 0 : -1;
+    const char *text = sk_tensors_meta(*f, "state");
+    int parsed = -1;
     if (!text)
         sk_fail(SK_EXIT_DATA, "%s holds no training state", path);
-    else if (sk_tensors_verify(f) == 0 && sk_train_state_parse(s, text, path) == 0)
-        return f;
-    sk_tensors_close(f);
-    return NULL;
+    else if (sk_tensors_verify(*f) == 0)
+        parsed = sk_train_state_parse(s, text, path);
+    if (parsed == 0 && sk_tensors_has_checksum(*f))
+        return 1;
+    if (parsed == 0) {
+        sk_fail(SK_EXIT_DATA, "%s: damaged: it has no checksum", path);
+        sk_train_state_free(s);
+    }
+    sk_tensors_close(*f);
+    *f = NULL;
+    return parsed == -2 || sk_fail_code() != SK_EXIT_DATA ? -1 : 0;
 }
 
 /* --- what follows from a state ------------------------------------------------- */
@@ -398,15 +413,6 @@ int sk_checkpoints_withdraw(struct sk_checkpoints *c, struct sk_train_state *s)
 
 /* --- resuming ----------------------------------------------------------------------- */
 
-/* A file that is damaged is passed over; one that cannot be read is an error. */
-static int damaged(void)
-{
-    if (sk_fail_code() != SK_EXIT_DATA)
-        return -1;
-    sk_warn("%s; it is passed over", sk_fail_message());
-    return 0;
-}
-
 /* 1 loaded into params, m, v and s; 0 damaged; -1. */
 static int load_checkpoint(const struct sk_checkpoints *c, int number, struct sk_train_state *s)
 {
@@ -421,10 +427,9 @@ static int load_checkpoint(const struct sk_checkpoints *c, int number, struct sk
         free(params);
         return there;
     }
-    struct sk_tensors *f = open_state(state, s);
-    int good = f && load_groups(c, f, &moments) == 0;
-    if (f)
-        sk_tensors_close(f);
+    struct sk_tensors *f;
+    int opened = open_state(state, s, &f), good = opened > 0 && load_groups(c, f, &moments) == 0;
+    sk_tensors_close(f);
     if (good && sk_params_load(c->table, params, c->host, 0, hash) < 0)
         good = 0;
     else if (good && (strcmp(hash, s->params) != 0 || s->now.checkpoint != number))
@@ -435,25 +440,24 @@ static int load_checkpoint(const struct sk_checkpoints *c, int number, struct sk
     free(params);
     if (good)
         return 1;
-    if (f)
+    if (opened > 0)
         sk_train_state_free(s);
-    return damaged();
+    return opened < 0 ? -1 : damaged();
 }
 
 static int load_interrupted(const struct sk_checkpoints *c, struct sk_train_state *s)
 {
     char *path = path_of(c, SK_MD_INTERRUPTED);
     const struct groups all = groups_of(c, 1);
-    struct sk_tensors *f = open_state(path, s);
-    int good = f && load_groups(c, f, &all) == 0;
-    if (f)
-        sk_tensors_close(f);
+    struct sk_tensors *f;
+    int opened = open_state(path, s, &f), good = opened > 0 && load_groups(c, f, &all) == 0;
+    sk_tensors_close(f);
     free(path);
     if (good)
         return 1;
-    if (f)
+    if (opened > 0)
         sk_train_state_free(s);
-    return damaged();
+    return opened < 0 ? -1 : damaged();
 }
 
 /* The state alone: what `interrupted` says, whether it is there and whole. */
@@ -461,13 +465,11 @@ static int peek_interrupted(const struct sk_checkpoints *c, struct sk_train_stat
 {
     char *path = path_of(c, SK_MD_INTERRUPTED);
     int there = sk_file_exists(path);
-    struct sk_tensors *f = there > 0 ? open_state(path, s) : NULL;
+    struct sk_tensors *f = NULL;
+    int opened = there > 0 ? open_state(path, s, &f) : there;
+    sk_tensors_close(f);
     free(path);
-    if (f) {
-        sk_tensors_close(f);
-        return 1;
-    }
-    return there > 0 ? damaged() : there;
+    return there > 0 && opened == 0 ? damaged() : opened;
 }
 
 /* Newest checkpoint that verifies: its number, 0: none, -1. */
@@ -568,13 +570,12 @@ int sk_checkpoints_load_moments(struct sk_checkpoints *c, int number, int64_t *s
     const struct groups moments = groups_of(c, 0);
     struct sk_train_state then = {0};
     char *path = sk_md_checkpoint(c->dir, "state", number);
-    struct sk_tensors *f = open_state(path, &then);
-    int result = f ? load_groups(c, f, &moments) : -1;
+    struct sk_tensors *f;
+    int opened = open_state(path, &then, &f), result = opened > 0 ? load_groups(c, f, &moments) : -1;
     *steps = then.steps;
-    if (f) {
-        sk_tensors_close(f);
+    if (opened > 0)
         sk_train_state_free(&then);
-    }
+    sk_tensors_close(f);
     free(path);
     return result;
 }

@@ -73,12 +73,13 @@ static int describe(const struct sk_train_options *o, const struct sk_train_plan
     const struct sk_corpus_stats *s = sk_corpus_stats(d->train);
     struct sk_batch_limits limits;
     int64_t batches, learned, params = count_params(o, d, &learned);
-    if (params < 0 || sk_train_limits(&limits, o, p, d) < 0)
+    if (params < 0 || sk_train_limits(&limits, o, p, s, sk_corpus_stats(d->validation)) < 0)
         return -1;
     struct sk_device *dev = sk_device_open(&sk_ops_cpu, o->threads, o->dtype);
     if (!dev)
         return -1;
-    size_t memory = sk_memory_predict(o, p, d, &limits, &sk_ops_cpu, dev);
+    size_t memory = sk_memory_predict(o, p, &d->config.model, s, sk_corpus_stats(d->validation), &limits, &sk_ops_cpu,
+                                      dev);
     sk_ops_cpu.close(dev);
     if (count_batches(o, d, &limits, &batches) < 0)
         return -1;

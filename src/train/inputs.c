@@ -86,6 +86,9 @@ static int read_pair(struct sk_inputs *in, enum sk_input source, const struct sk
         return -1;
     memcpy(in->file[source], s.file, sizeof s.file);
     memcpy(in->content[source], s.content, sizeof s.content);
+    in->size[source == SK_IN_VALIDATION_SOURCE] = (struct sk_corpus_stats){
+        .pairs = s.pairs, .source_tokens = s.tokens[0], .target_tokens = s.tokens[1], .max_source = s.longest[0],
+        .max_target = s.longest[1]};
     return 0;
 }
 

@@ -20,6 +20,7 @@ struct sk_inputs {
     const char *path[SK_INPUTS];     /* NULL: not given */
     int known[SK_INPUTS];            /* no path, but its content is known (prepared data) */
     char file[SK_INPUTS][SK_HASH_HEX], content[SK_INPUTS][SK_HASH_HEX];
+    struct sk_corpus_stats size[2];  /* of training and validation text, if they were read: pairs, tokens, longest */
 };
 /* Paths out of the options; all checksums empty. */
 void sk_inputs_name(struct sk_inputs *in, const struct sk_train_options *o);

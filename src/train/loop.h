@@ -30,6 +30,9 @@ struct sk_trainer {
 
 /* The next update, or -1 after sk_fail. What it did is in the state. (update.c) */
 int sk_trainer_update(struct sk_trainer *t);
+/* A corpus, made from text or by sk-prepare-data, could not be read: adds the
+ * remedy to what is kept, if it is damaged. -1. (update.c) */
+int sk_trainer_not_read(int from_text);
 /* Divergence: says which parameter or gradient is not finite at an update. -1. */
 int sk_trainer_not_finite(const struct sk_trainer *t, int64_t update);
 #endif

@@ -1,7 +1,6 @@
 #include "train/memory.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,9 +14,8 @@ static int larger(int a, int b)
 }
 
 int sk_train_limits(struct sk_batch_limits *l, const struct sk_train_options *o, const struct sk_train_plan *p,
-                    const struct sk_train_data *d)
+                    const struct sk_corpus_stats *train, const struct sk_corpus_stats *val)
 {
-    const struct sk_corpus_stats *train = sk_corpus_stats(d->train), *val = sk_corpus_stats(d->validation);
     int64_t size = o->batch_size;
     *l = (struct sk_batch_limits){.leaves = o->virtual_shards};
     l->longest_source = larger(train->max_source, val->max_source) + 1;
@@ -37,22 +35,6 @@ int sk_train_limits(struct sk_batch_limits *l, const struct sk_train_options *o,
     l->max_source = (int)size * l->longest_source;
     l->max_target = (int)size * l->longest_target;
     return 0;
-}
-
-void sk_memory_resident(size_t *now, size_t *most)
-{
-    char line[256];
-    size_t kb;
-    *now = *most = 0;
-    FILE *f = fopen("/proc/self/status", "re");
-    while (f && fgets(line, sizeof line, f)) {
-        if (sscanf(line, "VmRSS: %zu kB", &kb) == 1)
-            *now = kb * 1024;
-        if (sscanf(line, "VmHWM: %zu kB", &kb) == 1)
-            *most = kb * 1024;
-    }
-    if (f)
-        fclose(f);
 }
 
 /* --- a device that only counts -------------------------------------------------- */
@@ -79,7 +61,7 @@ static void *count_alloc(struct sk_device *dev, size_t bytes)
     struct counter *c = counter_of(dev);
     void *p = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
-        SK_BUG("no address space for %zu bytes", bytes);
+        sk_out_of_memory(bytes);
     c->block = sk_xrealloc(c->block, (size_t)c->blocks + 1, sizeof *c->block);
     c->block[c->blocks].p = p;
     c->block[c->blocks++].bytes = bytes;
@@ -139,11 +121,10 @@ static size_t model_size(struct counter *c, const struct sk_transformer *model, 
 /* --- the sum ------------------------------------------------------------------------ */
 
 /* A reader holds one window of blocks and a list of its pairs. */
-static size_t reader_size(const struct sk_train_data *d, const struct sk_corpus *c)
+static size_t reader_size(const struct sk_transformer *m, const struct sk_corpus_stats *s)
 {
-    const struct sk_corpus_stats *s = sk_corpus_stats(c);
     const size_t window = (size_t)64 << 20;
-    size_t width = d->config.model.vocab[0] > 65536 || d->config.model.vocab[1] > 65536 ? 4 : 2;
+    size_t width = m->vocab[0] > 65536 || m->vocab[1] > 65536 ? 4 : 2;
     size_t pairs = (size_t)s->pairs, words = (size_t)(s->source_tokens + s->target_tokens) - 2 * pairs;
     size_t bytes = 8 * pairs + width * words;
     size_t windows = bytes / window + 1;
@@ -172,15 +153,15 @@ static size_t batch_size(const struct sk_batch_limits *l, const int rows[2])
 }
 
 size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train_plan *p,
-                         const struct sk_train_data *d, const struct sk_batch_limits *l, const struct sk_ops *ops,
-                         struct sk_device *dev)
+                         const struct sk_transformer *m, const struct sk_corpus_stats *train,
+                         const struct sk_corpus_stats *val, const struct sk_batch_limits *l,
+                         const struct sk_ops *ops, struct sk_device *dev)
 {
-    const struct sk_transformer *m = &d->config.model;
     struct counter c = {.ops = ops, .dev = dev};
     size_t now, most, floats, model = model_size(&c, m, l, &floats);
     int flat = sk_optimizer_uses_m(&p->optimizer) + sk_optimizer_uses_v(&p->optimizer) + (o->update_interval > 1);
     int rows[2];
-    typical_rows(l, sk_corpus_stats(d->train), p->sentence_batches, rows);
+    typical_rows(l, train, p->sentence_batches, rows);
     struct sk_work work = {
         .source_rows = rows[0], .target_rows = rows[1], .sentences = l->max_sentences,
         .longest = larger(l->longest_source, l->longest_target), .leaves = l->leaves, .V = m->vocab[1],
@@ -188,7 +169,7 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
         .weight = (const int (*)[2])c.weight, .weights = c.weights};
     size_t optimizer = (size_t)flat * ops->alloc_size(dev, floats * sizeof(float));
     size_t workspace = ops->workspace(dev, &work), host = floats * sizeof(float) + batch_size(l, rows);
-    size_t readers = reader_size(d, d->train) + reader_size(d, d->validation);
+    size_t readers = reader_size(m, train) + reader_size(m, val);
     free(c.weight);
     sk_memory_resident(&now, &most);
     sk_debug("Memory: bytes now %zu, at most so far %zu; model %zu, optimizer %zu, workspace %zu, host %zu, "

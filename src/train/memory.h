@@ -5,19 +5,21 @@
 #define SK_TRAIN_MEMORY_H
 #include <stddef.h>
 
-#include "train/prepare.h"
+#include "math/ops.h"
+#include "text/batch.h"
+#include "text/corpus.h"
+#include "train/options.h"
 
 /* Budgets of a batch. One batch's memory serves training and validation. 0 or
  * -1 with SK_EXIT_USAGE. */
 int sk_train_limits(struct sk_batch_limits *l, const struct sk_train_options *o, const struct sk_train_plan *p,
-                    const struct sk_train_data *d);
+                    const struct sk_corpus_stats *train, const struct sk_corpus_stats *val);
 
-/* Resident bytes of this process now, and the most there ever were; 0: the
- * system does not tell. */
-void sk_memory_resident(size_t *now, size_t *most);
 /* The most that there will be, if training starts from here: what is resident
- * now, and what model, optimizer, batches and the device's operations take. */
+ * now, and what model, optimizer, batches and the device's operations take. Of
+ * the corpora their sizes count, which are known before they are made. */
 size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train_plan *p,
-                         const struct sk_train_data *d, const struct sk_batch_limits *l, const struct sk_ops *ops,
-                         struct sk_device *dev);
+                         const struct sk_transformer *m, const struct sk_corpus_stats *train,
+                         const struct sk_corpus_stats *val, const struct sk_batch_limits *l,
+                         const struct sk_ops *ops, struct sk_device *dev);
 #endif

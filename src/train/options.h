@@ -30,6 +30,11 @@ struct sk_train_options {
     const char *weight_tying_type;
     double dropout_attention, dropout_act, dropout_prepost;
     const char *embed_dropout[2];
+    const char *rnn_cell, *rnn_attention, *rnn_start, *rnn_h2h_init;
+    int rnn_hidden, rnn_attention_hidden, rnn_scale_dot, rnn_upper, rnn_residual, rnn_first_residual;
+    int layer_normalization;
+    double rnn_forget_bias, rnn_dropout_hidden;
+    const char *rnn_dropout_inputs[2], *rnn_dropout_states[2];
     const char *params;
     int allow_missing_params;
     const char *weight_init, *xavier_factor, *xavier_rand, *embed_weight_init;

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/msg.h"
+#include "modeldir/protect.h"
 #include "text/lines.h"
 #include "train/options.h"
 
@@ -46,9 +47,36 @@ int sk_train_tying_shares(const struct sk_train_options *o)
     return tying(o) == SK_TYING_SRC_TRG || tying(o) == SK_TYING_SRC_TRG_SOFTMAX;
 }
 
+/* The parts of the model that only the RNN has, and those of its own size. */
+static void plan_rnn(const struct sk_train_options *o, struct sk_transformer *m)
+{
+    struct sk_rnn *r = &m->rnn;
+    m->architecture = SK_RNN;
+    *r = (struct sk_rnn){
+        .cell = strcmp(o->rnn_cell, "gru") == 0 ? SK_GRU : SK_LSTM,
+        .attention = strcmp(o->rnn_attention, "dot") == 0 ? SK_ATTENTION_DOT :
+            strcmp(o->rnn_attention, "bilinear") == 0 ? SK_ATTENTION_BILINEAR : SK_ATTENTION_MLP,
+        .attention_hidden = o->rnn_attention_hidden ? o->rnn_attention_hidden : o->rnn_hidden,
+        .scale_dot = o->rnn_scale_dot, .upper = o->rnn_upper,
+        .first_residual = o->rnn_residual ? o->rnn_first_residual : 0,
+        .start = strcmp(o->rnn_start, "zero") == 0 ? SK_START_ZERO :
+            strcmp(o->rnn_start, "avg") == 0 ? SK_START_AVG : SK_START_LAST,
+        .layer_norm = o->layer_normalization, .dropout_hidden = (float)o->rnn_dropout_hidden};
+    for (int side = 0; side < 2; side++) {
+        m->size[side] = o->rnn_hidden;
+        m->heads[side] = m->feed_forward[side] = 1;
+        r->embed[side] = o->num_embed[side] ? o->num_embed[side] : 512;
+        r->dropout_inputs[side] = (float)number("rnn-dropout-inputs", o->rnn_dropout_inputs[side], 0, 0.99);
+        r->dropout_states[side] = (float)number("rnn-dropout-states", o->rnn_dropout_states[side], 0, 0.99);
+    }
+}
+
 static void plan_model(const struct sk_train_options *o, struct sk_train_plan *p)
 {
     struct sk_transformer *m = &p->model;
+    int rnn = strcmp(o->encoder, "rnn") == 0;
+    if (strcmp(o->encoder, o->decoder) != 0)
+        sk_opt_misuse("--encoder %s and --decoder %s: both must be of one kind", o->encoder, o->decoder);
     for (int side = 0; side < 2; side++) {
         m->layers[side] = o->num_layers[side];
         m->size[side] = o->model_size[side];
@@ -58,10 +86,12 @@ static void plan_model(const struct sk_train_options *o, struct sk_train_plan *p
         read_sequence(m->pre[side], "transformer-preprocess", o->preprocess[side]);
         read_sequence(m->post[side], "transformer-postprocess", o->postprocess[side]);
         m->dropout_embed[side] = (float)number("embed-dropout", o->embed_dropout[side], 0, 0.99);
-        if (o->num_embed[side] && o->num_embed[side] != o->model_size[side])
+        if (!rnn && o->num_embed[side] && o->num_embed[side] != o->model_size[side])
             sk_opt_misuse("--num-embed %d must equal --transformer-model-size %d (or be left out)",
                           o->num_embed[side], o->model_size[side]);
     }
+    if (rnn)
+        plan_rnn(o, m);
     m->activation = strcmp(o->activation, "gelu") == 0 ? SK_GELU :
         strcmp(o->activation, "swish1") == 0 ? SK_SWISH1 : SK_RELU;
     m->positions = strcmp(o->positions, "learned") == 0 ? SK_POSITIONS_LEARNED :
@@ -81,7 +111,9 @@ static void plan_model(const struct sk_train_options *o, struct sk_train_plan *p
     p->init = (struct sk_init_options){
         .seed = (uint64_t)o->seed, .xavier = strcmp(o->weight_init, "xavier") == 0, .scale = o->weight_init_scale,
         .factor = o->xavier_factor[0], .gaussian = strcmp(o->xavier_rand, "gaussian") == 0,
-        .embed_normal = strcmp(o->embed_weight_init, "normal") == 0};
+        .embed_normal = strcmp(o->embed_weight_init, "normal") == 0, .forget_bias = o->rnn_forget_bias,
+        .recurrent = strcmp(o->rnn_h2h_init, "orthogonal") == 0 ? SK_RECURRENT_ORTHOGONAL :
+            strcmp(o->rnn_h2h_init, "default") == 0 ? SK_RECURRENT_WEIGHT : SK_RECURRENT_STACKED};
 }
 
 static enum sk_schedule_type schedule_type(const struct sk_train_options *o)
@@ -185,6 +217,8 @@ static void plan_kept(const struct sk_train_options *o, struct sk_train_plan *p)
 
 static void check_data(const struct sk_train_options *o, const struct sk_train_plan *p)
 {
+    if (sk_md_check_output(o->output) < 0)
+        sk_opt_misuse("%s", sk_fail_message());
     if (o->num_shards != 1 || o->shard != 0)
         sk_opt_misuse("--num-shards %d --shard %d: this version trains with one process (--num-shards 1 --shard 0)",
                       o->num_shards, o->shard);

@@ -15,13 +15,14 @@
 /* --- the directory -------------------------------------------------------- */
 
 /* Removes what a run writes, args first: what is left of a wipe that was
- * killed is then no run. The lock stays: it is held. */
+ * killed is then no run. The lock stays: it is held; the log of a run that
+ * trained nothing stays too. */
 static int wipe(const struct sk_start *s)
 {
-    static const char *const files[] = {
+    const char *const files[] = {
         SK_MD_ARGS, SK_MD_FINISHED, SK_MD_INTERRUPTED, SK_MD_BEST, SK_MD_METRICS, SK_MD_PROGRESS, SK_MD_CONFIG,
         SK_MD_INITIAL, SK_MD_VOCAB_SOURCE, SK_MD_VOCAB_TARGET, SK_MD_VALIDATION_SOURCE, SK_MD_VALIDATION_TARGET,
-        SK_MD_LOG};
+        s->o->overwrite_output ? SK_MD_LOG : SK_MD_ARGS};
     static const char *const folders[] = {SK_MD_DATA, SK_MD_EVAL};
     static const char *const kinds[] = {"params", "state"};
     int failed = 0;
@@ -83,6 +84,15 @@ static void input_differs(void *ctx, const char *name)
     sk_str_printf(ctx, "\n  --%s: not the same content", name);
 }
 
+/* Has any update been saved? */
+static int has_trained(const struct sk_start *s)
+{
+    int *numbers = NULL, n = sk_md_list(s->dir, "params", &numbers);
+    free(numbers);
+    return n != 0 || sk_start_has(s, SK_MD_INTERRUPTED) != 0;
+}
+
+/* 0 the same, 1 others (sk_fail names them), -1. */
 static int compare_with_record(struct sk_start *s)
 {
     char *path = sk_start_path(s, SK_MD_ARGS), *sums = sk_start_path(s, SK_MD_DATA "/checksums");
@@ -92,9 +102,6 @@ static int compare_with_record(struct sk_start *s)
     char *record = sk_file_load(path, 1 << 20, &n);
     if (!record)
         goto out;
-    int begun = sk_start_has(s, SK_MD_INTERRUPTED) > 0, *numbers = NULL;
-    begun |= sk_md_list(s->dir, "params", &numbers) > 0;
-    free(numbers);
     int differ = sk_opt_compare(sk_train_program.options, s->o, record, option_differs, &found);
     s->recorded = differ < 0 ? -1 : sk_inputs_load(&s->record, sums);
     if (s->recorded < 0)
@@ -106,12 +113,13 @@ static int compare_with_record(struct sk_start *s)
                 s->inputs.known[i] = 1;
                 memcpy(s->inputs.content[i], s->record.content[i], SK_HASH_HEX);
             }
-        int files = sk_inputs_compare(&s->inputs, &s->record, s->p->lines_flags, begun, input_differs, &found);
+        int files = sk_inputs_compare(&s->inputs, &s->record, s->p->lines_flags, has_trained(s), input_differs, &found);
         if (files < 0)
             goto out;
         differ += files;
     }
-    result = differ == 0 ? 0 :
+    result = differ > 0;
+    if (differ > 0)
         sk_fail(SK_EXIT_CONFIG, "%s was trained with other options:%s\nGive them as they were, or another --output, "
                 "or --overwrite-output to begin anew", s->dir, found.text);
 out:
@@ -137,22 +145,38 @@ static int read_prepared(struct sk_start *s, int begun)
     return result;
 }
 
+/* With the lock: a run that is there goes on, or nothing trusted is left of it. */
+static int decide(struct sk_start *s)
+{
+    int begun = sk_start_has(s, SK_MD_ARGS);
+    if (begun < 0)
+        return -1;
+    s->fresh = !begun;
+    if (s->fresh)
+        return check_no_results(s);
+    int differ = compare_with_record(s);
+    /* Where nothing was trained nothing binds, but what cannot be read again. */
+    if (differ <= 0 || has_trained(s) || s->gone)
+        return differ ? -1 : 0;
+    s->fresh = s->replaces = 1;
+    if ((!s->inputs_read && sk_start_read_inputs(s) < 0) || sk_start_check(s) < 0)
+        return -1;
+    return wipe(s);
+}
+
 /* Directory and lock: afterwards s->fresh is known and the log is open. */
 static int enter(struct sk_start *s)
 {
     int begun = sk_start_has(s, SK_MD_ARGS), anew = s->o->overwrite_output;
-    if (begun < 0 || (s->o->prepared_data && read_prepared(s, begun && !anew) < 0))
+    if (begun < 0 || (anew && sk_start_check_places(s) < 0) ||
+        (s->o->prepared_data && read_prepared(s, begun && !anew) < 0))
         return -1;
-    if ((!begun || anew) && sk_start_read_inputs(s) < 0)
+    if ((!begun || anew) && (sk_start_read_inputs(s) < 0 || sk_start_check(s) < 0))
         return -1;
     if (sk_mkdir(s->dir) < 0 || lock_directory(s) < 0 || (anew && wipe(s) < 0))
         return -1;
     /* Another trainer may have come and gone before the lock was ours. */
-    begun = sk_start_has(s, SK_MD_ARGS);
-    if (begun < 0)
-        return -1;
-    s->fresh = !begun;
-    if (s->fresh ? check_no_results(s) < 0 : compare_with_record(s) < 0)
+    if (decide(s) < 0)
         return -1;
     if ((s->fresh || !s->recorded) && !s->inputs_read && sk_start_read_inputs(s) < 0)
         return -1;
@@ -161,6 +185,8 @@ static int enter(struct sk_start *s)
         sk_file_sweep(data) < 0 ? -1 : 0;
     free(log);
     free(data);
+    if (result == 0 && s->replaces)
+        sk_info("'%s' holds no update yet: it takes the options given now", s->dir);
     return result;
 }
 

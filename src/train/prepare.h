@@ -4,7 +4,8 @@
  * `args` is the last file of a first start: while it is absent nothing in the
  * directory is trusted and all is made anew, so a kill at any instant costs
  * that work only. Once it is there, files that are missing are made again from
- * the same text, and differing options end with SK_EXIT_CONFIG.
+ * the same text, and differing options end with SK_EXIT_CONFIG, unless no update
+ * was saved: then the run begins anew with them.
  */
 #ifndef SK_TRAIN_PREPARE_H
 #define SK_TRAIN_PREPARE_H
@@ -19,9 +20,10 @@ struct sk_train_data {
     struct sk_corpus *train, *validation;
     struct sk_config config;
 };
-/* 0 or -1 (sk_fail). Wrong input is found before anything is written. Takes
- * the lock (another trainer holds it: SK_EXIT_TEMP), opens the log,
- * --overwrite-output removes the old run's files. */
+/* 0 or -1 (sk_fail). Wrong input, --params that do not fit, too little memory
+ * (SK_EXIT_NO) are found before anything is written. Takes the lock (another
+ * trainer holds it: SK_EXIT_TEMP), opens the log, --overwrite-output removes the
+ * old run's files; it is refused if the input is among them. */
 int sk_train_prepare(struct sk_train_data *d, const struct sk_train_options *o, const struct sk_train_plan *p);
 void sk_train_data_free(struct sk_train_data *d);
 #endif

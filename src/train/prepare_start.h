@@ -1,6 +1,6 @@
 /* prepare_start.h - a start of training in the making: what prepare.c
- * (directory, options, records) and prepare_text.c (vocabularies, corpora,
- * validation text) share. */
+ * (directory, options, records), prepare_check.c (what is looked at before) and
+ * prepare_text.c (vocabularies, corpora, validation text) share. */
 #ifndef SK_TRAIN_PREPARE_START_H
 #define SK_TRAIN_PREPARE_START_H
 #include "train/prepare.h"
@@ -17,15 +17,21 @@ struct sk_start {
     struct sk_vocab *vocab[2];
     struct sk_corpus *prepared;      /* that of --prepared-data, once it was opened */
     int inputs_read, recorded;       /* the given files' checksums; data/checksums */
-    int fresh;                       /* no args: nothing there is trusted */
+    int fresh;                       /* no args, or nothing was trained with them: nothing there is trusted */
+    int replaces;                    /* fresh, but there were args */
     int gone;                        /* --prepared-data is not there, but its corpus is */
 };
 
 char *sk_start_path(const struct sk_start *s, const char *name);
 int sk_start_has(const struct sk_start *s, const char *name);    /* as sk_file_exists */
 
-/* Reads and checks all that is given, writes nothing. 0 or -1, as the others. */
+/* --overwrite-output must not remove what it is given. 0 or -1, as the others. */
+int sk_start_check_places(const struct sk_start *s);
+/* Reads and checks all that is given, writes nothing. */
 int sk_start_read_inputs(struct sk_start *s);
+/* After that: vocabularies in memory, whether the model can be made of them and
+ * of --params, and whether there is memory for it. Writes nothing. */
+int sk_start_check(struct sk_start *s);
 int sk_start_vocabs(struct sk_start *s);
 int sk_start_corpora(struct sk_start *s);
 int sk_start_validation_text(const struct sk_start *s);

@@ -30,8 +30,13 @@ static int not_shared(const struct sk_start *s)
     if (!s->p->shared_vocab || s->vocab[0] == s->vocab[1] || !s->vocab[0] || !s->vocab[1] ||
         sk_vocab_equal(s->vocab[0], s->vocab[1]))
         return 0;
-    return sk_fail(SK_EXIT_CONFIG, "the vocabularies of the two sides differ, but --shared-vocab or "
-                   "--weight-tying-type %s needs one for both", s->o->weight_tying_type);
+    /* Two given files are wrong data; those of prepared data were made with other options. */
+    int given = s->inputs.path[SK_IN_SOURCE_VOCAB] && s->inputs.path[SK_IN_TARGET_VOCAB];
+    return sk_fail(given ? SK_EXIT_DATA : SK_EXIT_CONFIG, "%s%s%s differ, but %s%s needs one vocabulary for both sides",
+                   given ? s->inputs.path[SK_IN_SOURCE_VOCAB] : "the vocabularies of the two sides",
+                   given ? " and " : "", given ? s->inputs.path[SK_IN_TARGET_VOCAB] : "",
+                   s->o->shared_vocab ? "--shared-vocab" : "--weight-tying-type ",
+                   s->o->shared_vocab ? "" : s->o->weight_tying_type);
 }
 
 /* --- what is given ---------------------------------------------------------------- */
@@ -55,29 +60,58 @@ int sk_start_read_inputs(struct sk_start *s)
 
 /* --- vocabularies ------------------------------------------------------------------- */
 
-static int save_vocab(const struct sk_start *s, int side, const char *name)
+static const char *const names[2] = {SK_MD_VOCAB_SOURCE, SK_MD_VOCAB_TARGET};
+
+static int save_vocab(const struct sk_start *s, int side)
 {
-    char *path = sk_start_path(s, name);
+    char *path = sk_start_path(s, names[side]);
     int result = sk_vocab_save(s->vocab[side], path);
     free(path);
     return result;
 }
 
-static struct sk_vocab *load_vocab(const struct sk_start *s, const char *name)
+/* That it is damaged, and what to do. */
+static int fail_vocab(const struct sk_start *s, int side, const char *how)
 {
-    char *path = sk_start_path(s, name);
-    struct sk_vocab *v = sk_vocab_load(path);
-    free(path);
-    return v;
+    if (s->gone)
+        return sk_fail(SK_EXIT_DATA, "%s; restore %s/%s: '%s' is not there to take it from", how, s->dir, names[side],
+                       s->o->prepared_data);
+    return sk_fail(SK_EXIT_DATA, "%s; restore %s/%s, or remove it to have it made again", how, s->dir, names[side]);
 }
 
 /* Those of the run. */
 static int load_vocabs(struct sk_start *s)
 {
     sk_data_vocabs_free(s->vocab);
-    s->vocab[0] = load_vocab(s, SK_MD_VOCAB_SOURCE);
-    s->vocab[1] = s->vocab[0] ? load_vocab(s, SK_MD_VOCAB_TARGET) : NULL;
-    return s->vocab[1] ? 0 : -1;
+    for (int side = 0; side < 2; side++) {
+        char *path = sk_start_path(s, names[side]);
+        s->vocab[side] = sk_vocab_load(path);
+        free(path);
+        if (!s->vocab[side])
+            return sk_fail_code() == SK_EXIT_DATA ? fail_vocab(s, side, sk_fail_message()) : -1;
+    }
+    return 0;
+}
+
+/* The vocabularies against the record of the run: config.json and corpora are
+ * made from them. */
+static int check_vocabs(const struct sk_start *s)
+{
+    struct sk_inputs now = {0};
+    if (s->fresh || !s->recorded)
+        return 0;
+    sk_inputs_set_vocabs(&now, s->vocab);
+    for (int side = 0; side < 2; side++) {
+        enum sk_input i = SK_IN_SOURCE_VOCAB + (enum sk_input)side;
+        if (*s->record.content[i] && strcmp(now.content[i], s->record.content[i]) != 0) {
+            char *how = sk_xprintf("%s/%s is damaged: it is not the vocabulary that %s/" SK_MD_DATA "/checksums tells of",
+                                   s->dir, names[side], s->dir);
+            int failed = fail_vocab(s, side, how);
+            free(how);
+            return failed;
+        }
+    }
+    return 0;
 }
 
 static int make_vocabs(struct sk_start *s)
@@ -87,16 +121,17 @@ static int make_vocabs(struct sk_start *s)
     if (s->gone)
         return sk_fail(SK_EXIT_NOINPUT, "%s has lost a vocabulary, and %s is not there to take it from", s->dir,
                        s->o->prepared_data);
-    if (sk_data_build_vocabs(s->vocab, &s->data, &s->counts) < 0)
-        return -1;
-    return save_vocab(s, 0, SK_MD_VOCAB_SOURCE) < 0 || save_vocab(s, 1, SK_MD_VOCAB_TARGET) < 0 ? -1 : 0;
+    return sk_data_build_vocabs(s->vocab, &s->data, &s->counts);
 }
 
 int sk_start_vocabs(struct sk_start *s)
 {
     int kept = !s->fresh && sk_start_has(s, SK_MD_VOCAB_SOURCE) > 0 && sk_start_has(s, SK_MD_VOCAB_TARGET) > 0;
-    if ((kept ? load_vocabs(s) : make_vocabs(s)) < 0 || not_shared(s) < 0)
+    if ((kept ? load_vocabs(s) : make_vocabs(s)) < 0 || check_vocabs(s) < 0 || not_shared(s) < 0)
         return -1;
+    for (int side = 0; side < 2 && !kept; side++)
+        if (save_vocab(s, side) < 0)
+            return -1;
     sk_info("Vocabulary sizes: source=[%d] target=%d", (int)sk_vocab_size(s->vocab[0]),
             (int)sk_vocab_size(s->vocab[1]));
     return 0;
@@ -104,12 +139,27 @@ int sk_start_vocabs(struct sk_start *s)
 
 /* --- corpora --------------------------------------------------------------------------- */
 
+/* The corpus that is there; NULL: sk_fail. */
+static struct sk_corpus *open_corpus(const struct sk_start *s, const char *path, enum sk_input source,
+                                     const int sizes[2])
+{
+    struct sk_corpus *c = sk_corpus_open(path, sizes[0], sizes[1]);
+    const struct sk_corpus_stats *stats = c ? sk_corpus_stats(c) : NULL;
+    const char *hash = source == SK_IN_SOURCE && s->recorded ? s->record.content[SK_IN_CORPUS] : "";
+    if (!c || ((!*hash || strcmp(stats->hash, hash) == 0) && stats->max_source <= s->o->max_seq_len[0] &&
+               stats->max_target <= s->o->max_seq_len[1]))
+        return c;
+    sk_corpus_close(c);
+    sk_fail(SK_EXIT_DATA, "%s is not the corpus of this run", path);
+    return NULL;
+}
+
 static struct sk_corpus *corpus_of_text(struct sk_start *s, const char *name, enum sk_input source)
 {
     char *path = sk_start_path(s, name);
     int sizes[2] = {sk_vocab_size(s->vocab[0]), sk_vocab_size(s->vocab[1])};
     struct sk_corpus *c = NULL;
-    if (!s->fresh && !(c = sk_corpus_open(path, sizes[0], sizes[1]))) {
+    if (!s->fresh && !(c = open_corpus(s, path, source, sizes))) {
         /* What the text gives can be made again; a disk that fails cannot. */
         if (sk_fail_code() != SK_EXIT_DATA && sk_fail_code() != SK_EXIT_NOINPUT) {
             free(path);

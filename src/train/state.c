@@ -11,7 +11,7 @@
 #include "base/msg.h"
 #include "base/opt.h"
 
-enum { STATE_FORMAT = 2 };
+enum { STATE_FORMAT = 3 };
 
 static const char *instruction_set(void)
 {
@@ -190,8 +190,14 @@ int sk_train_state_parse(struct sk_train_state *s, const char *text, const char 
         json_decref(o);
         return sk_fail(SK_EXIT_DATA, "%s: the training state is no JSON object", where);
     }
-    if (get_int(&r, o, "format", 0, 1000000) != STATE_FORMAT)
-        bad(&r, "format", "is one that this version does not read");
+    int64_t format = get_int(&r, o, "format", 0, 1000000);
+    if (!r.failed && format != STATE_FORMAT) {
+        json_decref(o);
+        sk_fail(SK_EXIT_DATA, "%s was written by another version of sk (its format is %d, this one reads %d): go on "
+                "with that version, or give another --output, or --overwrite-output to begin anew", where, (int)format,
+                STATE_FORMAT);
+        return -2;
+    }
     s->updates = get_int(&r, o, "updates", 0, UINT32_MAX);
     s->samples = get_int(&r, o, "samples", 0, very_many);
     s->epoch = get_int(&r, o, "epoch", 0, very_many);

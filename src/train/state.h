@@ -37,13 +37,14 @@ struct sk_train_state {
     /* `interrupted` only: it takes the place of this checkpoint; 0: of none. */
     int withdraws;
     char corpus[SK_HASH_HEX], validation[SK_HASH_HEX];   /* the data's checksums */
-    char params[SK_HASH_HEX];        /* checksum of the parameters' data */
+    char params[SK_HASH_HEX];        /* checksum of the file of parameters */
     struct sk_metrics metrics;       /* lines 1..now.checkpoint */
 };
 void sk_train_state_free(struct sk_train_state *s);
 /* Malloced JSON. Adds version, instruction set and C library of this process. */
 char *sk_train_state_text(const struct sk_train_state *s);
-/* Hostile text: 0, or -1 with SK_EXIT_DATA naming `where`. Warns when the
- * state was made by another version, instruction set or C library. */
+/* Hostile text: 0, or -1 with SK_EXIT_DATA naming `where`; -2: it is whole, but
+ * of a format that this version does not read. Warns when the state was made by
+ * another version, instruction set or C library. */
 int sk_train_state_parse(struct sk_train_state *s, const char *text, const char *where);
 #endif

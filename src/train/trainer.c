@@ -84,10 +84,12 @@ static int start_params(struct sk_trainer *t)
 static int open_trainer(struct sk_trainer *t)
 {
     const struct sk_corpus_stats *train = sk_corpus_stats(t->d->train), *val = sk_corpus_stats(t->d->validation);
-    if (sk_train_limits(&t->limits, t->o, t->p, t->d) < 0 || open_device(t) < 0)
+    if (sk_train_limits(&t->limits, t->o, t->p, train, val) < 0 || open_device(t) < 0)
         return -1;
-    sk_info("Memory: training takes about %.0f MB",
-            (double)sk_memory_predict(t->o, t->p, t->d, &t->limits, t->ops, t->dev) / 1e6);
+    size_t memory = sk_memory_predict(t->o, t->p, &t->d->config.model, train, val, &t->limits, t->ops, t->dev);
+    sk_info("Memory: training takes about %.0f MB", (double)memory / 1e6);
+    if (sk_memory_check(memory, "training") < 0)
+        return -1;
     open_model(t);
     if (open_ranges(t) < 0)
         return -1;
@@ -154,7 +156,7 @@ static int validate(struct sk_trainer *t, struct sk_loss *total)
         total->correct += loss.correct;
         total->labels += loss.labels;
     }
-    return got < 0 ? -1 : 1;
+    return got < 0 ? sk_trainer_not_read(1) : 1;
 }
 
 static struct sk_standing standing(const struct sk_trainer *t)

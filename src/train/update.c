@@ -1,8 +1,17 @@
 /* update.c - one update: its batches, their gradient, the optimizer. */
 #include <math.h>
+#include <stdio.h>
 
 #include "base/msg.h"
 #include "train/loop.h"
+
+int sk_trainer_not_read(int from_text)
+{
+    if (sk_fail_code() != SK_EXIT_DATA)
+        return -1;
+    return sk_fail(SK_EXIT_DATA, from_text ? "%s; remove it: the next start makes it again from the text"
+                                           : "%s; let sk-prepare-data prepare the text again", sk_fail_message());
+}
 
 /* Fills t->batch, over the end of an epoch if need be. */
 static int next_batch(struct sk_trainer *t)
@@ -12,7 +21,7 @@ static int next_batch(struct sk_trainer *t)
         got = sk_batch_fill(&t->batch, &t->limits, t->reader);
     if (got == 0)
         SK_BUG("a corpus of %lld pairs gave no batch", (long long)sk_corpus_stats(t->d->train)->pairs);
-    return got < 0 ? -1 : 0;
+    return got < 0 ? sk_trainer_not_read(!t->o->prepared_data) : 0;
 }
 
 /* The epoch in the state, as in Sockeye, is that of the next batch. */
@@ -26,7 +35,7 @@ static int note_position(struct sk_trainer *t)
         t->state.position = 0;
         return sk_reader_seek(t->reader, t->state.epoch, 0);
     }
-    return more < 0 ? -1 : 0;
+    return more < 0 ? sk_trainer_not_read(!t->o->prepared_data) : 0;
 }
 
 int sk_trainer_not_finite(const struct sk_trainer *t, int64_t update)
@@ -36,9 +45,12 @@ int sk_trainer_not_finite(const struct sk_trainer *t, int64_t update)
         what = "gradient of";
         name = sk_checkpoints_nonfinite(&t->checkpoints, t->gradients);
     }
-    return sk_fail(SK_EXIT_NO, "training has diverged: at update %lld %s %s is not finite. %s keeps checkpoint %d; try "
-                   "a lower --initial-learning-rate or --gradient-clipping-type norm", (long long)update,
-                   name ? what : "the loss", name ? name : "of the batch", t->o->output, t->state.now.checkpoint);
+    char kept[64] = "has no checkpoint yet";
+    if (t->state.now.checkpoint > 0)
+        snprintf(kept, sizeof kept, "keeps checkpoint %d", t->state.now.checkpoint);
+    return sk_fail(SK_EXIT_NO, "training has diverged: at update %lld %s %s is not finite. %s %s; try a lower "
+                   "--initial-learning-rate or --gradient-clipping-type norm", (long long)update,
+                   name ? what : "the loss", name ? name : "of the batch", t->o->output, kept);
 }
 
 /* What an update is made of, besides the gradient. */

@@ -155,7 +155,7 @@ void sk_cpu_output_top(struct sk_device *dev, const struct sk_top *top, const fl
     float *logits = sk_cpu_shared(dev, SK_SLOT_LOGITS, ld * (size_t)least(R, CHUNK) * sizeof *logits);
     for (int r = 0; r < R; r += CHUNK) {
         struct top_job j = {dev, top, logits, ld, V, least(CHUNK, R - r), r, 0};
-        sk_cpu_product(dev, logits, ld, x + (size_t)r * (size_t)w->K, (size_t)w->K, w->forward, j.rows, V, w->K, 0, bias);
+        sk_cpu_forward(dev, logits, ld, x + (size_t)r * (size_t)w->K, w, j.rows, bias);
         sk_pool_run(dev->pool, parts_of(j.rows, TOP_ROWS), top_part, &j);
     }
 }

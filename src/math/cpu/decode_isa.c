@@ -4,76 +4,6 @@
 #include "math/cpu/attention_inline.h"
 #include "math/cpu/decode.h"
 
-/* --- squares turned over ---------------------------------------------------- */
-
-#ifdef __AVX512F__
-/* r[i] lane j becomes r[j] lane i. */
-SK_INLINE void turn16(sk_v16 r[16])
-{
-    sk_v16 t[16], u[16];
-    for (int i = 0; i < 8; i++) {
-        t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
-        t[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
-    }
-    for (int i = 0; i < 16; i += 4) {
-        __m512d a = _mm512_castps_pd(t[i]), b = _mm512_castps_pd(t[i + 1]);
-        __m512d c = _mm512_castps_pd(t[i + 2]), d = _mm512_castps_pd(t[i + 3]);
-        u[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
-        u[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
-        u[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
-        u[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
-    }
-    /* u[4 i + c]: quarter l holds column 4 l + c of rows 4 i .. 4 i + 3 */
-    for (int c = 0; c < 4; c++) {
-        sk_v16 even0 = _mm512_shuffle_f32x4(u[c], u[4 + c], 0x88), odd0 = _mm512_shuffle_f32x4(u[c], u[4 + c], 0xdd);
-        sk_v16 even1 = _mm512_shuffle_f32x4(u[8 + c], u[12 + c], 0x88);
-        sk_v16 odd1 = _mm512_shuffle_f32x4(u[8 + c], u[12 + c], 0xdd);
-        r[c] = _mm512_shuffle_f32x4(even0, even1, 0x88);
-        r[4 + c] = _mm512_shuffle_f32x4(odd0, odd1, 0x88);
-        r[8 + c] = _mm512_shuffle_f32x4(even0, even1, 0xdd);
-        r[12 + c] = _mm512_shuffle_f32x4(odd0, odd1, 0xdd);
-    }
-}
-#else
-SK_INLINE void turn8(__m256 r[8])
-{
-    __m256 t[8], u[8];
-    for (int i = 0; i < 4; i++) {
-        t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
-        t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
-    }
-    for (int i = 0; i < 8; i += 4) {
-        u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
-        u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
-        u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
-        u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
-    }
-    for (int c = 0; c < 4; c++) {
-        r[c] = _mm256_permute2f128_ps(u[c], u[4 + c], 0x20);
-        r[4 + c] = _mm256_permute2f128_ps(u[c], u[4 + c], 0x31);
-    }
-}
-
-SK_INLINE void turn16(sk_v16 r[16])
-{
-    __m256 a[8], b[8], c[8], d[8];
-    for (int i = 0; i < 8; i++) {
-        a[i] = r[i].lo;
-        b[i] = r[i].hi;
-        c[i] = r[8 + i].lo;
-        d[i] = r[8 + i].hi;
-    }
-    turn8(a);
-    turn8(b);
-    turn8(c);
-    turn8(d);
-    for (int i = 0; i < 8; i++) {
-        r[i] = (sk_v16){a[i], c[i]};
-        r[8 + i] = (sk_v16){b[i], d[i]};
-    }
-}
-#endif
-
 void SK_ISA_NAME(sk_keep_keys)(float *columns, const float *k, int D, int n)
 {
     size_t width = (size_t)round16(n), ld = (size_t)D;
@@ -83,7 +13,7 @@ void SK_ISA_NAME(sk_keep_keys)(float *columns, const float *k, int D, int n)
             sk_v16 r[16];
             for (int i = 0; i < 16; i++)
                 r[i] = j + i < n ? get(k + (size_t)(j + i) * ld + e, part) : sk_zero16();
-            turn16(r);
+            sk_turn16(r);
             for (int i = 0; i < part; i++)
                 sk_store16(columns + (size_t)(e + i) * width + j, r[i]);
         }
@@ -213,7 +143,7 @@ void SK_ISA_NAME(sk_attend_self)(float *context, const float *q, const float *co
                 sk_v16 r[16];
                 for (int i = 0; i < 16; i++)
                     r[i] = sk_load16(row[i] + h * d + e);
-                turn16(r);
+                sk_turn16(r);
                 for (int i = 0; i < 16; i++)
                     a = sk_fma16(sk_set16(qh[e + i] * scale), r[i], a);
             }

@@ -18,6 +18,7 @@ struct sk_device *sk_cpu_open(int threads, const char **why)
                __builtin_cpu_supports("avx512cd");
     dev->isa = wide ? SK_ISA_AVX512 : SK_ISA_AVX2;
     dev->bf16 = wide && __builtin_cpu_supports("avx512bf16");
+    dev->vnni = wide && __builtin_cpu_supports("avx512vnni");
     dev->threads = threads < 1 ? 1 : threads;
     dev->pool = sk_pool_new(dev->threads);
     dev->scratch = sk_xcalloc((size_t)dev->threads, sizeof *dev->scratch);
@@ -47,7 +48,7 @@ const char *sk_cpu_set_dtype(struct sk_device *dev, enum sk_dtype dtype)
 
 void sk_cpu_describe(const struct sk_device *dev, char *text, size_t n)
 {
-    static const char *const dtype[] = { "", ", bfloat16" };
+    static const char *const dtype[] = { "", ", bfloat16", ", int8" };
     snprintf(text, n, "cpu: %s%s, %d thread%s", dev->isa == SK_ISA_AVX512 ? "AVX-512" : "AVX2", dtype[dev->dtype],
              dev->threads, dev->threads == 1 ? "" : "s");
 }

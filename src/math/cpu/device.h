@@ -7,7 +7,7 @@
  * (AVX2 and FMA) and SK_ISA=v4 (AVX-512); SK_ISA_NAME(f) names a function's
  * copy. Their functions are declared by SK_ISA_DECLARE and called through
  * SK_ISA_PICK(dev, f)(...). Both copies give the same bits. Files named
- * *_bf16.c are compiled once, for AVX-512 with bfloat16 instructions.
+ * *_bf16.c and *_vnni.c are compiled once, for AVX-512 with these instructions.
  */
 #ifndef SK_MATH_CPU_DEVICE_H
 #define SK_MATH_CPU_DEVICE_H
@@ -35,7 +35,7 @@ struct sk_device {
     struct sk_pool *pool;
     int threads;
     enum sk_isa isa;
-    int bf16;                                 /* the processor has AVX512_BF16 */
+    int bf16, vnni;                           /* the processor has AVX512_BF16, AVX512_VNNI */
     enum sk_dtype dtype;
     struct sk_cpu_buffer *scratch;            /* one for each thread */
     struct sk_cpu_buffer shared[SK_SLOTS];
@@ -90,6 +90,22 @@ void sk_cpu_output_top(struct sk_device *dev, const struct sk_top *top, const fl
                        const float *bias, int V, int R);
 void sk_cpu_logprob_top(struct sk_device *dev, const struct sk_top *top, float *logp, int V, int R);
 void sk_cpu_logprob_mean(struct sk_device *dev, float *const *logp, int n, int log_linear, int V, int R);
+
+/* --- recurrent layers: recurrent.c -------------------------------------------- */
+void sk_cpu_rows_move(struct sk_device *dev, float *out, int ldo, const int32_t *to, const float *in, int ldi,
+                      const int32_t *from, int n, int D, int add);
+void sk_cpu_multiply(struct sk_device *dev, float *out, const float *a, const float *b, size_t n);
+void sk_cpu_tanh_forward(struct sk_device *dev, float *y, const float *x, size_t n);
+void sk_cpu_tanh_backward(struct sk_device *dev, float *dx, const float *dy, const float *y, size_t n);
+void sk_cpu_cell_forward(struct sk_device *dev, enum sk_cell cell, float *h, float *c, float *gates, const float *x,
+                         const float *hx, const float *before, int n, int H);
+void sk_cpu_cell_backward(struct sk_device *dev, enum sk_cell cell, float *dx, float *dhx, float *dbefore,
+                          const float *dh, const float *gates, const float *c, const float *before, int n, int H);
+void sk_cpu_attend_forward(struct sk_device *dev, float *context, int ldc, const struct sk_attend *a, int R);
+void sk_cpu_attend_backward(struct sk_device *dev, const struct sk_attend_gradients *g, const float *dcontext, int ldc,
+                            const struct sk_attend *a, int R);
+void sk_cpu_rows_mean(struct sk_device *dev, float *mean, const float *x, int D, struct sk_rows rows);
+void sk_cpu_rows_mean_backward(struct sk_device *dev, float *dx, const float *dmean, int D, struct sk_rows rows);
 
 /* --- all other ops --------------------------------------------------------- */
 void sk_cpu_activation_forward(struct sk_device *dev, float *h, const float *a, enum sk_activation act,

@@ -15,15 +15,19 @@
 #include "math/cpu/product.h"
 
 typedef __m512 vec;
-enum { LANES = 16, TILE = SK_TILE_AVX512, WIDTH = SK_WIDTH_AVX512, VALUES = 2 };
+enum { LANES = 16, TILE = SK_TILE_AVX512, WIDTH = SK_WIDTH_AVX512, VALUES = 2, DEPTH_AT_ONCE = SK_DEPTH };
 #define LOAD(p) _mm512_loadu_ps(p)
+#define FETCH_ONE(p) LOAD(p)
+#define FIRST(p) LOAD(p)
 #define STORE(p, v) _mm512_storeu_ps(p, v)
 #define ZERO() _mm512_setzero_ps()
 #define SPREAD(x) _mm512_set1_ps(x)
 #define FMA(a, b, c) _mm512_dpbf16_ps(c, (__m512bh)(a), (__m512bh)(b))
-#define ADD(a, b) _mm512_add_ps(a, b)
+#define FINISH(r, j, s)                                                       \
+    if (end.bias) s = _mm512_add_ps(s, LOAD(end.bias + j * LANES));      \
+    STORE(c + r * ldc + j * LANES, s);
 #define NAME(f) f##_bf16
-#include "math/cpu/gemm_inline.h"
+#include "math/cpu/leaf_inline.h"
 
 /* --- packing ------------------------------------------------------------------ */
 
@@ -58,8 +62,9 @@ SK_INLINE void narrow_row(float *to, const float *from, int n, float pad)
     }
 }
 
-void sk_rows_bf16(float *to, const float *a, size_t lda, int M, int K)
+void sk_rows_bf16(float *to, float *scale, const float *a, size_t lda, int M, int K)
 {
+    (void)scale;
     for (int m = 0; m < M; m++)
         narrow_row(to + (size_t)m * (size_t)((K + 1) / 2), a + (size_t)m * lda, K, 0.0f);
 }
@@ -91,7 +96,7 @@ void sk_pack_transposed_bf16(float *panels, const float *b, int N, int K, int p)
             int rows = least(16, part - j), n = least(32, K - 2 * e), wide = least(16, depth - e);
             for (int i = 0; i < rows; i++)
                 narrow_row(square[i], from + (size_t)(j + i) * (size_t)K + 2 * e, n, -0.0f);
-            sk_turn16(to + (size_t)e * WIDTH + j, WIDTH, square[0], 16, wide);
+            sk_turn(to + (size_t)e * WIDTH + j, WIDTH, square[0], 16, wide);
         }
 }
 

@@ -11,7 +11,7 @@
 #ifdef __AVX512F__
 typedef __m512 vec;
 enum { LANES = 16, TILE = SK_TILE_AVX512, WIDTH = SK_WIDTH_AVX512 };
-#define LOAD(p) _mm512_loadu_ps(p)
+#define FETCH_ONE(p) _mm512_loadu_ps(p)
 #define STORE(p, v) _mm512_storeu_ps(p, v)
 #define ZERO() _mm512_setzero_ps()
 #define SPREAD(x) _mm512_set1_ps(x)
@@ -20,16 +20,20 @@ enum { LANES = 16, TILE = SK_TILE_AVX512, WIDTH = SK_WIDTH_AVX512 };
 #else
 typedef __m256 vec;
 enum { LANES = 8, TILE = SK_TILE_AVX2, WIDTH = SK_WIDTH_AVX2 };
-#define LOAD(p) _mm256_loadu_ps(p)
+#define FETCH_ONE(p) _mm256_loadu_ps(p)
 #define STORE(p, v) _mm256_storeu_ps(p, v)
 #define ZERO() _mm256_setzero_ps()
 #define SPREAD(x) _mm256_broadcast_ss(&(x))
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define ADD(a, b) _mm256_add_ps(a, b)
 #endif
-enum { VALUES = 1 };
+enum { VALUES = 1, DEPTH_AT_ONCE = SK_DEPTH };
+#define FIRST(p) FETCH_ONE(p)
+#define FINISH(r, j, s)                                              \
+    if (end.bias) s = ADD(s, FETCH_ONE(end.bias + j * LANES));   \
+    STORE(c + r * ldc + j * LANES, s);
 #define NAME(f) SK_ISA_NAME(f)
-#include "math/cpu/gemm_inline.h"
+#include "math/cpu/leaf_inline.h"
 
 /* --- packing ------------------------------------------------------------------ */
 
@@ -44,8 +48,9 @@ static void narrow_row(float *to, const float *from, int n)
         sk_store_part16(to + i, n - i, sk_narrow16(sk_load_part16(from + i, n - i, 0)));
 }
 
-void NAME(sk_rows_narrow)(float *to, const float *a, size_t lda, int M, int K)
+void NAME(sk_rows_narrow)(float *to, float *scale, const float *a, size_t lda, int M, int K)
 {
+    (void)scale;
     for (int m = 0; m < M; m++)
         narrow_row(to + (size_t)m * (size_t)K, a + (size_t)m * lda, K);
 }
@@ -85,7 +90,7 @@ void NAME(sk_pack_transposed)(float *panels, const float *b, int N, int K, int p
     const float *from = b + (size_t)p * WIDTH * (size_t)K;
     for (int k = 0; k < deep; k += 16)
         for (int j = 0; j < WIDTH; j += 16)
-            sk_turn16(to + (size_t)k * WIDTH + j, WIDTH, from + (size_t)j * (size_t)K + k, (size_t)K, 16);
+            sk_turn(to + (size_t)k * WIDTH + j, WIDTH, from + (size_t)j * (size_t)K + k, (size_t)K, 16);
     for (int k = deep; k < K; k++)
         for (int j = 0; j < WIDTH; j++)
             to[(size_t)k * WIDTH + j] = j < part ? from[(size_t)j * (size_t)K + k] : 0.0f;

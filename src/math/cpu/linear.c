@@ -7,13 +7,19 @@
 
 struct sk_weight *sk_cpu_weight_new(struct sk_device *dev, int N, int K, int backward)
 {
-    const struct sk_kernels *kernels = sk_kernels(dev);
+    const struct sk_kernels *k = sk_weight_kernels(dev, K, backward);
     struct sk_weight *w = sk_xcalloc(1, sizeof *w);
+    w->kernels = k;
     w->N = N;
     w->K = K;
-    w->forward = sk_cpu_alloc(dev, sk_panels_size(dev, N, sk_elements(kernels, K)) * sizeof *w->forward);
+    w->forward = sk_cpu_alloc(dev, sk_panels_size(dev, N, sk_elements(k, K)) * sizeof *w->forward);
     if (backward)
-        w->backward = sk_cpu_alloc(dev, sk_panels_size(dev, K, sk_elements(kernels, N)) * sizeof *w->backward);
+        w->backward = sk_cpu_alloc(dev, sk_panels_size(dev, K, sk_elements(k, N)) * sizeof *w->backward);
+    if (k->quantise) {
+        size_t columns = (size_t)sk_round_up(N, sk_width(dev));
+        w->scale = sk_cpu_alloc(dev, columns * sizeof *w->scale);
+        w->offset = sk_cpu_alloc(dev, columns * sizeof *w->offset);
+    }
     return w;
 }
 
@@ -24,23 +30,28 @@ void sk_cpu_weight_free(struct sk_device *dev, struct sk_weight *w)
         return;
     free(w->forward);
     free(w->backward);
+    free(w->scale);
+    free(w->offset);
     free(w);
 }
 
 static int count(int n, int size) { return (n + size - 1) / size; }
 static int least(int a, int b) { return a < b ? a : b; }
 
-struct load_job { const struct sk_kernels *kernels; struct sk_weight *w; const float *data; int width; };
+struct load_job { struct sk_weight *w; const float *data; int width; };
 
 /* One panel's width of rows of the weight. */
 static void load_part(void *ctx, int part, int thread)
 {
     const struct load_job *j = ctx;
-    const struct sk_kernels *k = j->kernels;
     struct sk_weight *w = j->w;
+    const struct sk_kernels *k = w->kernels;
     int n = part * j->width, width = j->width;
     (void)thread;
-    k->pack_transposed(w->forward, j->data, w->N, w->K, part);
+    if (k->quantise)
+        k->quantise(w->forward, w->scale, w->offset, j->data, w->N, w->K, part);
+    else
+        k->pack_transposed(w->forward, j->data, w->N, w->K, part);
     if (w->backward)         /* width is a multiple of an element's values */
         k->pack(w->backward + (size_t)(n / k->values) * (size_t)width, (size_t)sk_elements(k, w->N) * (size_t)width,
                 j->data + (size_t)n * (size_t)w->K, (size_t)w->K, w->K, least(width, w->N - n));
@@ -48,7 +59,7 @@ static void load_part(void *ctx, int part, int thread)
 
 void sk_cpu_weight_load(struct sk_device *dev, struct sk_weight *w, const float *data)
 {
-    struct load_job j = { sk_kernels(dev), w, data, sk_width(dev) };
+    struct load_job j = { w, data, sk_width(dev) };
     sk_pool_run(dev->pool, count(w->N, j.width), load_part, &j);
 }
 
@@ -61,10 +72,11 @@ struct product {
     size_t ldc;
     const float *a;
     size_t lda;
-    const float *panels, *bias;
+    const float *panels;
+    struct sk_tail tail;
     int M, N, K, depth, add;
     int rows, columns, across;           /* of a part; parts side by side */
-    float *elements;                     /* of a, packed beforehand; NULL: no */
+    float *elements;                     /* of a, packed beforehand; NULL: each part does it */
 };
 
 /* Blocks of at most `most`, of nearly the same size, in whole units. */
@@ -96,6 +108,18 @@ static void cut(struct product *p)
     p->across = count(p->N, p->columns);
 }
 
+/* tail from row m and column n on. */
+static struct sk_tail tail_at(const struct sk_tail *t, int m, int n)
+{
+    struct sk_tail at = { .bias = t->bias ? t->bias + n : NULL };
+    if (t->column_scale) {
+        at.row_scale = t->row_scale ? t->row_scale + m : NULL;
+        at.column_scale = t->column_scale + n;
+        at.column_offset = t->column_offset + n;
+    }
+    return at;
+}
+
 static void product_part(void *ctx, int part, int thread)
 {
     const struct product *p = ctx;
@@ -105,61 +129,84 @@ static void product_part(void *ctx, int part, int thread)
     size_t depth = (size_t)p->depth, step = depth * (size_t)width;
     float *c = p->c + (size_t)m * p->ldc + n;
     const float *a = p->a + (size_t)m * p->lda, *panels = p->panels + (size_t)n * depth;
-    const float *bias = p->bias ? p->bias + n : NULL;
+    struct sk_tail tail = tail_at(&p->tail, m, n);
     unsigned mode = sk_flush_begin(k);
     if (!k->rows) {
-        k->gemm(c, p->ldc, a, p->lda, panels, step, M, N, p->depth, p->add, bias);
+        k->gemm(c, p->ldc, a, p->lda, panels, step, M, N, p->depth, p->add, &tail);
     } else if (p->elements) {
-        k->gemm(c, p->ldc, p->elements + (size_t)m * depth, depth, panels, step, M, N, p->depth, p->add, bias);
+        k->gemm(c, p->ldc, p->elements + (size_t)m * depth, depth, panels, step, M, N, p->depth, p->add, &tail);
     } else {
-        float *own = sk_cpu_scratch(p->dev, thread, (size_t)M * SK_DEPTH * sizeof *own);
-        for (int e = 0; e < p->depth; e += SK_DEPTH) {
-            int deep = least(SK_DEPTH, p->depth - e), values = least(SK_DEPTH * k->values, p->K - e * k->values);
-            k->rows(own, a + (size_t)e * (size_t)k->values, p->lda, M, values);
+        /* a block of depth at a time; all of it where sums do not rest in c */
+        int at_once = k->quantise ? p->depth : least(SK_DEPTH, p->depth);
+        size_t block = (size_t)M * (size_t)at_once;
+        float *own = sk_cpu_scratch(p->dev, thread, (block + (size_t)M) * sizeof *own), *scale = own + block;
+        if (k->quantise)
+            tail.row_scale = scale;
+        for (int e = 0; e < p->depth; e += at_once) {
+            int deep = least(at_once, p->depth - e), values = least(at_once * k->values, p->K - e * k->values);
+            k->rows(own, scale, a + (size_t)e * (size_t)k->values, p->lda, M, values);
             k->gemm(c, p->ldc, own, (size_t)deep, panels + (size_t)e * (size_t)width, step, M, N, deep,
-                    p->add || e > 0, e + deep == p->depth ? bias : NULL);
+                    p->add || e > 0, e + deep == p->depth ? &tail : NULL);
         }
     }
     sk_flush_end(mode);
 }
 
-enum { PACK_ROWS = 64 };
+enum { PACK_ROWS = 32 };
 
 static void pack_part(void *ctx, int part, int thread)
 {
     const struct product *p = ctx;
     int m = part * PACK_ROWS;
+    float *scale = p->elements + (size_t)p->M * (size_t)p->depth + m;
     (void)thread;
-    p->kernels->rows(p->elements + (size_t)m * (size_t)p->depth, p->a + (size_t)m * p->lda, p->lda,
+    p->kernels->rows(p->elements + (size_t)m * (size_t)p->depth, scale, p->a + (size_t)m * p->lda, p->lda,
                      least(PACK_ROWS, p->M - m), p->K);
 }
 
-void sk_cpu_product(struct sk_device *dev, float *c, size_t ldc, const float *a, size_t lda,
-                    const float *panels, int M, int N, int K, int add, const float *bias)
+static void run(struct product *p)
 {
-    struct product p = { .dev = dev, .kernels = sk_kernels(dev), .c = c, .ldc = ldc, .a = a, .lda = lda,
-                         .panels = panels, .bias = bias, .M = M, .N = N, .K = K, .add = add };
-    if (M <= 0)
+    enum { FEW = 16 };                   /* rows that are packed sooner than a thread is woken */
+    if (p->M <= 0)
         return;
-    p.depth = sk_elements(p.kernels, K);
-    cut(&p);
-    int parts = count(M, p.rows) * p.across;
+    p->depth = sk_elements(p->kernels, p->K);
+    cut(p);
+    int parts = count(p->M, p->rows) * p->across;
     /* Rows that several parts read are packed once, before. */
-    if (p.kernels->rows && p.across > 1) {
-        p.elements = sk_cpu_shared(dev, SK_SLOT_ROWS, (size_t)M * (size_t)p.depth * sizeof *p.elements);
-        sk_pool_run(dev->pool, count(M, PACK_ROWS), pack_part, &p);
+    if (p->kernels->rows && p->across > 1 && p->M > FEW) {
+        p->elements = sk_cpu_shared(p->dev, SK_SLOT_ROWS, (size_t)p->M * (size_t)(p->depth + 1) * sizeof *p->elements);
+        if (p->kernels->quantise)
+            p->tail.row_scale = p->elements + (size_t)p->M * (size_t)p->depth;
+        sk_pool_run(p->dev->pool, count(p->M, PACK_ROWS), pack_part, p);
     }
-    sk_pool_run(dev->pool, parts, product_part, &p);
+    sk_pool_run(p->dev->pool, parts, product_part, p);
+}
+
+void sk_cpu_forward(struct sk_device *dev, float *c, size_t ldc, const float *a, const struct sk_weight *w, int M,
+                    const float *bias)
+{
+    struct product p = { .dev = dev, .kernels = w->kernels, .c = c, .ldc = ldc, .a = a, .lda = (size_t)w->K,
+                         .panels = w->forward, .tail = { bias, NULL, w->scale, w->offset }, .M = M, .N = w->N,
+                         .K = w->K };
+    run(&p);
+}
+
+void sk_cpu_backward(struct sk_device *dev, float *c, const float *a, size_t lda, const struct sk_weight *w, int M,
+                     int add)
+{
+    struct product p = { .dev = dev, .kernels = w->kernels, .c = c, .ldc = (size_t)w->K, .a = a, .lda = lda,
+                         .panels = w->backward, .M = M, .N = w->K, .K = w->N, .add = add };
+    run(&p);
 }
 
 void sk_cpu_linear_forward(struct sk_device *dev, float *y, const float *x, const struct sk_weight *w,
                            const float *bias, int T)
 {
-    sk_cpu_product(dev, y, (size_t)w->N, x, (size_t)w->K, w->forward, T, w->N, w->K, 0, bias);
+    sk_cpu_forward(dev, y, (size_t)w->N, x, w, T, bias);
 }
 
 void sk_cpu_linear_backward_data(struct sk_device *dev, float *dx, const float *dy,
                                  const struct sk_weight *w, int T, int add)
 {
-    sk_cpu_product(dev, dx, (size_t)w->K, dy, (size_t)w->N, w->backward, T, w->K, w->N, add, NULL);
+    sk_cpu_backward(dev, dx, dy, (size_t)w->N, w, T, add);
 }

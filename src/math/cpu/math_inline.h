@@ -73,33 +73,32 @@ SK_INLINE sk_v16 sk_narrow16(sk_v16 a) {
     near = _mm512_mask_and_epi32(near, tiny, i, _mm512_set1_epi32(INT32_MIN));
     return _mm512_castsi512_ps(_mm512_andnot_epi32(low, near));
 }
-/* to[e * ldto + i] = from[i * ldfrom + e], i < 16, e < n <= 16; reads 16 x 16. */
-SK_INLINE void sk_turn16(float *to, size_t ldto, const float *from, size_t ldfrom, int n) {
-    __m512 r[16], t[16];
-    for (int i = 0; i < 16; i++) r[i] = _mm512_loadu_ps(from + (size_t)i * ldfrom);
-    for (int i = 0; i < 16; i += 2) {
-        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+/* Lane j of r[i] becomes lane i of r[j]. */
+SK_INLINE void sk_turn16(sk_v16 r[16])
+{
+    sk_v16 t[16], u[16];
+    for (int i = 0; i < 8; i++) {
+        t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
     }
-    for (int i = 0; i < 16; i += 4)
-        for (int k = 0; k < 2; k++) {
-            __m512d a = _mm512_castps_pd(t[i + k]), b = _mm512_castps_pd(t[i + k + 2]);
-            r[i + 2 * k] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
-            r[i + 2 * k + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
-        }
-    /* r[4 b + k]: rows 4 b .. 4 b + 3 of columns k, k + 4, k + 8, k + 12 */
-    for (int k = 0; k < 4; k++) {
-        t[k] = _mm512_shuffle_f32x4(r[k], r[4 + k], 0x88);
-        t[4 + k] = _mm512_shuffle_f32x4(r[k], r[4 + k], 0xdd);
-        t[8 + k] = _mm512_shuffle_f32x4(r[8 + k], r[12 + k], 0x88);
-        t[12 + k] = _mm512_shuffle_f32x4(r[8 + k], r[12 + k], 0xdd);
+    for (int i = 0; i < 16; i += 4) {
+        __m512d a = _mm512_castps_pd(t[i]), b = _mm512_castps_pd(t[i + 1]);
+        __m512d c = _mm512_castps_pd(t[i + 2]), d = _mm512_castps_pd(t[i + 3]);
+        u[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+        u[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+        u[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+        u[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
     }
-    for (int k = 0; k < 8; k++) {
-        r[k] = _mm512_shuffle_f32x4(t[k], t[8 + k], 0x88);
-        r[8 + k] = _mm512_shuffle_f32x4(t[k], t[8 + k], 0xdd);
+    /* u[4 i + c]: quarter l holds column 4 l + c of rows 4 i .. 4 i + 3 */
+    for (int c = 0; c < 4; c++) {
+        sk_v16 even0 = _mm512_shuffle_f32x4(u[c], u[4 + c], 0x88), odd0 = _mm512_shuffle_f32x4(u[c], u[4 + c], 0xdd);
+        sk_v16 even1 = _mm512_shuffle_f32x4(u[8 + c], u[12 + c], 0x88);
+        sk_v16 odd1 = _mm512_shuffle_f32x4(u[8 + c], u[12 + c], 0xdd);
+        r[c] = _mm512_shuffle_f32x4(even0, even1, 0x88);
+        r[4 + c] = _mm512_shuffle_f32x4(odd0, odd1, 0x88);
+        r[8 + c] = _mm512_shuffle_f32x4(even0, even1, 0xdd);
+        r[12 + c] = _mm512_shuffle_f32x4(odd0, odd1, 0xdd);
     }
-    for (int e = 0; e < 16; e++)
-        if (e < n) _mm512_storeu_ps(to + (size_t)e * ldto, r[e]);
 }
 SK_INLINE __m256 sk_low8(sk_v16 a) { return _mm512_castps512_ps256(a); }
 SK_INLINE __m256 sk_high8(sk_v16 a) {
@@ -214,31 +213,42 @@ SK_INLINE __m256 sk_narrow8(__m256 a) {
 }
 /* Nearest bfloat16, ties to even; subnormals become zeros, NaN quiet. */
 SK_INLINE sk_v16 sk_narrow16(sk_v16 a) { return SK_PAIR(sk_v16, sk_narrow8(a.lo), sk_narrow8(a.hi)); }
-SK_INLINE void sk_turn8(float *to, size_t ldto, const float *from, size_t ldfrom, int n) {
-    __m256 r[8], t[8];
-    for (int i = 0; i < 8; i++) r[i] = _mm256_loadu_ps(from + (size_t)i * ldfrom);
-    for (int i = 0; i < 8; i += 2) {
-        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
-        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+SK_INLINE void sk_turn8(__m256 r[8])
+{
+    __m256 t[8], u[8];
+    for (int i = 0; i < 4; i++) {
+        t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
     }
-    for (int i = 0; i < 8; i += 4)
-        for (int k = 0; k < 2; k++) {
-            __m256d a = _mm256_castps_pd(t[i + k]), b = _mm256_castps_pd(t[i + k + 2]);
-            r[i + 2 * k] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
-            r[i + 2 * k + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
-        }
-    for (int k = 0; k < 4; k++) {
-        t[k] = _mm256_permute2f128_ps(r[k], r[4 + k], 0x20);
-        t[4 + k] = _mm256_permute2f128_ps(r[k], r[4 + k], 0x31);
+    for (int i = 0; i < 8; i += 4) {
+        u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+        u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+        u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
     }
-    for (int e = 0; e < 8; e++)
-        if (e < n) _mm256_storeu_ps(to + (size_t)e * ldto, t[e]);
+    for (int c = 0; c < 4; c++) {
+        r[c] = _mm256_permute2f128_ps(u[c], u[4 + c], 0x20);
+        r[4 + c] = _mm256_permute2f128_ps(u[c], u[4 + c], 0x31);
+    }
 }
-/* to[e * ldto + i] = from[i * ldfrom + e], i < 16, e < n <= 16; reads 16 x 16. */
-SK_INLINE void sk_turn16(float *to, size_t ldto, const float *from, size_t ldfrom, int n) {
-    for (int half = 0; half < 16; half += 8) {
-        sk_turn8(to + half, ldto, from + (size_t)half * ldfrom, ldfrom, n);
-        if (n > 8) sk_turn8(to + 8 * ldto + half, ldto, from + (size_t)half * ldfrom + 8, ldfrom, n - 8);
+
+/* Lane j of r[i] becomes lane i of r[j]. */
+SK_INLINE void sk_turn16(sk_v16 r[16])
+{
+    __m256 a[8], b[8], c[8], d[8];
+    for (int i = 0; i < 8; i++) {
+        a[i] = r[i].lo;
+        b[i] = r[i].hi;
+        c[i] = r[8 + i].lo;
+        d[i] = r[8 + i].hi;
+    }
+    sk_turn8(a);
+    sk_turn8(b);
+    sk_turn8(c);
+    sk_turn8(d);
+    for (int i = 0; i < 8; i++) {
+        r[i] = (sk_v16){a[i], c[i]};
+        r[8 + i] = (sk_v16){b[i], d[i]};
     }
 }
 SK_INLINE __m256 sk_low8(sk_v16 a) { return a.lo; }
@@ -247,6 +257,15 @@ SK_INLINE __m256 sk_high8(sk_v16 a) { return a.hi; }
 #endif
 
 SK_INLINE sk_v16 sk_zero16(void) { return sk_set16(0.0f); }
+
+/* to[e * ldto + i] = from[i * ldfrom + e], i < 16, e < n <= 16; reads 16 x 16. */
+SK_INLINE void sk_turn(float *to, size_t ldto, const float *from, size_t ldfrom, int n) {
+    sk_v16 r[16];
+    for (int i = 0; i < 16; i++) r[i] = sk_load16(from + (size_t)i * ldfrom);
+    sk_turn16(r);
+    for (int e = 0; e < 16; e++)
+        if (e < n) sk_store16(to + (size_t)e * ldto, r[e]);
+}
 
 /* Sum of the lanes by a fixed tree: i with i + 8, then 4, 2, 1 apart. */
 SK_INLINE float sk_sum16(sk_v16 a) {

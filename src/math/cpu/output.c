@@ -56,12 +56,12 @@ void sk_cpu_output_loss(struct sk_device *dev, float *dx, float *dw, float *dbia
         while (after < leaves.n && (leaves.row[after] < next || next == end))
             after++;
         const float *xr = x + (size_t)row * d;
-        sk_cpu_product(dev, logits, ld, xr, d, w->forward, next - row, V, D, 0, bias);
+        sk_cpu_forward(dev, logits, ld, xr, w, next - row, bias);
         struct row_job j = { dev, logits, ld, next - row, V, 1, label + row, smoothing, loss_scale, dx != NULL,
                              nll ? nll + row : NULL, correct ? correct + row : NULL };
         run_rows(&j);
         if (dx) {
-            sk_cpu_product(dev, dx + (size_t)row * d, d, logits, ld, w->backward, next - row, D, V, 0, NULL);
+            sk_cpu_backward(dev, dx + (size_t)row * d, logits, ld, w, next - row, 0);
             sk_cpu_weight_sum(dev, &sum, logits, ld, xr, row, next, leaf, after);
         }
         leaf = after > leaf && leaves.row[after] > next ? after - 1 : after;
@@ -73,6 +73,6 @@ void sk_cpu_output_logprob(struct sk_device *dev, float *logp, const float *x, c
                            const float *bias, int V, int R)
 {
     struct row_job j = { .dev = dev, .logits = logp, .ld = (size_t)V, .rows = R, .V = V };
-    sk_cpu_product(dev, logp, (size_t)V, x, (size_t)w->K, w->forward, R, V, w->K, 0, bias);
+    sk_cpu_forward(dev, logp, (size_t)V, x, w, R, bias);
     run_rows(&j);
 }

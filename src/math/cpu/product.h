@@ -3,7 +3,13 @@
  * Products are computed in the device's number type. An ELEMENT is the 4
  * bytes that a lane of a register takes at a step: one float32 value, or two
  * bfloat16 values that follow each other in depth; where the processor has no
- * instructions for bfloat16, one float32 value that has been rounded to it.
+ * instructions for bfloat16, one float32 value that has been rounded to it; four
+ * int8 values, or, for lack of instructions, two int16 ones.
+ *
+ * INT8, for products forward only: a value of row m or output n is q scale[m]
+ * or q scale[n], |q| <= 127, with the scale that makes the largest of a row 127.
+ * Sums of products of q are exact, so they do not depend on anything; what
+ * comes of them is sum * (scale[m] scale[n]) [+ bias[n], in one fma].
  *
  * A panel is WIDTH columns of the right-hand matrix B (depth K): for each
  * element of depth WIDTH elements, of any value where B ends; panel p starts
@@ -43,19 +49,29 @@ static inline size_t sk_panels_size(const struct sk_device *dev, int N, int dept
 }
 
 struct sk_weight {
+    const struct sk_kernels *kernels;
     int N, K;
     float *forward;                      /* panels of W^T (K, N) */
     float *backward;                     /* panels of W (N, K), or NULL */
+    float *scale;                        /* int8: struct sk_tail; else NULL */
+    int32_t *offset;
 };
 
 /* --- gemm_isa.c, gemm_bf16.c ---------------------------------------------------- */
 
-/* c (M, N) = [c +] a (M, depth) B [+ bias (N)], in one thread; panels are
- * `step` floats apart. */
+/* What is done with sums at their end. The arrays of columns reach to the end of
+ * the last panel, except bias. */
+struct sk_tail {
+    const float *bias;                   /* (N) or NULL */
+    const float *row_scale, *column_scale;       /* (M), (N) of int8, or NULL */
+    const int32_t *column_offset;        /* (N) of int8: what to subtract from the sum */
+};
+/* c (M, N) = [c +] a (M, depth) B, then tail (NULL: nothing), in one thread;
+ * panels are `step` floats apart. int8: add must be 0. */
 #define SK_GEMM_ARGS (float *c, size_t ldc, const float *a, size_t lda, const float *panels, size_t step, \
-                      int M, int N, int depth, int add, const float *bias)
-/* The rows of a (M, K) as elements, one after the other. */
-#define SK_ROWS_ARGS (float *to, const float *a, size_t lda, int M, int K)
+                      int M, int N, int depth, int add, const struct sk_tail *tail)
+/* The rows of a (M, K) as elements, one after the other; int8: their scales (M). */
+#define SK_ROWS_ARGS (float *to, float *scale, const float *a, size_t lda, int M, int K)
 /* Rows of b (rows, N) as elements of depth of panels that are `step` floats apart. */
 #define SK_PACK_ARGS (float *panels, size_t step, const float *b, size_t ldb, int N, int rows)
 /* Panel p of the transpose of b (N, K). */
@@ -82,6 +98,16 @@ void sk_pack_bf16 SK_PACK_ARGS;
 void sk_pack_transposed_bf16 SK_PACK_TRANSPOSED_ARGS;
 void sk_leaf_tile_bf16 SK_LEAF_TILE_ARGS;
 
+/* int8: gemm_int8_isa.c, gemm_vnni.c */
+SK_ISA_DECLARE(void, sk_gemm_int8, SK_GEMM_ARGS);
+SK_ISA_DECLARE(void, sk_rows_int8, SK_ROWS_ARGS);
+/* Panel p of the transpose of b (N, K), with what tail wants of its columns. */
+#define SK_QUANTISE_ARGS (float *panels, float *scale, int32_t *offset, const float *b, int N, int K, int p)
+SK_ISA_DECLARE(void, sk_quantise_int8, SK_QUANTISE_ARGS);
+void sk_gemm_int8_vnni SK_GEMM_ARGS;
+void sk_rows_int8_vnni SK_ROWS_ARGS;
+void sk_quantise_int8_vnni SK_QUANTISE_ARGS;
+
 /* a (n) = b (n) + a (n), n a multiple of 16 */
 SK_ISA_DECLARE(void, sk_add_to, (float *a, const float *b, size_t n));
 
@@ -96,8 +122,11 @@ struct sk_kernels {
     void (*pack) SK_PACK_ARGS;
     void (*pack_transposed) SK_PACK_TRANSPOSED_ARGS;
     void (*leaf_tile) SK_LEAF_TILE_ARGS;
+    void (*quantise) SK_QUANTISE_ARGS;   /* int8, which has neither of the three before */
 };
 const struct sk_kernels *sk_kernels(const struct sk_device *dev);
+/* The same of one weight: int8 is for products forward only, and not too deep. */
+const struct sk_kernels *sk_weight_kernels(const struct sk_device *dev, int K, int backward);
 
 /* Elements of K values. */
 static inline int sk_elements(const struct sk_kernels *k, int K) { return (K + k->values - 1) / k->values; }
@@ -109,9 +138,12 @@ void sk_flush_end(unsigned before);
 
 /* --- linear.c --------------------------------------------------------------- */
 
-/* gemm shared out among the threads; a (M, K) of float32 values. */
-void sk_cpu_product(struct sk_device *dev, float *c, size_t ldc, const float *a, size_t lda,
-                    const float *panels, int M, int N, int K, int add, const float *bias);
+/* c (M, N) = a (M, K) W^T [+ bias (N)], shared out among the threads. */
+void sk_cpu_forward(struct sk_device *dev, float *c, size_t ldc, const float *a, const struct sk_weight *w, int M,
+                    const float *bias);
+/* c (M, K) = [c +] a (M, N) W. */
+void sk_cpu_backward(struct sk_device *dev, float *c, const float *a, size_t lda, const struct sk_weight *w, int M,
+                     int add);
 
 /* --- gradient.c ------------------------------------------------------------- */
 

@@ -18,8 +18,10 @@ size_t sk_cpu_alloc_size(const struct sk_device *dev, size_t bytes)
 
 size_t sk_cpu_weight_size(const struct sk_device *dev, int N, int K, int backward)
 {
-    const struct sk_kernels *k = sk_kernels(dev);
+    const struct sk_kernels *k = sk_weight_kernels(dev, K, backward);
     size_t forward = sk_cpu_alloc_size(dev, sk_panels_size(dev, N, sk_elements(k, K)) * sizeof(float));
+    if (k->quantise)
+        forward += 2 * sk_cpu_alloc_size(dev, (size_t)sk_round_up(N, sk_width(dev)) * sizeof(float));
     return forward + (backward ? sk_cpu_alloc_size(dev, sk_panels_size(dev, K, sk_elements(k, N)) * sizeof(float)) : 0);
 }
 

@@ -1,0 +1,70 @@
+/* prepare_check.c - what a first start needs besides good text is looked at
+ * before anything is made or removed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/msg.h"
+#include "base/pool.h"
+#include "model/params_file.h"
+#include "modeldir/protect.h"
+#include "train/memory.h"
+#include "train/prepare_start.h"
+
+int sk_start_check_places(const struct sk_start *s)
+{
+    const struct sk_train_options *o = s->o;
+    const struct { const char *option, *path; } given[] = {
+        {"source", o->source}, {"target", o->target}, {"prepared-data", o->prepared_data},
+        {"validation-source", o->validation_source}, {"validation-target", o->validation_target},
+        {"source-vocab", o->source_vocab}, {"target-vocab", o->target_vocab}, {"params", o->params}};
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+        if (given[i].path && sk_md_owns(s->dir, given[i].path))
+            return sk_fail(SK_EXIT_USAGE, "--%s %s belongs to the run that --overwrite-output would remove: copy it to "
+                           "another folder first", given[i].option, given[i].path);
+    return 0;
+}
+
+/* Whether --params can be loaded. */
+static int check_params(const struct sk_train_options *o, const struct sk_transformer *model)
+{
+    struct sk_params table = {0};
+    if (!o->params || !*o->params)
+        return 0;
+    sk_transformer_params(model, &table);
+    float *values = sk_xcalloc(table.total, sizeof *values);
+    int missing = sk_params_load(&table, o->params, values, o->allow_missing_params ? SK_PARAMS_ALLOW_MISSING : 0,
+                                 NULL);
+    free(values);
+    sk_params_free(&table);
+    return missing < 0 ? -1 : 0;
+}
+
+static int check_memory(const struct sk_start *s, const struct sk_transformer *model)
+{
+    const struct sk_corpus_stats *train = s->prepared ? sk_corpus_stats(s->prepared) : &s->inputs.size[0];
+    const struct sk_corpus_stats *val = &s->inputs.size[1];
+    const char *why = NULL;
+    struct sk_batch_limits limits;
+    if (sk_train_limits(&limits, s->o, s->p, train, val) < 0)
+        return -1;
+    struct sk_device *dev = sk_ops_cpu.open(s->o->threads ? s->o->threads : sk_cpu_count(), &why);
+    if (!dev)
+        return sk_fail(SK_EXIT_NO, "the CPU cannot be used: %s", why);
+    size_t bytes = sk_memory_predict(s->o, s->p, model, train, val, &limits, &sk_ops_cpu, dev);
+    sk_ops_cpu.close(dev);
+    int result = sk_memory_check(bytes, "training");
+    if (result < 0 && s->o->dry_run)             /* asks for the number; another machine may have it */
+        sk_warn("%s", sk_fail_message());
+    return s->o->dry_run ? 0 : result;
+}
+
+int sk_start_check(struct sk_start *s)
+{
+    struct sk_transformer model = s->p->model;
+    if (sk_data_build_vocabs(s->vocab, &s->data, &s->counts) < 0)
+        return -1;
+    for (int side = 0; side < 2; side++)
+        model.vocab[side] = sk_vocab_size(s->vocab[side]);
+    return sk_transformer_check(&model) < 0 || check_memory(s, &model) < 0 || check_params(s->o, &model) < 0 ? -1 : 0;
+}

@@ -23,7 +23,7 @@ struct text { char **line; long long n; size_t cap; };
 
 static int load_text(struct text *t, const char *path)
 {
-    struct sk_lines *l = sk_file_check_plain(path) < 0 ? NULL : sk_lines_open(path, SK_LINES_NEWLINE_ONLY);
+    struct sk_lines *l = sk_file_check_plain(path) == 0 ? sk_lines_open(path, SK_LINES_NEWLINE_ONLY) : NULL;
     char *line;
     size_t n;
     int got = -1;

@@ -82,6 +82,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < v.inputs.n; i++)
         if (sk_vocab_count_file(c, v.inputs.v[i], v.replace ? SK_LINES_REPLACE_INVALID : 0, pool)) return sk_die();
     struct sk_vocab *vocab = sk_vocab_build(c, v.num_words[0], v.min_count[0], v.pad, pool);
+    if (!vocab) sk_fail_prefix("%s%s: ", v.inputs.v[0], v.inputs.n > 1 ? " and the other files" : "");
     int r = vocab ? sk_vocab_save(vocab, v.output) : -1;
     sk_vocab_counts_free(c);
     sk_vocab_free(vocab);

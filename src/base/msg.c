@@ -118,10 +118,12 @@ static void console(const char *before, const char *text)
     put(STDERR_FILENO, line, (size_t)n);
 }
 
+/* What was said before the log was opened; most programs never open one. */
+static char early[1 << 15];
+static size_t early_bytes;
+
 static void into_log(const char *level, const char *text)
 {
-    if (log_fd < 0)
-        return;
     char line[MESSAGE + 256], when[32];
     time_t now = time(NULL);
     struct tm local;
@@ -131,6 +133,13 @@ static void into_log(const char *level, const char *text)
     if (n >= (int)sizeof line) {
         n = (int)sizeof line - 1;
         line[n - 1] = '\n';
+    }
+    if (log_fd < 0) {
+        if ((size_t)n <= sizeof early - early_bytes) {
+            memcpy(early + early_bytes, line, (size_t)n);
+            early_bytes += (size_t)n;
+        }
+        return;
     }
     ssize_t done;
     do {
@@ -230,6 +239,8 @@ int sk_log_open(const char *path)
         close(log_fd);
     log_fd = fd;
     log_broken = 0;
+    put(fd, early, early_bytes);
+    early_bytes = 0;
     pthread_mutex_unlock(&talk);
     return 0;
 }

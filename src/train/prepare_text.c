@@ -121,7 +121,7 @@ static int make_vocabs(struct sk_start *s)
     if (s->gone)
         return sk_fail(SK_EXIT_NOINPUT, "%s has lost a vocabulary, and %s is not there to take it from", s->dir,
                        s->o->prepared_data);
-    return sk_data_build_vocabs(s->vocab, &s->data, &s->counts);
+    return sk_data_build_vocabs(s->vocab, &s->data, &s->inputs, &s->counts);
 }
 
 int sk_start_vocabs(struct sk_start *s)
@@ -170,6 +170,7 @@ static struct sk_corpus *corpus_of_text(struct sk_start *s, const char *name, en
     if (!c) {
         struct sk_corpus_stats stats;
         struct sk_corpus_options o = s->data.corpus;
+        o.held_out = source != SK_IN_SOURCE;
         for (int side = 0; side < 2 && s->inputs_read; side++)
             o.content[side] = s->inputs.content[source + (enum sk_input)side];
         if (s->inputs_read)

@@ -125,8 +125,4 @@ SK_INLINE void pack_tiles(float *a, float *db, const float *dy, size_t ldy, int 
     }
 }
 
-void sk_leaf_tile_bf16(float *c, float *db, const float *dy, size_t ldy, const float *x, size_t step,
-                       int M, int columns, size_t ldc, int rows, int add, float *a)
-{
-    leaf_tile(c, db, dy, ldy, x, step, M, columns, ldc, rows, add, a, 0);
-}
+void sk_leaf_tile_bf16(const struct sk_leaf_tile *t) { leaf_tile(t, 0); }

@@ -131,20 +131,5 @@ SK_INLINE void pack_tiles(float *a, float *db, const float *dy, size_t ldy, int 
     }
 }
 
-void NAME(sk_leaf_tile)(float *c, float *db, const float *dy, size_t ldy, const float *x, size_t step,
-                        int M, int columns, size_t ldc, int rows, int add, float *a)
-{
-    leaf_tile(c, db, dy, ldy, x, step, M, columns, ldc, rows, add, a, 0);
-}
-
-void NAME(sk_leaf_tile_narrow)(float *c, float *db, const float *dy, size_t ldy, const float *x, size_t step,
-                               int M, int columns, size_t ldc, int rows, int add, float *a)
-{
-    leaf_tile(c, db, dy, ldy, x, step, M, columns, ldc, rows, add, a, 1);
-}
-
-void NAME(sk_add_to)(float *a, const float *b, size_t n)
-{
-    for (size_t i = 0; i < n; i += 16)
-        sk_store16(a + i, sk_add16(sk_load16(b + i), sk_load16(a + i)));
-}
+void NAME(sk_leaf_tile)(const struct sk_leaf_tile *t) { leaf_tile(t, 0); }
+void NAME(sk_leaf_tile_narrow)(const struct sk_leaf_tile *t) { leaf_tile(t, 1); }

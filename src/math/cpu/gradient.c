@@ -1,9 +1,10 @@
 /* gradient.c - gradients of weights: sums over rows, by leaves.
  *
  * The gradient is cut into tiles; one part of the job makes all leaves of
- * one tile and combines them at once, as a binary counter does: after leaf
- * i, the sums that end with it are added up (level l holds 2^l leaves), so
- * log2(leaves) tiles in a thread's scratch are enough. Only when the rows
+ * one tile and combines them at once, as a binary counter does: level l holds
+ * 2^l leaves, and a leaf whose number ends in t ones is made in the place of
+ * level t, where the levels below are added to it; the last one in dw itself.
+ * So log2(leaves) tiles in a thread's scratch are enough. Only when the rows
  * come in several calls do whole levels stand in memory between them.
  */
 #include <string.h>
@@ -22,7 +23,6 @@ struct sum_job {
     size_t ldy;
     int row0, row1, leaf0, leaf1;
     int depth;                           /* elements of a panel: each leaf's own */
-    int done;                            /* leaves complete after this call */
 };
 
 static int count(int n, int size) { return (n + size - 1) / size; }
@@ -57,16 +57,31 @@ static int levels(int leaves)
     return n;
 }
 
+/* A part whose last tiles reach over the end of dw is made in a tile, too. */
+static int reaches_over(const struct sk_device *dev, const struct geometry *g, int N, int K, int part)
+{
+    int n = part / g->across * g->rows, k = part % g->across * g->columns;
+    return least(g->rows, N - n) % sk_tile(dev) != 0 || least(g->columns, sk_round_up(K - k, sk_width(dev))) > K - k;
+}
+
+/* Tiles of results: of all parts, or of the lowest ones, as may be needed. */
+static int last_tiles(const struct sk_device *dev, const struct geometry *g, int K)
+{
+    return K % sk_width(dev) ? g->down * g->across : g->across;
+}
+
 size_t sk_cpu_weight_sum_size(const struct sk_device *dev, int N, int K, int leaves)
 {
     struct geometry g = geometry(dev, N, K);
-    return (size_t)(1 + levels(leaves)) * (size_t)g.down * (size_t)g.across * g.floats;
+    size_t tiles = (size_t)levels(leaves) * (size_t)g.down * (size_t)g.across;
+    return (tiles + (size_t)last_tiles(dev, &g, K)) * g.floats;
 }
 
-/* What a thread needs: tiles of all levels, and rows of dy in another order. */
+/* What a thread needs: tiles of all levels and the result, and rows of dy in
+ * another order. */
 static size_t scratch_size(const struct geometry *g, int depth)
 {
-    return (size_t)(1 + depth) * g->floats + (size_t)SK_DEPTH * (size_t)g->rows;
+    return (size_t)(depth + 1) * g->floats + (size_t)SK_DEPTH * (size_t)g->rows;
 }
 
 size_t sk_cpu_weight_sum_scratch(const struct sk_device *dev, int N, int K, int leaves)
@@ -75,28 +90,22 @@ size_t sk_cpu_weight_sum_scratch(const struct sk_device *dev, int N, int K, int 
     return scratch_size(&g, levels(leaves));
 }
 
-/* Between calls: slot 0 is an unfinished leaf, slot 1 + l is level l. */
-static float *kept(const struct sum_job *j, int part, int slot)
+/* Tile of a level; level `depth` is the result. */
+static float *tile_of(const struct sum_job *j, float *scratch, int depth, int level, int part)
 {
-    size_t parts = (size_t)j->g.down * (size_t)j->g.across;
-    return j->sum->kept + ((size_t)slot * parts + (size_t)part) * j->g.floats;
+    const struct geometry *g = &j->g;
+    size_t parts = (size_t)g->down * (size_t)g->across, at = (size_t)part;
+    if (!j->sum->kept)
+        return scratch + (size_t)level * g->floats;
+    if (level == depth)
+        at %= (size_t)last_tiles(j->dev, g, j->sum->K);
+    return j->sum->kept + ((size_t)level * parts + at) * g->floats;
 }
 
-/* When `n` leaves are complete, level l (bit l of n) was by this call. */
-static int fresh(const struct sum_job *j, int n, int level)
+static void zero_tile(struct sk_leaf_tile *t)
 {
-    return (n >> level << level) - 1 >= j->leaf0;
-}
-
-static void store(const struct sum_job *j, const float *tile, int n, int k, int rows)
-{
-    const struct sk_weight_sum *s = j->sum;
-    int columns = least(j->g.columns, s->K - k);
-    for (int r = 0; r < rows; r++)
-        memcpy(s->dw + (size_t)(n + r) * (size_t)s->K + k, tile + (size_t)r * (size_t)j->g.columns,
-               (size_t)columns * sizeof *tile);
-    if (s->db && k == 0)
-        memcpy(s->db + n, tile + (size_t)j->g.rows * (size_t)j->g.columns, (size_t)rows * sizeof *tile);
+    for (int m = 0; m < t->M; m++)
+        memset(t->c + (size_t)m * t->ldc, 0, (size_t)t->columns * sizeof *t->c);
 }
 
 static void sum_part(void *ctx, int part, int thread)
@@ -107,50 +116,48 @@ static void sum_part(void *ctx, int part, int thread)
     const int32_t *first = s->leaves.row;
     int depth = levels(s->leaves.n), width = sk_width(j->dev), at = 0;
     int n = part / g->across * g->rows, k = part % g->across * g->columns;
-    int rows = least(g->rows, s->N - n);
-    int columns = least(g->columns, sk_round_up(s->K, width) - k);
-    size_t bytes = g->floats * sizeof(float), panel = (size_t)j->depth * (size_t)width;
-
-    float *tiles = sk_cpu_scratch(j->dev, thread, scratch_size(g, depth) * sizeof *tiles);
-    float *a = tiles + (size_t)(1 + depth) * g->floats, *now = tiles, *level_tile[32];
-    for (int l = 0; l < depth; l++)
-        level_tile[l] = tiles + (size_t)(1 + l) * g->floats;
-
+    size_t K = (size_t)s->K, panel = (size_t)j->depth * (size_t)width, db_at = (size_t)g->rows * (size_t)g->columns;
+    int direct = !reaches_over(j->dev, g, s->N, s->K, part), with_db = s->db && k == 0;
+    float *scratch = sk_cpu_scratch(j->dev, thread, scratch_size(g, depth) * sizeof *scratch);
+    struct sk_leaf_tile t = {.ldy = j->ldy, .step = panel, .M = least(g->rows, s->N - n),
+                             .columns = least(g->columns, sk_round_up(s->K, width) - k),
+                             .a = scratch + (size_t)(depth + 1) * g->floats, .ldp = (size_t)g->columns};
+    unsigned mode = sk_flush_begin(j->kernels);
     for (int leaf = j->leaf0; leaf < j->leaf1; leaf++) {
         int r0 = most(first[leaf], j->row0), r1 = least(first[leaf + 1], j->row1);
-        int begun = first[leaf] < j->row0, cut = first[leaf + 1] > j->row1;
-        if (begun)
-            memcpy(now, kept(j, part, 0), bytes);
-        else
-            memset(now, 0, bytes);
-        float *db = s->db && k == 0 ? now + (size_t)g->rows * (size_t)g->columns : NULL;
-        if (r1 > r0) {
-            unsigned mode = sk_flush_begin(j->kernels);
-            j->kernels->leaf_tile(now, db, j->dy + (size_t)(r0 - j->row0) * j->ldy + n, j->ldy,
-                                  j->panels + (size_t)(k / width) * panel + (size_t)at * (size_t)width,
-                                  panel, rows, columns, (size_t)g->columns, r1 - r0, begun, a);
-            sk_flush_end(mode);
-            at += sk_elements(j->kernels, r1 - r0);
+        int begun = first[leaf] < j->row0, cut = first[leaf + 1] > j->row1, level = 0;
+        for (t.pluses = 0; leaf >> level & 1; level++) {
+            float *below = tile_of(j, scratch, depth, level, part);
+            t.plus[level] = below;
+            t.plus_db[level] = below + db_at;
         }
-        if (cut) {
-            memcpy(kept(j, part, 0), now, bytes);
-            break;
+        t.pluses = cut ? 0 : level;
+        int last = leaf + 1 == s->leaves.n;
+        float *tile = tile_of(j, scratch, depth, last ? depth : level, part);
+        t.c = last && direct ? s->dw + (size_t)n * K + k : tile;
+        t.ldc = last && direct ? K : t.ldp;
+        t.db = !with_db ? NULL : last && direct ? s->db + n : tile + db_at;
+        t.dy = j->dy + (size_t)(r0 - j->row0) * j->ldy + n;
+        t.x = j->panels + (size_t)(k / width) * panel + (size_t)at * (size_t)width;
+        t.rows = r1 - r0;
+        t.add = begun;
+        if (!begun && t.db)
+            memset(t.db, 0, (size_t)t.M * sizeof *t.db);
+        if (!begun && t.rows <= 0) {
+            zero_tile(&t);
+            t.add = 1;
         }
-        int level = 0;
-        for (; leaf >> level & 1; level++)
-            SK_ISA_PICK(j->dev, sk_add_to)(now, fresh(j, leaf, level) ? level_tile[level] :
-                                           kept(j, part, 1 + level), g->floats);
-        if (leaf + 1 == s->leaves.n) {
-            store(j, now, n, k, rows);
-        } else {
-            float *other = level_tile[level];
-            level_tile[level] = now;
-            now = other;
+        j->kernels->leaf_tile(&t);
+        at += r1 > r0 ? sk_elements(j->kernels, r1 - r0) : 0;
+        if (!cut && last && !direct) {
+            int columns = least(g->columns, s->K - k);
+            for (int r = 0; r < t.M; r++)
+                memcpy(s->dw + (size_t)(n + r) * K + k, tile + (size_t)r * t.ldp, (size_t)columns * sizeof *tile);
+            if (with_db)
+                memcpy(s->db + n, tile + db_at, (size_t)t.M * sizeof *tile);
         }
     }
-    for (int l = 0; j->done < s->leaves.n && l < depth; l++)
-        if ((j->done >> l & 1) && fresh(j, j->done, l))
-            memcpy(kept(j, part, 1 + l), level_tile[l], bytes);
+    sk_flush_end(mode);
 }
 
 /* Packing x: at most PACK_ROWS rows of one leaf a part. */
@@ -188,8 +195,7 @@ void sk_cpu_weight_sum(struct sk_device *dev, const struct sk_weight_sum *sum, c
                        const float *x, int row0, int row1, int leaf0, int leaf1)
 {
     struct sum_job j = { .dev = dev, .sum = sum, .g = geometry(dev, sum->N, sum->K), .kernels = sk_kernels(dev),
-                         .dy = dy, .ldy = ldy, .row0 = row0, .row1 = row1, .leaf0 = leaf0, .leaf1 = leaf1,
-                         .done = leaf1 };
+                         .dy = dy, .ldy = ldy, .row0 = row0, .row1 = row1, .leaf0 = leaf0, .leaf1 = leaf1 };
     int parts = 0, r0;
     for (int l = leaf0; l < leaf1; l++) {
         int rows = rows_of(&j, l, &r0);
@@ -201,8 +207,6 @@ void sk_cpu_weight_sum(struct sk_device *dev, const struct sk_weight_sum *sum, c
     sk_pool_run(dev->pool, parts, pack_part, &pack);
 
     j.panels = pack.panels;
-    if (sum->leaves.row[leaf1] > row1)
-        j.done--;
     sk_pool_run(dev->pool, j.g.down * j.g.across, sum_part, &j);
 }
 

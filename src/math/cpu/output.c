@@ -1,11 +1,22 @@
 /* output.c - the output layer: product with the vocabulary, softmax, loss.
  *
- * Logits and their gradients live for one chunk of rows only. Chunks may cut
- * leaves: the chains of the weight's gradient go on across them.
+ * Logits and their gradients live for one chunk of rows only. Chunks are whole
+ * leaves if these are not too long: where one is cut, the sums of the weight's
+ * gradient, as large as the weight, rest in memory.
  */
 #include "math/cpu/product.h"
 
-enum { CHUNK = SK_OUTPUT_ROWS };
+/* End of the chunk that begins at `row`. */
+static int chunk_end(struct sk_leaves leaves, int row)
+{
+    int end = row, i = 0;
+    while (i <= leaves.n && leaves.row[i] <= row + SK_OUTPUT_MOST)
+        end = leaves.row[i++];
+    if (end > row || i > leaves.n)
+        return end;
+    int left = leaves.row[i] - row, pieces = (left + SK_OUTPUT_ROWS - 1) / SK_OUTPUT_ROWS;
+    return row + (left + pieces - 1) / pieces;
+}
 
 struct row_job {
     struct sk_device *dev;
@@ -47,12 +58,12 @@ void sk_cpu_output_loss(struct sk_device *dev, float *dx, float *dw, float *dbia
     struct sk_weight_sum sum = { V, D, dw, dbias, leaves, NULL };
     int row = leaves.row[0], end = leaves.row[leaves.n], leaf = 0;
     size_t ld = (size_t)sk_round_up(V, 16), d = (size_t)D;
-    int most = end - row < CHUNK ? end - row : CHUNK;
+    int most = end - row < SK_OUTPUT_MOST ? end - row : SK_OUTPUT_MOST;
     float *logits = sk_cpu_shared(dev, SK_SLOT_LOGITS, ld * (size_t)most * sizeof *logits);
-    if (dx && end - row > CHUNK)
+    if (dx && chunk_end(leaves, row) < end)
         sum.kept = sk_cpu_shared(dev, SK_SLOT_TREE, sk_cpu_weight_sum_size(dev, V, D, leaves.n) * sizeof *sum.kept);
     do {
-        int next = row + CHUNK < end ? row + CHUNK : end, after = leaf;
+        int next = chunk_end(leaves, row), after = leaf;
         while (after < leaves.n && (leaves.row[after] < next || next == end))
             after++;
         const float *xr = x + (size_t)row * d;

@@ -22,9 +22,9 @@
 
 /* Rows and columns of the register tile. */
 enum { SK_TILE_AVX2 = 6, SK_WIDTH_AVX2 = 16, SK_TILE_AVX512 = 12, SK_WIDTH_AVX512 = 32 };
-/* Rows of logits that stand in memory at once: enough that reading the partial
- * sums of the weight's gradient back costs little beside their products. */
-enum { SK_OUTPUT_ROWS = 256 };
+/* Rows of logits that stand in memory at once: usually as many, or whole leaves
+ * with up to that many; see output.c. */
+enum { SK_OUTPUT_ROWS = 256, SK_OUTPUT_MOST = 320 };
 /* Elements of depth done at a time: a panel of it stays in the first cache. */
 enum { SK_DEPTH = 256 };
 /* Columns of one part of a product, at most. */
@@ -76,14 +76,26 @@ struct sk_tail {
 #define SK_PACK_ARGS (float *panels, size_t step, const float *b, size_t ldb, int N, int rows)
 /* Panel p of the transpose of b (N, K). */
 #define SK_PACK_TRANSPOSED_ARGS (float *panels, const float *b, int N, int K, int p)
-/* One segment of a leaf for one tile of a weight's gradient (tile of c: its
- * rows rounded up to SK_TILE):
+/* One segment of a leaf for one tile of a weight's gradient (c: its rows
+ * rounded up to SK_TILE):
  *   c (M, columns) = [c +] sum over `rows` rows of dy^T x
  *   db (M), unless NULL: db + sum of dy
- * dy is (rows, M) in place, x the first of `columns` / WIDTH panels, `step`
- * floats apart. a: scratch of SK_DEPTH * M (to the next tile) floats. */
-#define SK_LEAF_TILE_ARGS (float *c, float *db, const float *dy, size_t ldy, const float *x, size_t step, \
-                           int M, int columns, size_t ldc, int rows, int add, float *a)
+ * then, in turn, c = plus[i] + c, db = plus_db[i] + db. dy is (rows, M) in
+ * place, x the first of `columns` / WIDTH panels, `step` floats apart. a:
+ * scratch of SK_DEPTH * M (to the next tile) floats. */
+enum { SK_LEVELS = 10 };                 /* 1024 leaves */
+struct sk_leaf_tile {
+    float *c, *db;
+    size_t ldc;
+    const float *dy, *x;
+    size_t ldy, step;
+    int M, columns, rows, add;
+    float *a;
+    const float *plus[SK_LEVELS], *plus_db[SK_LEVELS];
+    size_t ldp;
+    int pluses;
+};
+#define SK_LEAF_TILE_ARGS (const struct sk_leaf_tile *t)
 SK_ISA_DECLARE(void, sk_gemm, SK_GEMM_ARGS);
 SK_ISA_DECLARE(void, sk_pack, SK_PACK_ARGS);
 SK_ISA_DECLARE(void, sk_pack_transposed, SK_PACK_TRANSPOSED_ARGS);
@@ -107,9 +119,6 @@ SK_ISA_DECLARE(void, sk_quantise_int8, SK_QUANTISE_ARGS);
 void sk_gemm_int8_vnni SK_GEMM_ARGS;
 void sk_rows_int8_vnni SK_ROWS_ARGS;
 void sk_quantise_int8_vnni SK_QUANTISE_ARGS;
-
-/* a (n) = b (n) + a (n), n a multiple of 16 */
-SK_ISA_DECLARE(void, sk_add_to, (float *a, const float *b, size_t n));
 
 /* --- kernels.c -------------------------------------------------------------------- */
 

@@ -29,7 +29,7 @@ size_t sk_cpu_workspace(const struct sk_device *dev, const struct sk_work *w)
 {
     const struct sk_kernels *k = sk_kernels(dev);
     int rows = w->source_rows > w->target_rows ? w->source_rows : w->target_rows;
-    int chunk = w->target_rows < SK_OUTPUT_ROWS ? w->target_rows : SK_OUTPUT_ROWS;
+    int chunk = w->target_rows < SK_OUTPUT_MOST ? w->target_rows : SK_OUTPUT_MOST;
     size_t panels = 0, packed = 0, thread = sk_attention_scratch(w->H, w->D, w->longest);
     for (int i = 0; i < w->weights; i++) {
         int N = w->weight[i][0], K = w->weight[i][1], T = N == w->V ? chunk : rows;

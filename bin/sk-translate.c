@@ -66,7 +66,8 @@ static const struct sk_opt table[] = {
      .max = 1e6, .value = "B", .help = "Length added in the length penalty."},
     {.name = "max-output-length-num-stds", .type = SK_OPT_INT, .offset = FIELD(num_stds), .initial = "2",
      .min = -1e6, .max = 1e6, .value = "N",
-     .help = "Longest translation: so many standard deviations over the mean length ratio of training."},
+     .help = "Longest translation: so many standard deviations over the mean length ratio of training; negative: "
+             "twice the source's length."},
     {.name = "max-input-len", .letter = 'n', .type = SK_OPT_INT, .offset = FIELD(max_input_len), .initial = "0",
      .min = 0, .max = 1e9, .value = "N",
      .help = "Lines with N words or more are cut into pieces of N - 1 (with the end symbol N); 0, and always: as "

@@ -27,11 +27,24 @@ int sk_evaluation_same_search(const struct sk_evaluation *a, const struct sk_eva
         a->dtype == b->dtype;
 }
 
-int sk_evaluation_params_hash(const char *path, char hex[SK_HASH_HEX])
+int sk_evaluation_params_hash(const char *dir, int checkpoint, char hex[SK_HASH_HEX])
 {
-    struct sk_tensors *f = sk_tensors_open(path);
-    int result = f ? sk_tensors_checksum(f, hex) : -1;
+    char *path = sk_md_checkpoint(dir, "params", checkpoint);
+    int there = sk_file_exists(path);
+    struct sk_tensors *f = there > 0 ? sk_tensors_open(path) : NULL;
+    if (there > 0 && (!f || sk_tensors_checksum(f, hex)))
+        there = -1;
     sk_tensors_close(f);
+    free(path);
+    return there;
+}
+
+int sk_evaluation_remove(const char *dir, int checkpoint)
+{
+    char *out = sk_md_eval(dir, checkpoint, "out"), *record = sk_md_eval(dir, checkpoint, "json");
+    int result = sk_file_remove(record) || sk_file_remove(out) ? -1 : 0;
+    free(out);
+    free(record);
     return result;
 }
 
@@ -214,14 +227,8 @@ int sk_evaluation_sweep(const char *dir, int checkpoint)
 static int same_params(const char *dir, const struct sk_evaluation *e)
 {
     char hex[SK_HASH_HEX];
-    char *path = sk_md_checkpoint(dir, "params", e->checkpoint);
-    int same = sk_file_exists(path);
-    if (same > 0)
-        same = sk_evaluation_params_hash(path, hex) ? -1 : strcmp(hex, e->params) == 0;
-    else if (same == 0)
-        same = 1;
-    free(path);
-    return same;
+    int there = sk_evaluation_params_hash(dir, e->checkpoint, hex);
+    return there > 0 ? strcmp(hex, e->params) == 0 : there < 0 ? -1 : 1;
 }
 
 /* Scores of one checkpoint into its line: 1 if it changed, 0, -1. */
@@ -235,7 +242,7 @@ static int merge_one(const char *dir, struct sk_metrics *t, int checkpoint)
     const struct sk_metrics_line *from = sk_metrics_at(&e.metrics, checkpoint);
     if (same == 0)
         sk_warn("eval/%05d.json belongs to other parameters than params.%05d: not taken over; "
-                "remove it to evaluate again", checkpoint, checkpoint);
+                "sk-bleu-eval makes it anew", checkpoint, checkpoint);
     for (int i = 0; same > 0 && from && i < from->n; i++) {
         double before, now = strtod(from->m[i].value, NULL);
         if (!sk_metrics_get(t, checkpoint, from->m[i].name, &before) || before != now) {

@@ -30,7 +30,7 @@ struct sk_translator {
 void sk_translate_limits(struct sk_translate_options *o, const struct sk_transformer *c, int max_seq_len,
                          int max_input, double ratio_mean, double ratio_std, int num_stds)
 {
-    o->beam.max_output_factor = ratio_mean + (num_stds < 0 ? 2 : num_stds) * ratio_std;
+    o->beam.max_output_factor = num_stds < 0 ? 2 : ratio_mean + num_stds * ratio_std;
     o->beam.max_output = c->max_len[1];
     o->max_words = max_seq_len < c->max_len[0] - 1 ? max_seq_len : c->max_len[0] - 1;
     if (max_input > 0 && max_input - 1 < o->max_words)

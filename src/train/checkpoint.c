@@ -386,14 +386,8 @@ int sk_checkpoints_interrupt(struct sk_checkpoints *c, struct sk_train_state *s)
  * no checkpoint any more. */
 static int remove_checkpoint(const struct sk_checkpoints *c, int number)
 {
-    static const char *const results[] = {"out", "json"};
-    int failed = remove_checkpoint_file(c, "params", number) < 0 || remove_checkpoint_file(c, "state", number) < 0;
-    for (int i = 0; i < 2 && !failed; i++) {
-        char *path = sk_md_eval(c->dir, number, results[i]);
-        failed = sk_file_exists(path) > 0 && sk_file_remove(path) < 0;
-        free(path);
-    }
-    return failed ? -1 : 0;
+    return remove_checkpoint_file(c, "params", number) < 0 || remove_checkpoint_file(c, "state", number) < 0 ||
+        sk_evaluation_remove(c->dir, number) < 0 ? -1 : 0;
 }
 
 int sk_checkpoints_withdraw(struct sk_checkpoints *c, struct sk_train_state *s)

@@ -55,7 +55,7 @@ static const struct sk_opt table[] = {
      .help = "End a sentence's search when all hypotheses have ended, or no other result is possible; or with the "
              "first that has."},
     {.name = "batch-size", .type = SK_OPT_INT, .offset = FIELD(batch_size), .initial = "32", .min = 1, .max = 65536,
-     .value = "N", .help = "Sentences translated together; has no effect on results."},
+     .value = "N", .help = "Sentences translated together, by each thread if there are enough; has no effect on results."},
     {.name = "chunk-size", .type = SK_OPT_INT, .offset = FIELD(chunk_size), .initial = "0", .min = 0, .max = 1e9,
      .value = "N",
      .help = "Most lines read before they are sorted by length and translated; 0: 100 times --batch-size. What a pipe "

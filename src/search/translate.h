@@ -13,7 +13,7 @@
 
 struct sk_translate_options {
     struct sk_beam_options beam;
-    int batch;                       /* sentences searched together */
+    int batch;                       /* sentences searched together, by each thread if there are many */
     int max_words;                   /* longest piece, without EOS */
     int strip_unknown;               /* leave <unk> out of the text */
     /* Called now and then with the number of pieces of this call that are

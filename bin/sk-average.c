@@ -150,6 +150,7 @@ int main(int argc, char **argv)
     struct options o;
     sk_msg_program(argv[0]);
     int first = sk_opt_parse(&program, &o, argc, argv), n = argc - first, r, dir = is_dir(argv[first]);
+    sk_temp_catch_signals();
     sk_quiet(o.quiet);
     for (int i = first; i < argc && n > 1; i++)
         if (is_dir(argv[i])) sk_opt_misuse("%s is a folder: give one MODEL_DIR alone, or files of parameters", argv[i]);

@@ -96,7 +96,8 @@ static const struct sk_opt table[] = {
      .max = 1e6, .value = "B", .help = "Length added in the length penalty."},
     {.name = "max-output-length-num-stds", .type = SK_OPT_INT, .offset = FIELD(num_stds), .initial = "2",
      .min = -1e6, .max = 1e6, .value = "N",
-     .help = "Longest translation: so many standard deviations over the mean length ratio of training."},
+     .help = "Longest translation: so many standard deviations over the mean length ratio of training; negative: "
+             "twice the source's length."},
     {.name = "dtype", .type = SK_OPT_CHOICE, .offset = FIELD(dtype), .initial = "float32", .choices = SK_DTYPES,
      .help = "Numbers that matrix products multiply, whatever the model was trained with. bfloat16 and int8 are "
              "faster where the processor has instructions for them."},
@@ -308,8 +309,8 @@ static int score_checkpoints(const struct options *o, const char *dir)
         else
             sk_info("checkpoint %d: scored as stored, bleu-val %.6f", checkpoint, r.bleu_val);
         if (!r.stored)
-            sk_warn("not stored: %s/eval/%05d.json was made with other options or from other parameters; remove it "
-                    "to replace it", dir, checkpoint);
+            sk_warn("not stored: %s/eval/%05d.json was made with other options, or its translations are damaged; remove "
+                    "it to replace it", dir, checkpoint);
         else
             sk_info(r.merged == 1   ? "stored in eval/%05d.json and in metrics"
                     : r.merged == 0 ? "stored in eval/%05d.json; the running training takes it over into metrics"
@@ -331,6 +332,7 @@ int main(int argc, char **argv)
     struct options o;
     sk_msg_program(argv[0]);
     int operand = sk_opt_parse(&program, &o, argc, argv);
+    sk_temp_catch_signals();
     int has_dir = operand < argc;
     sk_quiet(o.quiet);
     if (has_dir && (o.references.n > 0 || o.hypotheses.n > 0))

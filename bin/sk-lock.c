@@ -120,6 +120,7 @@ int main(int argc, char **argv)
                                .lock_dir = o.lock_dir, .command = argv + first, .waiting = say_waiting};
     if (sk_gpus_acquire(&g, &r, &grant)) return sk_die();
     sk_grant_export(&g, &grant);
+    signal(SIGXFSZ, SIG_DFL);        /* what we ignore is our own affair */
     execvp(argv[first], argv + first);
     int missing = errno == ENOENT;
     sk_fail_errno("cannot run %s", argv[first]);

@@ -1,7 +1,9 @@
 /* sk-prepare-data - makes of text what training reads. */
+#include <stdlib.h>
 #include "base/msg.h"
 #include "base/opt.h"
 #include "modeldir/protect.h"
+#include "train/inputs.h"
 #include "train/prepare_data.h"
 #include "train/signals.h"
 
@@ -56,13 +58,21 @@ static const struct sk_program program = {
 int main(int argc, char **argv)
 {
     struct sk_prepare_data_options o;
+    char *command = sk_opt_command(argc, argv);
     sk_opt_parse(&program, &o, argc, argv);
     sk_quiet(o.quiet);
     if (o.shared_vocab && (o.num_words[0] != o.num_words[1] || o.word_min_count[0] != o.word_min_count[1]))
         sk_opt_misuse("a shared vocabulary has one --num-words and one --word-min-count, not %d:%d and %d:%d",
                       o.num_words[0], o.num_words[1], o.word_min_count[0], o.word_min_count[1]);
+    const struct sk_inputs in = {.path = {
+        [SK_IN_SOURCE] = o.source, [SK_IN_TARGET] = o.target, [SK_IN_SOURCE_VOCAB] = o.source_vocab,
+        [SK_IN_TARGET_VOCAB] = o.target_vocab}};
+    sk_inputs_check_names(&in);
     if (sk_md_check_output(o.output) < 0)
         return sk_die();
+    sk_info("sk version " SK_VERSION);
+    sk_info("Command: %s", command);
+    free(command);
     sk_signals_catch();
     sk_signals_defer();
     return sk_prepare_data(&o, options) < 0 ? sk_die() : SK_EXIT_OK;

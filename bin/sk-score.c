@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
 #include "base/opt.h"
@@ -215,6 +216,7 @@ int main(int argc, char **argv)
     struct options o;
     sk_msg_program(argv[0]);
     sk_opt_parse(&program, &o, argc, argv);
+    sk_temp_catch_signals();
     sk_quiet(o.quiet);
     if (!strcmp(o.source, "-") && !strcmp(o.target, "-"))
         sk_opt_misuse("--source - and --target -: one of the two can be standard input");

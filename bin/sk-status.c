@@ -81,6 +81,7 @@ int main(int argc, char **argv)
     sk_msg_program(argv[0]);
     setlocale(LC_CTYPE, "");
     int first = sk_opt_parse(&program, &o, argc, argv), n = argc - first, terminal = isatty(STDOUT_FILENO), r = 0, again = 1;
+    sk_temp_catch_signals();
     int damaged = 0;
     if (first < argc && !strcmp(argv[first], "--")) n = argc - ++first;
     if (o.plot && sk_md_check_output(o.plot)) return sk_die();

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
 #include "base/opt.h"
@@ -54,7 +55,7 @@ static const struct sk_opt table[] = {
      .help = "End a sentence's search when all hypotheses have ended, or no other result is possible; or with the "
              "first that has."},
     {.name = "batch-size", .type = SK_OPT_INT, .offset = FIELD(batch_size), .initial = "32", .min = 1, .max = 65536,
-     .value = "N", .help = "Sentences translated together; has no effect on results."},
+     .value = "N", .help = "Sentences translated together, by each thread if there are enough; has no effect on results."},
     {.name = "chunk-size", .type = SK_OPT_INT, .offset = FIELD(chunk_size), .initial = "0", .min = 0, .max = 1e9,
      .value = "N",
      .help = "Most lines read before they are sorted by length and translated; 0: 100 times --batch-size. What a pipe "
@@ -65,7 +66,8 @@ static const struct sk_opt table[] = {
      .max = 1e6, .value = "B", .help = "Length added in the length penalty."},
     {.name = "max-output-length-num-stds", .type = SK_OPT_INT, .offset = FIELD(num_stds), .initial = "2",
      .min = -1e6, .max = 1e6, .value = "N",
-     .help = "Longest translation: so many standard deviations over the mean length ratio of training."},
+     .help = "Longest translation: so many standard deviations over the mean length ratio of training; negative: "
+             "twice the source's length."},
     {.name = "max-input-len", .letter = 'n', .type = SK_OPT_INT, .offset = FIELD(max_input_len), .initial = "0",
      .min = 0, .max = 1e9, .value = "N",
      .help = "Lines with N words or more are cut into pieces of N - 1 (with the end symbol N); 0, and always: as "
@@ -275,6 +277,7 @@ int main(int argc, char **argv)
     const char *dirs[SK_ENSEMBLE_MAX];
     sk_msg_program(argv[0]);
     sk_opt_parse(&program, &o, argc, argv);
+    sk_temp_catch_signals();
     sk_quiet(o.quiet);
     int n = models_of(&o, dirs);
     if (o.max_input_len == 1)

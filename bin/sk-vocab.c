@@ -73,6 +73,7 @@ int main(int argc, char **argv)
     struct values v = {.quiet = 0};
     sk_opt_parse(&program, &v, argc, argv);
     sk_quiet(v.quiet);
+    sk_temp_catch_signals();
     if (v.num_words[0] != v.num_words[1] || v.min_count[0] != v.min_count[1])
         sk_opt_misuse("one vocabulary has one limit: both halves of --num-words and --word-min-count must be equal");
     if (check_paths(&v)) return sk_die();
@@ -81,6 +82,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < v.inputs.n; i++)
         if (sk_vocab_count_file(c, v.inputs.v[i], v.replace ? SK_LINES_REPLACE_INVALID : 0, pool)) return sk_die();
     struct sk_vocab *vocab = sk_vocab_build(c, v.num_words[0], v.min_count[0], v.pad, pool);
+    if (!vocab) sk_fail_prefix("%s%s: ", v.inputs.v[0], v.inputs.n > 1 ? " and the other files" : "");
     int r = vocab ? sk_vocab_save(vocab, v.output) : -1;
     sk_vocab_counts_free(c);
     sk_vocab_free(vocab);

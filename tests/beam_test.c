@@ -182,7 +182,7 @@ static void against_plain(const char *name, int models, struct sk_beam_options o
             struct sk_beam_result r;
             int limit = (int)ceil(1.2 * (length[s] + 1)) + 1;
             struct sk_beam *b = sk_beam_new(model, models, &o, 2, LONGEST);
-            sk_beam_search(b, &one, &length[s], 1, &r, NULL, NULL);
+            sk_beam_search(&b, 1, &one, &length[s], 1, &r, NULL, NULL);
             sk_beam_free(b);
             struct plains p = plain_search(model, models, one, length[s], limit < o.max_output ? limit : o.max_output,
                                            o.beam_size, &o);
@@ -235,6 +235,33 @@ static void free_set(struct set *s)
     sk_ops_cpu.close(s->dev);
 }
 
+/* Beams that work at once, on twins of one device and its models. */
+enum { CREW = 3 };
+struct crew { struct set of; int n; struct sk_device *dev[CREW]; struct sk_model *model[CREW][MODELS]; struct sk_beam *beam[CREW]; };
+
+static struct crew new_crew(int n, int models, const struct sk_beam_options *o, int batch)
+{
+    struct crew c = {.of = new_set(2, models, o, 1), .n = n};
+    for (int i = 0; i < n; i++) {
+        c.dev[i] = sk_ops_cpu.twin(c.of.dev);
+        for (int k = 0; k < models; k++)
+            c.model[i][k] = sk_model_twin(c.of.model[k], c.dev[i]);
+        c.beam[i] = sk_beam_new(c.model[i], models, o, batch, LONGEST);
+    }
+    return c;
+}
+
+static void free_crew(struct crew *c)
+{
+    for (int i = 0; i < c->n; i++) {
+        sk_beam_free(c->beam[i]);
+        for (int k = 0; k < c->of.n; k++)
+            sk_model_free(c->model[i][k]);
+        sk_ops_cpu.close(c->dev[i]);
+    }
+    free_set(&c->of);
+}
+
 static void count_done(void *ctx, int n)
 {
     int *told = ctx;
@@ -257,7 +284,7 @@ static void company(const char *name, int models, struct sk_beam_options o)
     }
     struct set one = new_set(1, models, &o, 1);
     for (int i = 0; i < SENTENCES; i++)
-        sk_beam_search(one.beam, &source[i], &length[i], 1, &alone[i], NULL, NULL);
+        sk_beam_search(&one.beam, 1, &source[i], &length[i], 1, &alone[i], NULL, NULL);
     free_set(&one);
     ok(alone[0].n == 1 && alone[0].h[0].n == 0 && isinf(alone[0].h[0].score), "an empty source gives an empty result");
     static const int batches[] = {1, 3, 9, SENTENCES + 5};
@@ -267,7 +294,7 @@ static void company(const char *name, int models, struct sk_beam_options o)
             struct set set = new_set(threads, models, &o, batches[k]);
             for (int again = 0; again < 2; again++) {            /* nothing is left of an earlier call */
                 told = 0;
-                sk_beam_search(set.beam, source, length, SENTENCES, together, count_done, &told);
+                sk_beam_search(&set.beam, 1, source, length, SENTENCES, together, count_done, &told);
                 for (int i = 0; i < SENTENCES; i++) {
                     equal += same(&alone[i], &together[i]);
                     sk_beam_result_free(&together[i]);
@@ -278,6 +305,18 @@ static void company(const char *name, int models, struct sk_beam_options o)
                    name, o.beam_size, batches[k], threads);
             is_int(told, SENTENCES, "all are reported");
         }
+    for (int n = 2; n <= CREW; n++) {
+        int equal = 0, told = 0;
+        struct crew crew = new_crew(n, models, &o, 3);
+        sk_beam_search(crew.beam, n, source, length, SENTENCES, together, count_done, &told);
+        free_crew(&crew);
+        for (int i = 0; i < SENTENCES; i++) {
+            equal += same(&alone[i], &together[i]);
+            sk_beam_result_free(&together[i]);
+        }
+        is_int(equal, SENTENCES, "%s, beam %d, %d beams at once: the same bits", name, o.beam_size, n);
+        is_int(told, SENTENCES, "all are reported");
+    }
     for (int i = 0; i < SENTENCES; i++)
         sk_beam_result_free(&alone[i]);
 }
@@ -290,7 +329,7 @@ static void order_and_limit(void)
     struct sk_beam_options o = {.beam_size = 6, .alpha = 1, .max_output_factor = 0.4, .max_output = OUTPUT, .nbest = 4};
     struct set set = new_set(1, 1, &o, 1);
     struct sk_beam_result r;
-    sk_beam_search(set.beam, &source, &length, 1, &r, NULL, NULL);
+    sk_beam_search(&set.beam, 1, &source, &length, 1, &r, NULL, NULL);
     is_int(r.n, 4, "n-best of 4 out of a beam of 6");
     for (int i = 0; i < r.n; i++) {
         within &= r.h[i].n + 1 <= 3;         /* ceil(0.4 * 4) + 1 */
@@ -316,7 +355,7 @@ static void twins(void)
         struct sk_model *m[2] = {new_model(dev, 5), new_model(dev, 5)};
         o.log_linear = i == 2;
         struct sk_beam *b = sk_beam_new(m, i ? 2 : 1, &o, 1, LONGEST);
-        sk_beam_search(b, &source, &length, 1, &r[i], NULL, NULL);
+        sk_beam_search(&b, 1, &source, &length, 1, &r[i], NULL, NULL);
         sk_beam_free(b);
         sk_model_free(m[0]);
         sk_model_free(m[1]);

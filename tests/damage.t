@@ -83,4 +83,61 @@ cp "$T/m/data/validation" "$T/c/data/validation"
 cp "$T/m/data/validation" "$T/c/data/corpus"
 exits 0 "another corpus" train "$T/c" --max-updates 24
 like "$(cat "$T/err")" "data/corpus is not the corpus of this run; it is made again from the text" "is not taken"
+
+# --- pipes in place of files --------------------------------------------------------
+cp -R "$T/m" "$T/p"
+"$BIN/sk-bleu-eval" "$T/p" -c 3 --use-cpu --threads 1 -q >/dev/null
+touch "$T/p/interrupted" "$T/p/params.00000"
+# piped NAME : the file is a pipe now
+piped() {
+    mv "$T/p/$1" "$T/file"
+    mkfifo "$T/p/$1"
+}
+restored() {
+    rm -f "$T/p/$1"
+    mv "$T/file" "$T/p/$1"
+}
+train "$T/p" --max-updates 20 -q
+touch "$T/p/interrupted" "$T/p/params.00000"
+for name in $(sed -n 's/^#define SK_MD_[A-Z_]* "\(.*\)"/\1/p' src/modeldir/paths.h); do
+    if [ -f "$T/p/$name" ] && [ ! -h "$T/p/$name" ]; then
+        piped "$name"
+        exits 66 "sk-train-shard: $name is a pipe" timeout 10 "$BIN/sk-train-shard" -s "$T/train.src" -t "$T/train.trg" \
+            -vs "$T/val.src" -vt "$T/val.trg" -o "$T/p" --num-layers 1 --transformer-model-size 8 \
+            --transformer-attention-heads 2 --transformer-feed-forward-num-hidden 8 --batch-size 200 \
+            --checkpoint-frequency 4 --max-updates 24
+        like "$(cat "$T/err")" "p/$name is no plain file" "it is named"
+        restored "$name"
+    fi
+done
+for case in params.00005:66 state.00005:65; do
+    name=${case%:*}
+    piped "$name"
+    exits "${case#*:}" "sk-train-shard: $name is a pipe" timeout 10 "$BIN/sk-train-shard" --config "$T/p/args" -o "$T/p" \
+        -s "$T/train.src" -t "$T/train.trg" -vs "$T/val.src" -vt "$T/val.trg" --max-updates 24
+    restored "$name"
+done
+rm "$T/p/interrupted" "$T/p/params.00000"
+# COMMAND STATUS NAME... : each of these files in turn
+for case in "sk-translate 66 config.json vocab.src.0.json vocab.trg.0.json" "sk-translate 65 params.00005" \
+    "sk-bleu-eval 66 validation.src validation.trg eval/00003.json eval/00003.out metrics" "sk-average 66 metrics" \
+    "sk-status 65 args progress metrics finished"; do
+    # shellcheck disable=SC2086
+    set -- $case
+    program=$1
+    status=$2
+    shift 2
+    case $program in
+        sk-translate) options="-m $T/p -c 5 -i $T/val.src" ;;
+        sk-bleu-eval) options="$T/p -c 3" ;;
+        sk-average) options="$T/p -o $T/mean" ;;
+        *) options=$T/p ;;
+    esac
+    for name; do
+        piped "$name"
+        # shellcheck disable=SC2086
+        exits "$status" "$program: $name is a pipe" timeout 10 "$BIN/$program" $options
+        restored "$name"
+    done
+done
 done_testing

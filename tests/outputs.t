@@ -60,4 +60,47 @@ last=$(sed -n 's/.*), (.*, \([0-9]*\)).*/\1/p' "$T/err")
 ln -sf nowhere "$T/removed/params.0000$last"
 exits 0 "one of which goes away" "$BIN/sk-average" "$T/removed" -n 2 --strategy last -o "$T/others"
 like "$(cat "$T/err")" "params.0000$last has just been removed: choosing again" "others are chosen"
+
+# --- stopped ----------------------------------------------------------------------
+mkfifo "$T/lines"
+mkdir "$T/stopped"
+for signal in TERM HUP INT; do
+    # A shell makes what it starts in the background ignore SIGINT.
+    perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$BIN/sk-translate" -m "$m" -i "$T/lines" -o "$T/stopped/out" -q &
+    pid=$!
+    exec 9>"$T/lines"
+    echo 'a1 a2' >&9
+    until [ -n "$(find "$T/stopped" -name '.out.*.tmp')" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+    is "$(find "$T/stopped" -type f | wc -l | tr -d ' ')" 1 "sk-translate writes to a temporary file"
+    kill -$signal $pid
+    status=0
+    wait $pid || status=$?
+    exec 9>&-
+    ok "SIG$signal ends it ($status)" test $status -gt 128
+    is "$(ls -A "$T/stopped")" "" "and takes the temporary file away"
+done
+perl -e '$SIG{HUP} = "IGNORE"; exec @ARGV' "$BIN/sk-score" -m "$m" -s "$T/lines" -t "$T/text" -o "$T/stopped/out" -q &
+pid=$!
+exec 9>"$T/lines"
+head -n 1 "$T/text" >&9
+until [ -n "$(find "$T/stopped" -name '.out.*.tmp')" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+kill -HUP $pid
+tail -n +2 "$T/text" >&9
+exec 9>&-
+status=0
+wait $pid || status=$?
+is "$status $(wc -l <"$T/stopped/out")" "0 100" "what nohup makes it ignore stays ignored"
+
+# --- a limit on the size of files ---------------------------------------------------
+# limited COMMAND... : no file over 4 kB
+limited() {
+    # shellcheck disable=SC3045
+    sh -c 'ulimit -f 8 && exec "$@"' - "$@"
+}
+exits 74 "sk-average under ulimit -f" limited "$BIN/sk-average" "$m" -o "$T/limited"
+like "$(cat "$T/err")" "limited: File too large" "says what happened"
+is "$(find "$T" -maxdepth 1 -name '*limited*')" "" "and leaves nothing"
+exits 74 "sk-train-shard" limited "$BIN/sk-train-shard" -s "$T/text" -t "$T/text" -vs "$T/text" -vt "$T/text" \
+    -o "$T/limited" --use-cpu --threads 1 --num-layers 1 --transformer-model-size 8 --transformer-attention-heads 2 \
+    --transformer-feed-forward-num-hidden 8 --batch-size 200 --checkpoint-frequency 2 --max-updates 6 --no-logfile -q
 done_testing

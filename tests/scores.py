@@ -52,8 +52,10 @@ class Text:
         moved = many[60:] + many[10:30] + many[:10] + many[30:60]
         some = [self.random.choice(few) for _ in range(70)]
         other = [self.random.choice(few) for _ in range(66)]
+        glued = "".join(c + "x" for c in ODD)
         for h, r in ((many[80:83], many + many[:60]), (many + many[:60], many[85:]), (some, other), (many, moved),
-                     (many[45:] + many[:45], many)):
+                     (many[45:] + many[:45], many), (many[10:20] + many[:10], many[:20]),
+                     (["far"] + many[:60], many[:50] + ["far"] + many[50:60]), ([glued], list(glued))):
             for lines_of, words in zip(self.h + self.r, (h, r, r, h, other)):
                 lines_of.append(" ".join(words))
 

@@ -51,6 +51,36 @@ like "$(cat "$T/err")" '^BLEU\|nrefs:1\|.* = 85\.7/72\.2/66\.7/66\.7 \(BP = 0\.9
 is "$(bleu -i "$T/hyp" -r "$T/ref" -m ter chrf | cut -f 1 | tr '\n' ' ')" "TER chrF2 " "in the order given, and no others"
 is "$(bleu -i "$T/hyp" -r "$T/ref" -m chrf --chrf-word-order 2 --chrf-beta 3)" "chrF3++${tab}58.66" "chrF++, beta"
 is "$(bleu -i "$T/hyp" -r "$T/ref" -m rouge1 rouge2 rougel | cut -f 1 | tr '\n' ' ')" "ROUGE-1 ROUGE-2 ROUGE-L " "ROUGE"
+# Each option of a metric changes what sacreBLEU 2.6.0 prints for these lines in the same way.
+printf 'It'\''s  5.3 \346\227\245\346\234\254\343\200\202 a, B\n' >"$T/h1"
+printf 'it'\''s 5.3 \346\227\245\346\234\254\350\252\236\343\200\202 A b! &amp; c\n' >"$T/r1"
+printf 'The "cat"\n' >"$T/h2"
+printf 'the dog, and a cat &quot;cat&quot;\n' >"$T/r2"
+metric() { # HYPOTHESES REFERENCES DIGITS OPTION...
+    h=$1
+    r=$2
+    digits=$3
+    shift 3
+    is "$(bleu -i "$T/$h" -r "$T/$r" -w 4 "$@" | cut -f 2)" "$digits" "$*"
+}
+metric h2 r2 17.0357 --smooth-method exp
+metric h2 r2 11.3924 --smooth-method floor
+metric h2 r2 16.3917 --smooth-method add-k --smooth-value 0.5
+metric h2 r2 0.0000 --smooth-method none
+echo "a b" >"$T/h3"
+echo "a b c d" >"$T/r3"
+metric h3 r3 0.0000 --tokenize 13a
+metric h3 r3 36.7879 --effective-order
+metric h1 r1 35.2147 --metrics chrf
+metric h1 r1 43.2302 --metrics chrf --chrf-char-order 3
+metric h1 r1 30.6440 --metrics chrf --chrf-whitespace
+metric h1 r1 43.3446 --metrics chrf --chrf-lowercase
+metric h1 r1 35.1980 --metrics chrf --chrf-eps-smoothing
+metric h1 r1 71.4286 --metrics ter
+metric h1 r1 55.5556 --metrics ter --ter-normalized
+metric h1 r1 42.8571 --metrics ter --ter-no-punct
+metric h1 r1 41.6667 --metrics ter --ter-normalized --ter-asian-support
+metric h1 r1 85.7143 --metrics ter --ter-case-sensitive
 exits 64 "an unknown metric" "$BIN/sk-bleu-eval" -r "$T/two" --metrics bleu meteor
 like "$(cat "$T/err")" "meteor" "it is named"
 exits 64 "a metric twice" "$BIN/sk-bleu-eval" -r "$T/two" --metrics bleu bleu

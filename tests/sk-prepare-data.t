@@ -289,6 +289,36 @@ exits 0 "the same from text" text "$T/w3" --max-updates 3 --weight-tying --weigh
 same "$T/w2/params.00001" "$T/w3/params.00001" "the same parameters"
 exits 0 "which goes on" text "$T/w2" --max-updates 6 --weight-tying --weight-tying-type src_trg_softmax
 
+# Killed at each call that changes a file, and started again.
+if [ -n "${SAN:-}" ]; then
+    skip "a preloaded library and sanitizers do not go together"
+else
+    result() {
+        (cd "$T/z" && cksum params.00001 data/corpus data/checksums config.json && find . -name '.*tmp' && steady .)
+    }
+    (
+        export SK_KILL_UNDER="$T/z" SK_KILL_COUNT="$T/count" LD_PRELOAD="$PRELOAD/preload_kill.so"
+        train "$T/z" -d "$T/p" --max-updates 1 -q
+    )
+    result >"$T/want.z"
+    calls=$(cat "$T/count")
+    bad=
+    n=1
+    while [ "$n" -le "$calls" ]; do
+        rm -rf "$T/z"
+        status=0
+        (
+            export SK_KILL_UNDER="$T/z" SK_KILL_AT="$n" LD_PRELOAD="$PRELOAD/preload_kill.so"
+            train "$T/z" -d "$T/p" --max-updates 1 -q
+        ) 2>"$T/err" || status=$?
+        [ "$status" -eq 137 ] || bad="$bad $n(status $status)"
+        train "$T/z" -d "$T/p" --max-updates 1 -q 2>"$T/err" || bad="$bad $n(restart: $(tail -n 1 "$T/err"))"
+        result | cmp -s - "$T/want.z" || bad="$bad $n(differs)"
+        n=$((n + 1))
+    done
+    is "$bad" "" "training killed at each of its $calls calls"
+fi
+
 # A block that is damaged is found when it is read; made again, training goes on.
 flip "$T/p/corpus" $(($(wc -c <"$T/p/corpus") / 2))
 exits 65 "a damaged block" train "$T/k" -d "$T/p" --max-updates 60

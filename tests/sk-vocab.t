@@ -118,4 +118,36 @@ same "$T/v1" "$T/v2" "gives the same"
 awk 'NR == 40000 { printf "x\377\n"; next } NR == 50000 { printf "\376\n"; next } { print }' "$T/many" >"$T/bad"
 exits 65 "the first of two errors" vocab -i "$T/bad" -o "$T/v2" --threads 3
 like "$(cat "$T/err")" 'bad:40000: invalid UTF-8 at byte 2' "is reported by its line"
+
+# --- progress ----------------------------------------------------------------------------------
+if command -v python3 >/dev/null 2>&1; then
+    python3 - "$BIN/sk-vocab" "$T/many" "$T/v2" >"$T/seen" <<'PY'
+import os, pty, subprocess, sys, time
+# stderr is a terminal; the text comes slowly
+master, slave = pty.openpty()
+p = subprocess.Popen([sys.argv[1], "-i", "-", "-o", sys.argv[3]], stdin=subprocess.PIPE, stderr=slave,
+                     env=dict(os.environ, TERM="xterm"))
+os.close(slave)
+p.stdin.write(open(sys.argv[2], "rb").read())
+p.stdin.flush()
+time.sleep(0.4)
+p.stdin.close()
+seen = b""
+while True:
+    try:
+        more = os.read(master, 65536)
+    except OSError:
+        break
+    if not more:
+        break
+    seen += more
+p.wait()
+sys.stdout.write(seen.decode().replace("\r", "\n").replace("\033[K", "<erased>"))
+PY
+    like "$(cat "$T/seen")" '^counting words: 60000 lines, [0-9]+ lines/s \(standard input\)<erased>' \
+        "on a terminal a live line"
+    like "$(cat "$T/seen")" '^<erased>Vocabulary: types' "which gives way to messages"
+else
+    skip "python3 is not installed"
+fi
 done_testing

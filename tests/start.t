@@ -96,4 +96,51 @@ same "$T/k/params.00001" "$T/n/params.00001" "with the same parameters"
 same "$T/k/params.00000" "$T/n/params.00000" "from the first one on"
 is "$(sed '/^output	/d' "$T/k/args")" "$(sed '/^output	/d' "$T/n/args")" "and the same record"
 is "$(head -c "$(wc -c <"$T/log")" "$T/k/log" | cksum)" "$(cksum <"$T/log")" "the log goes on"
+
+# --- what is said -------------------------------------------------------------------
+log=$T/n/log
+like "$(sed -n 1p "$log")" '^\[[0-9:-]*:INFO:sk-train-shard\] sk version [0-9.]+$' "the log begins with the version"
+like "$(sed -n 2p "$log")" "INFO:sk-train-shard\] Command: .*sk-train-shard -s .*/train.src -t .* --seed 7\$" "and the command"
+like "$(cat "$log")" "\] Early stopping by optimizing 'perplexity'\$" "what decides"
+like "$(cat "$log")" "\] Learning [0-9]+ parameters \(100.00%\)" "how many parameters learn"
+is "$(grep -c 'target/source length ratio' "$log")" 1 "the length ratio of the training text alone"
+echo >>"$T/val.src"
+echo t1 >>"$T/val.trg"
+echo 's1 s2 s3 s4 s5 s6 s7' >>"$T/val.src"
+echo 't1' >>"$T/val.trg"
+printf '\r\n' >>"$T/train.src"
+echo "t1" >>"$T/train.trg"
+exits 0 "strange lines, and strange words in the command" train "$T/strange" --max-updates 4 --max-seq-len 6 \
+    --replace-invalid --transformer-preprocess '' --transformer-postprocess dnr
+like "$(cat "$T/err")" "Parallel reading of '.*/val.src' and '.*/val.trg' skipped 1 elements" "blank lines: in which text"
+like "$(cat "$T/err")" "1 sequences were longer and were discarded, in '.*/val.src' and '.*/val.trg'" "long ones too"
+is "$(grep -c 'warning: .*train.src:.*carriage returns' "$T/err")" 1 "a warning comes once"
+like "$(cat "$T/strange/log")" "WARNING.*train.src:.*carriage returns" "and is in the log, though it came before it"
+like "$(cat "$T/strange/log")" "Command: .* --transformer-preprocess '' " "words are quoted"
+exits 65 "no word often enough" train "$T/w" --word-min-count 100000
+like "$(cat "$T/err")" "train.src: none of [0-9]+ words occurs 100000 times" "of which text"
+exits 65 "of a shared vocabulary" train "$T/w" --word-min-count 100000 --shared-vocab
+like "$(cat "$T/err")" "train.src and .*train.trg: none of" "both are named"
+exits 64 "no source" train "$T/w" -s ''
+exits 64 "an empty name" train "$T/w" -vs ''
+like "$(cat "$T/err")" "names are empty" "is said to be one"
+for option in -s -vt --source-vocab --params; do
+    exits 64 "$option -" train "$T/w" "$option" -
+    like "$(cat "$T/err")" "read more than once, which standard input does not allow" "why not"
+done
+exits 64 "sk-prepare-data -t -" "$BIN/sk-prepare-data" -s "$T/train.src" -t - -o "$T/w"
+exits 64 "a residual before the sub-layer" train "$T/w" --transformer-preprocess rn
+exits 64 "beta1 near one" train "$T/w" --optimizer-params beta1:0.999999999
+like "$(cat "$T/err")" "beta1: '0.999999999' is no number from 0 to 0.99999[0-9]*\$" "its limit is said as it is"
+exits 64 "too many samples" train "$T/w" --max-samples 9007199254740993
+like "$(cat "$T/err")" "is not a whole number from 0 to 9007199254740992\$" "that limit too"
+exits 64 "-c=1" "$BIN/sk-bleu-eval" "$m" -c=1
+like "$(cat "$T/err")" "unknown option '-c=1': is -c 1 meant" "is answered by how to write it"
+exits 64 "--version=3" "$BIN/sk-bleu-eval" --version=3
+like "$(cat "$T/err")" "^sk-bleu-eval: --version takes no value" "too"
+is "$(ls "$T/w" 2>/dev/null)" "" "nothing is made"
+exits 1 "a first update that diverges" train "$T/d" --initial-learning-rate 1e6 --learning-rate-scheduler-type none \
+    --optimizer sgd --transformer-model-size 16 \
+    --max-updates 8 --checkpoint-frequency 100
+like "$(cat "$T/err")" "/d has no checkpoint yet" "keeps none, and does not say it would"
 done_testing

@@ -545,6 +545,7 @@ static void scanning(void)
 }
 
 #define FOUR "\"<pad>\": 0, \"<unk>\": 1, \"<s>\": 2, \"</s>\": 3"
+#define LINES4 "{\n    \"<pad>\": 0,\n    \"<unk>\": 1,\n    \"<s>\": 2,\n    \"</s>\": 3"
 static void hostile(void)
 {
     static const char *const bad[] = {
@@ -560,6 +561,24 @@ static void hostile(void)
         put(bad[i], strlen(bad[i]));
         struct sk_vocab *v = sk_vocab_load(path);
         ok(!v && sk_fail_code() == SK_EXIT_DATA && strstr(sk_fail_message(), path), "no vocabulary: %s", bad[i]);
+        sk_vocab_free(v);
+    }
+    /* the form in which vocabularies are written, with one thing wrong or unusual */
+    static const struct { const char *text; int good; } ours[] = {
+        {LINES4 ",\n    \"a\": 4\n}", 1}, {LINES4 ",\n    \"\\\"\\\\\\/\": 4\n}", 1}, {LINES4 "\n}", 1},
+        {LINES4 ",\n    \"a\\u0301\": 4\n}", 1}, {LINES4 ",\n    \"a\": 4\n}\n", 1}, {LINES4 ",\n    \"a\" : 4\n}", 1},
+        {LINES4 ",\n    \"a\": 5,\n    \"b\": 4\n}", 1}, {LINES4 ",\n    \"a\": 04\n}", 0}, {LINES4 ",\n    \"a\": +4\n}", 0},
+        {LINES4 ",\n    \"a\": 4,\n    \"a\": 5\n}", 0}, {LINES4 ",\n    \"a b\": 4\n}", 0}, {LINES4 ",\n    \" a\": 4\n}", 0},
+        {LINES4 ",\n    \"a \": 4\n}", 0}, {LINES4 ",\n    \"\": 4\n}", 0}, {LINES4 ",\n    \"a\": 4\n", 0},
+        {LINES4 ",\n    \"a\": 4,\n}", 0}, {LINES4 ",\n    \"a\": 4\n}}", 0}, {LINES4 ",\n    \"a\\\": 4\n}", 0},
+        {LINES4 ",\n    \"a\": 4.0\n}", 0}, {LINES4 ",\n    \"a\xff\": 4\n}", 0}, {LINES4 ",\n    \"a\x01\": 4\n}", 0},
+        {LINES4 ",\n    \"<s>\": 4\n}", 0}, {"{\n    \"<pad>\": 0,\n    \"<s>\": 1,\n    \"<unk>\": 2,\n    \"</s>\": 3\n}", 0},
+        {LINES4 ",\n    \"a\": 4294967300\n}", 0}};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        put(ours[i].text, strlen(ours[i].text));
+        struct sk_vocab *v = sk_vocab_load(path);
+        ok(ours[i].good == (v != NULL) && (v || sk_fail_code() == SK_EXIT_DATA), "%s: %s",
+           ours[i].good ? "read" : "refused", ours[i].text + strlen(LINES4));
         sk_vocab_free(v);
     }
     static const char good[] = "{ \"\\u00e9\\ud834\\udd1e\": 4, " FOUR "}";

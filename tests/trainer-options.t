@@ -226,6 +226,9 @@ for how in 'best perplexity' 'best accuracy' 'last perplexity' 'lifespan perplex
     is "$(cat "$T/got")" "$(cat "$T/want")" "what sk-average chooses, the last, the best"
 done
 exits 0 "one is enough" train "$T/one" --max-updates 20 --keep-last-params 1
+exits 0 "none" train "$T/none" --max-updates 20 --keep-last-params 0
+is "$(files "$T/none")" "$(files "$T/one")" "is as one, from which training goes on"
+exits 0 "on" train "$T/none" --max-updates 30 --keep-last-params 0
 exits 0 "--keep-initializations" train "$T/initial.2" --max-updates 20 --keep-last-params 1 --keep-initializations
 is "$(files "$T/initial.2")" "params.00000 $(files "$T/one")" "keeps the parameters of the start"
 exits 0 "which are no checkpoint" "$BIN/sk-average" "$T/initial.2" -n 9 -o "$T/average"

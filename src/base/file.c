@@ -59,10 +59,13 @@ int sk_file_create(struct sk_file *f, const char *path)
         if (!f->path)
             f->path = sk_xstrdup(path);
         f->temp = sk_temp_name(f->path);
+        sk_temp_guard(f->temp);
         f->fd = open(f->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     }
     if (f->fd < 0) {
         sk_fail_errno("cannot create %s", path);
+        if (f->temp)
+            sk_temp_release(f->temp);
         free(f->path);
         free(f->temp);
         *f = (struct sk_file){.fd = -1};
@@ -144,11 +147,9 @@ static ssize_t read_all(int fd, char *bytes, size_t n)
 /* 1 if both files have the same bytes, 0 if not, -1 on errors. */
 static int same_content(const char *a, const char *b)
 {
-    int fd[2] = {open(a, O_RDONLY | O_CLOEXEC), open(b, O_RDONLY | O_CLOEXEC)}, same = -1;
+    int fd[2] = {sk_file_open(a), -1}, same = -1;
     char *bytes = sk_xmalloc(2 * BUFFER);
-    if (fd[0] < 0 || fd[1] < 0) {
-        sk_fail_errno("cannot open %s", fd[0] < 0 ? a : b);
-    } else {
+    if (fd[0] >= 0 && (fd[1] = sk_file_open(b)) >= 0) {
         ssize_t n;
         do {
             n = read_all(fd[0], bytes, BUFFER);
@@ -221,6 +222,8 @@ static void release(struct sk_file *f)
 {
     if (f->fd >= 0)
         close(f->fd);
+    if (f->temp)
+        sk_temp_release(f->temp);
     free(f->path);
     free(f->temp);
     free(f->buffer);
@@ -282,13 +285,35 @@ static char *load_failed(const char *path, size_t limit, char *text, int fd)
     return NULL;
 }
 
-char *sk_file_load(const char *path, size_t limit, size_t *n)
+int sk_file_open(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        sk_fail_errno("cannot open %s", path);
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return sk_fail_errno("cannot open %s", path);
+    if (fstat(fd, &st) < 0)
+        sk_fail_errno("cannot read %s", path);
+    else if (S_ISREG(st.st_mode))
+        return fd;
+    else
+        sk_fail(SK_EXIT_NOINPUT, "%s is no plain file", path);
+    close(fd);
+    return -1;
+}
+
+int sk_file_check_plain(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return errno == ENOENT || errno == ENOTDIR ? 0 : sk_fail_errno("%s", path);
+    return S_ISREG(st.st_mode) ? 0 : sk_fail(SK_EXIT_NOINPUT, "%s is no plain file", path);
+}
+
+/* From a descriptor, which it closes. */
+static char *load(int fd, const char *path, size_t limit, size_t *n)
+{
+    if (fd < 0)
         return NULL;
-    }
     struct stat st;
     size_t expected = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 ? (size_t)st.st_size : 0;
     if (expected > limit)
@@ -319,6 +344,19 @@ char *sk_file_load(const char *path, size_t limit, size_t *n)
     return text;
 }
 
+char *sk_file_load(const char *path, size_t limit, size_t *n)
+{
+    return load(sk_file_open(path), path, limit, n);
+}
+
+char *sk_file_load_any(const char *path, size_t limit, size_t *n)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        sk_fail_errno("cannot open %s", path);
+    return load(fd, path, limit, n);
+}
+
 int sk_file_exists(const char *path)
 {
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -333,7 +371,7 @@ int sk_file_exists(const char *path)
 
 int sk_file_remove(const char *path)
 {
-    if (unlink(path) == 0 || errno == ENOENT)
+    if (unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR)
         return 0;
     return sk_fail_errno("cannot remove %s", path);
 }

@@ -39,9 +39,16 @@ void sk_file_abandon(struct sk_file *f);
 /* create + write + commit of a whole buffer. */
 int sk_file_save(const char *path, const void *bytes, size_t n, enum sk_commit how);
 
-/* Whole file into memory (terminated by a 0 that n does not count); at most
- * limit bytes, else -1 with SK_EXIT_DATA. Missing file: SK_EXIT_NOINPUT. */
+/* Opens a plain file for reading: its descriptor, or -1; anything else (a pipe,
+ * for which one would wait) is SK_EXIT_NOINPUT. */
+int sk_file_open(const char *path);
+/* 0 if it is a plain file, or absent; else -1, as above. */
+int sk_file_check_plain(const char *path);
+/* Whole plain file into memory (terminated by a 0 that n does not count); at
+ * most limit bytes, else -1 with SK_EXIT_DATA. Missing file: SK_EXIT_NOINPUT. */
 char *sk_file_load(const char *path, size_t limit, size_t *n);
+/* The same of whatever can be read. */
+char *sk_file_load_any(const char *path, size_t limit, size_t *n);
 /* 1 if there, 0 if absent, -1 on errors: by open, never by stat (NFS). */
 int sk_file_exists(const char *path);
 int sk_file_remove(const char *path);          /* absent is success */
@@ -49,6 +56,12 @@ int sk_fsync_dir(const char *dir);
 int sk_mkdir(const char *path);                /* exists is success; makes parents */
 /* Removes temporaries (.*.tmp) in a folder whose lock the caller holds. */
 int sk_file_sweep(const char *dir);
+/* Programs without a folder of their own, which nobody would sweep: SIGTERM,
+ * SIGINT and SIGHUP remove their temporaries, then end them. Files of sk_file
+ * are guarded by themselves, others from guard to release. (guard.c) */
+void sk_temp_catch_signals(void);
+void sk_temp_guard(const char *path);
+void sk_temp_release(const char *path);
 /* Atomically makes or moves the relative symbolic link PATH -> TARGET. */
 int sk_link_replace(const char *target, const char *path);
 /* Removes a folder and all in it. */

@@ -1,12 +1,12 @@
 #include "base/hash.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
 
@@ -50,9 +50,9 @@ void sk_hash_bytes(const void *bytes, size_t n, char hex[SK_HASH_HEX])
 
 int sk_hash_file(const char *path, char hex[SK_HASH_HEX])
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = sk_file_open(path);
     if (fd < 0)
-        return sk_fail_errno("cannot open %s", path);
+        return -1;
     char *chunk = sk_xmalloc(CHUNK);
     struct sk_hash *h = sk_hash_new();
     ssize_t n;

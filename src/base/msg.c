@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +26,7 @@ static int quiet_console, live_shown, log_fd = -1, log_broken;
 
 void sk_msg_program(const char *argv0)
 {
+    signal(SIGXFSZ, SIG_IGN);
     const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
     const char *name = slash ? slash + 1 : argv0;
     snprintf(program, sizeof program, "%s", name && *name ? name : "sk");
@@ -115,10 +118,12 @@ static void console(const char *before, const char *text)
     put(STDERR_FILENO, line, (size_t)n);
 }
 
+/* What was said before the log was opened; most programs never open one. */
+static char early[1 << 15];
+static size_t early_bytes;
+
 static void into_log(const char *level, const char *text)
 {
-    if (log_fd < 0)
-        return;
     char line[MESSAGE + 256], when[32];
     time_t now = time(NULL);
     struct tm local;
@@ -128,6 +133,13 @@ static void into_log(const char *level, const char *text)
     if (n >= (int)sizeof line) {
         n = (int)sizeof line - 1;
         line[n - 1] = '\n';
+    }
+    if (log_fd < 0) {
+        if ((size_t)n <= sizeof early - early_bytes) {
+            memcpy(early + early_bytes, line, (size_t)n);
+            early_bytes += (size_t)n;
+        }
+        return;
     }
     ssize_t done;
     do {
@@ -212,14 +224,23 @@ void sk_quiet(int quiet)
 
 int sk_log_open(const char *path)
 {
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0)
+    struct stat st;
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+    if (fd < 0 && errno != ENXIO)
         return sk_fail_errno("cannot open %s", path);
+    /* A pipe would make us wait for who reads it. */
+    if (fd < 0 || (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))) {
+        if (fd >= 0)
+            close(fd);
+        return sk_fail(SK_EXIT_NOINPUT, "%s is no plain file", path);
+    }
     pthread_mutex_lock(&talk);
     if (log_fd >= 0)
         close(log_fd);
     log_fd = fd;
     log_broken = 0;
+    put(fd, early, early_bytes);
+    early_bytes = 0;
     pthread_mutex_unlock(&talk);
     return 0;
 }

@@ -23,7 +23,9 @@ enum sk_exit {
 
 #define SK_PRINTF(a, b) __attribute__((format(printf, a, b)))
 
-/* Name shown before each message; call first in main. */
+/* Name shown before each message; call first in main. From then on a write over
+ * the limit of file sizes (ulimit -f) fails, as on a full disk, instead of
+ * ending the program by SIGXFSZ. */
 void sk_msg_program(const char *argv0);
 const char *sk_msg_program_name(void);
 
@@ -48,7 +50,7 @@ void sk_quiet(int quiet);
 /* Talk that is for those who look for something; off by default. */
 void sk_debug(const char *fmt, ...) SK_PRINTF(1, 2);
 void sk_debug_wanted(int wanted);
-/* Appends to a log file; -1 if it cannot be opened. */
+/* Appends to a log file, first what was said so far; -1 if it cannot be opened. */
 int sk_log_open(const char *path);
 /* A live line on a terminal (overwritten by the next, erased before any
  * other message); nothing when stderr is no terminal. */

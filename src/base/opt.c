@@ -84,8 +84,10 @@ static const char *expected(const struct sk_opt *o)
     const char *kind = o->type == SK_OPT_FLOAT ? "a number" : "a whole number";
     if (o->min == 0 && o->max == 0)
         snprintf(text, sizeof text, "%s", kind);
-    else
+    else if (o->type == SK_OPT_FLOAT)
         snprintf(text, sizeof text, "%s from %.15g to %.15g", kind, o->min, o->max);
+    else
+        snprintf(text, sizeof text, "%s from %.0f to %.0f", kind, o->min, o->max);
     return text;
 }
 
@@ -319,6 +321,8 @@ static void version(void)
 
 static void standard_options(const struct sk_program *p, const char *arg)
 {
+    if (strncmp(arg, "--version=", 10) == 0 || strncmp(arg, "--help=", 7) == 0)
+        sk_opt_misuse("%.*s takes no value", (int)strcspn(arg, "="), arg);
     if (strcmp(arg, "--version") == 0)
         version();
     if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
@@ -335,6 +339,9 @@ static int read_option(const struct sk_program *p, void *values, char **argv, in
     const struct sk_opt *o = named(p->options, arg);
     if (!o) {
         standard_options(p, arg);
+        const struct sk_opt *letter = arg[1] != '-' && arg[2] ? by_letter(p->options, arg[1]) : NULL;
+        if (letter && letter->type != SK_OPT_FLAG)
+            sk_opt_misuse("unknown option '%s': is -%c %s meant?", arg, letter->letter, arg + 2 + (arg[2] == '='));
         sk_opt_unknown(p->options, arg);
     }
     o = sk_opt_main_row(p->options, o);

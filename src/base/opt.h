@@ -75,6 +75,8 @@ struct sk_program {
  * operand in argv (operands are moved to the end); exits on --help,
  * --version and misuse. */
 int sk_opt_parse(const struct sk_program *p, void *values, int argc, char **argv);
+/* The command line as a shell would read it, malloced; call before parsing. */
+char *sk_opt_command(int argc, char **argv);
 /* Two lines and exit 64, for checks across options. */
 void sk_opt_misuse(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 

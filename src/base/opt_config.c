@@ -254,7 +254,7 @@ void sk_opt_read_config(const struct sk_opt *options, void *values, const char *
 {
     struct config c = {.options = options, .values = values, .given = given, .path = path};
     size_t n;
-    char *text = sk_file_load(path, LARGEST, &n), *line;
+    char *text = sk_file_load_any(path, LARGEST, &n), *line;
     if (!text)
         exit(sk_die());
     char *rest = text;

@@ -87,6 +87,24 @@ char *sk_opt_text(const struct sk_opt *o, const void *values)
     return text.text;
 }
 
+char *sk_opt_command(int argc, char **argv)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+:,./@%";
+    struct sk_str text = {0};
+    sk_str_add(&text, "", 0);
+    for (int i = 0; i < argc; i++) {
+        const char *word = argv[i];
+        int quoted = !*word || word[strspn(word, plain)] != '\0';
+        sk_str_printf(&text, "%s%s", i ? " " : "", quoted ? "'" : "");
+        for (; *word; word++)
+            sk_str_printf(&text, *word == '\'' ? "'\\''" : "%c", *word);
+        if (quoted)
+            sk_str_add(&text, "'", 1);
+    }
+    return text.text;
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp((*(const struct sk_opt *const *)a)->name, (*(const struct sk_opt *const *)b)->name);

@@ -143,6 +143,11 @@ struct sk_ops {
     /* NULL: sk_fail-like message in *why (static text). */
     struct sk_device *(*open)(int threads, const char **why);
     void (*close)(struct sk_device *dev);
+    /* Threads of this host that compute for it: 1 if it has others. */
+    int (*threads)(const struct sk_device *dev);
+    /* A device of one thread that gives the same bits and reads dev's weights and
+     * memory, for a thread of the caller's own; NULL if there is no such thing. */
+    struct sk_device *(*twin)(const struct sk_device *dev);
     /* Products' numbers from now on; SK_FLOAT32 at first. Call it before the
      * first weight_new. NULL, or a remark (static text): it is slow here. */
     const char *(*set_dtype)(struct sk_device *dev, enum sk_dtype dtype);

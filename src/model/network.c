@@ -150,9 +150,40 @@ struct sk_model *sk_model_new(const struct sk_transformer *c, const struct sk_op
     return m;
 }
 
+struct sk_model *sk_model_twin(const struct sk_model *m, struct sk_device *dev)
+{
+    struct sk_model *t = sk_xcalloc(1, sizeof *t);
+    SK_ENSURE(!m->train);
+    *t = *m;
+    t->twin = 1;
+    t->decoders = t->memories = 0;
+    t->net.dev = dev;
+    t->net.config = &t->c;
+    t->net.table = &t->table;
+    for (int s = 0; s < 2; s++) {
+        size_t n = (size_t)m->blocks[s];
+        t->embed[s].x = NULL;
+        t->block[s] = sk_xcalloc(n, sizeof *t->block[s]);
+        if (n) memcpy(t->block[s], m->block[s], n * sizeof *t->block[s]);
+    }
+    if (m->rnn) sk_rnn_twin(t);
+    return t;
+}
+
+static void free_twin(struct sk_model *t)
+{
+    for (int s = 0; s < 2; s++) free(t->block[s]);
+    if (t->rnn) sk_rnn_free_twin(t);
+    free(t);
+}
+
 void sk_model_free(struct sk_model *m)
 {
     if (!m) return;
+    if (m->twin) {
+        free_twin(m);
+        return;
+    }
     struct sk_net *n = &m->net;
     for (int s = 0; s < 2; s++) {
         for (int i = 0; i < m->blocks[s]; i++) sk_block_free(n, &m->block[s][i]);
@@ -174,6 +205,12 @@ void sk_model_free(struct sk_model *m)
 const struct sk_params *sk_model_params(const struct sk_model *m) { return &m->table; }
 const struct sk_transformer *sk_model_config(const struct sk_model *m) { return &m->c; }
 float *sk_model_data(struct sk_model *m) { return m->net.data; }
+const struct sk_ops *sk_model_ops(const struct sk_model *m, struct sk_device **dev)
+{
+    *dev = m->net.dev;
+    return m->net.ops;
+}
+
 float *sk_model_gradients(struct sk_model *m) { return m->net.grad; }
 
 void sk_model_load_weights(struct sk_model *m)

@@ -37,6 +37,7 @@ struct sk_model {
     uint8_t *correct;
     float *memory[16];               /* device allocations to release */
     int memories;
+    int twin;                        /* parameters and weights are another's */
     int decoders;                    /* translating: blocks' buffers belong to one decoder or scorer */
 };
 

@@ -388,6 +388,15 @@ static void take_host(struct sk_model *m)
     r->ordinal = sk_xcalloc((size_t)S + 1, sizeof *r->ordinal);
 }
 
+/* Forgets what take_host and sk_rnn_take gave. */
+static void forget(struct sk_rnn_net *r)
+{
+    memset(r->order, 0, sizeof r->order);
+    r->swap[0] = r->swap[1] = r->key_first = r->key_n = r->last = r->zeros = r->iota = r->leaf = NULL;
+    r->ordinal = NULL;
+    r->slab = NULL;
+}
+
 static void free_host(struct sk_rnn_net *r)
 {
     for (int i = 0; i < 3; i++) {
@@ -395,7 +404,6 @@ static void free_host(struct sk_rnn_net *r)
         free(r->order[i].packed);
         free(r->order[i].inverse);
         free(r->order[i].rank);
-        r->order[i] = (struct sk_rnn_order){0};
     }
     for (int i = 0; i < 2; i++) free(r->swap[i]);
     free(r->key_first);
@@ -405,8 +413,7 @@ static void free_host(struct sk_rnn_net *r)
     free(r->iota);
     free(r->leaf);
     free(r->ordinal);
-    r->swap[0] = r->swap[1] = r->key_first = r->key_n = r->last = r->zeros = r->iota = r->leaf = NULL;
-    r->ordinal = NULL;
+    forget(r);
 }
 
 static void fill_ones(struct sk_model *m)
@@ -451,6 +458,26 @@ void sk_rnn_init(struct sk_model *m)
                                 .sentences = larger(l->max_sentences, 1), .step = larger(l->max_sentences, 1),
                                 .longest = l->longest_source, .max_len = {l->longest_source, l->longest_target}};
     sk_rnn_take(m, &c);
+}
+
+void sk_rnn_twin(struct sk_model *m)
+{
+    struct sk_rnn_net *r = sk_xcalloc(1, sizeof *r);
+    *r = *m->rnn;
+    forget(r);
+    for (int i = 0; i < 2; i++) {
+        size_t n = (size_t)r->L[i];
+        r->layer[i] = sk_xcalloc(n + 1, sizeof *r->layer[i]);
+        if (n) memcpy(r->layer[i], m->rnn->layer[i], n * sizeof *r->layer[i]);
+    }
+    m->rnn = r;
+}
+
+void sk_rnn_free_twin(struct sk_model *m)
+{
+    sk_rnn_give_back(m);
+    for (int i = 0; i < 2; i++) free(m->rnn->layer[i]);
+    free(m->rnn);
 }
 
 void sk_rnn_free(struct sk_model *m)

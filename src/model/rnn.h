@@ -27,6 +27,9 @@ void sk_rnn_params(const struct sk_transformer *c, struct sk_params *t);
 void sk_rnn_init(struct sk_model *m);
 void sk_rnn_load(struct sk_model *m);
 void sk_rnn_free(struct sk_model *m);
+/* m->rnn is another model's: a copy of it that has no memory yet takes its place. */
+void sk_rnn_twin(struct sk_model *m);
+void sk_rnn_free_twin(struct sk_model *m);
 /* (Tt, H) what the output layer reads, in the batch's order. */
 float *sk_rnn_forward(struct sk_model *m, const struct sk_batch *b, const struct sk_pass *pass);
 /* Where its gradient (Tt, H) may stand. */

@@ -77,6 +77,13 @@ void sk_model_gradient(struct sk_model *m, const struct sk_batch *b, uint64_t se
 /* Without dropout and gradients. nll (Tt) per label or NULL. */
 void sk_model_loss(struct sk_model *m, const struct sk_batch *b, float *nll, struct sk_loss *loss);
 
+/* A model made for translating once more, on a device that is `dev` or its twin:
+ * it reads the parameters and weights of m, which must outlive it, and has
+ * its own decoder. */
+struct sk_model *sk_model_twin(const struct sk_model *m, struct sk_device *dev);
+/* What it was made with. */
+const struct sk_ops *sk_model_ops(const struct sk_model *m, struct sk_device **dev);
+
 /* --- translating (decoder.c) -------------------------------------------- */
 /* A decoder holds the encoder's results of up to `slots` sentences and the
  * keys and values of up to `beam` hypotheses for each. Sentences come and go

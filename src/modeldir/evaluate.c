@@ -23,7 +23,7 @@ struct text { char **line; long long n; size_t cap; };
 
 static int load_text(struct text *t, const char *path)
 {
-    struct sk_lines *l = sk_lines_open(path, SK_LINES_NEWLINE_ONLY);
+    struct sk_lines *l = sk_file_check_plain(path) == 0 ? sk_lines_open(path, SK_LINES_NEWLINE_ONLY) : NULL;
     char *line;
     size_t n;
     int got = -1;
@@ -83,9 +83,9 @@ static int translate(const char *dir, int checkpoint, const struct sk_evaluate_o
     sk_translation_free(found, source->n);
     free(found);
     sk_translator_free(translator);
-    int result = sk_evaluation_params_hash(t.params, params);
+    memcpy(params, t.hash, SK_HASH_HEX);
     sk_trained_close(&t);
-    return result;
+    return 0;
 }
 
 /* --- scores --------------------------------------------------------------------- */
@@ -132,23 +132,19 @@ static void score_all(const struct text *hyp, const struct text *ref, const stru
     score(hyp, ref, o->measure, o->measures, r->score);
 }
 
-/* The stored translations, if they are whole and were made from the present
- * parameters: 1; 0: they do not serve; -1. */
+/* The stored translations, if they are whole: 1; 0: they do not serve; -1. */
 static int load_stored(const char *dir, const struct sk_evaluation *e, const struct text *ref, struct text *hyp)
 {
-    char *out = sk_md_eval(dir, e->checkpoint, "out"), *params = sk_md_checkpoint(dir, "params", e->checkpoint);
+    char *out = sk_md_eval(dir, e->checkpoint, "out");
     char hex[SK_HASH_HEX];
     int serves = sk_file_exists(out);
     if (serves > 0)
         serves = sk_hash_file(out, hex) ? -1 : strcmp(hex, e->out) == 0;
-    if (serves > 0 && sk_file_exists(params) > 0)
-        serves = sk_evaluation_params_hash(params, hex) ? -1 : strcmp(hex, e->params) == 0;
     if (serves > 0 && load_text(hyp, out) < 0)
         serves = -1;
     if (serves > 0 && hyp->n != ref->n)
         serves = 0;
     free(out);
-    free(params);
     return serves;
 }
 
@@ -164,54 +160,93 @@ static void split_lines(char *text, struct text *t, long long n)
     }
 }
 
+/* Translates until the parameters that were loaded are those that are there: a
+ * training that is extended may withdraw a checkpoint and make it anew. */
+static int translate_present(const char *dir, struct sk_evaluation *wanted, const struct sk_evaluate_options *o,
+                             const struct sk_ops *ops, struct sk_device *dev, const struct text *source,
+                             struct sk_str *out, struct sk_evaluated *r)
+{
+    char present[SK_HASH_HEX];
+    for (;;) {
+        sk_str_clear(out);
+        r->words = 0;
+        if (translate(dir, wanted->checkpoint, o, ops, dev, source, out, r, wanted->params) < 0)
+            return -1;
+        int there = sk_evaluation_params_hash(dir, wanted->checkpoint, present);
+        if (there < 0 || (there > 0 && strcmp(present, wanted->params) == 0))
+            return there < 0 ? -1 : 0;
+        if (there == 0)
+            return sk_fail(SK_EXIT_TEMP, "%s: checkpoint %d was withdrawn while it was translated", dir,
+                           wanted->checkpoint);
+        sk_info("checkpoint %d was made anew while it was translated: once more", wanted->checkpoint);
+    }
+}
+
 /* With the claim held. */
 static int evaluate(const char *dir, struct sk_evaluation *wanted, const struct sk_evaluate_options *o,
                     const struct sk_ops *ops, struct sk_device *dev, const struct text *source,
                     const struct text *ref, struct sk_evaluated *r)
 {
-    struct sk_evaluation stored;
+    struct sk_evaluation stored = {.checkpoint = 0};
     struct text hyp = {0};
     struct sk_str out = {0};
-    int there = sk_evaluation_load(&stored, dir, wanted->checkpoint), result = 0;
-    if (there < 0)
-        return -1;
-    int same = there && sk_evaluation_same_search(&stored, wanted);
-    if (same)
-        same = load_stored(dir, &stored, ref, &hyp);
-    if (same > 0) {
-        score_all(&hyp, ref, o, wanted->checkpoint, &wanted->metrics, r);
-        r->stored = 1;
-    } else if (same < 0) {
-        result = -1;
-    } else {
-        result = translate(dir, wanted->checkpoint, o, ops, dev, source, &out, r, wanted->params);
-        if (result == 0) {
-            free_text(&hyp);
-            hyp = (struct text){0};
+    char present[SK_HASH_HEX];
+    int n = wanted->checkpoint, there = sk_evaluation_load(&stored, dir, n), result = there < 0 ? -1 : 0;
+    int serves = 0, stale = 0;
+    if (there > 0) {
+        int params = sk_evaluation_params_hash(dir, n, present);
+        stale = params > 0 && strcmp(present, stored.params) != 0;
+        serves = params < 0 ? -1 : !stale && sk_evaluation_same_search(&stored, wanted)
+            ? load_stored(dir, &stored, ref, &hyp) : 0;
+        result = serves < 0 ? -1 : 0;
+    }
+    if (result == 0 && !serves) {
+        result = translate_present(dir, wanted, o, ops, dev, source, &out, r);
+        free_text(&hyp);
+        hyp = (struct text){0};
+        if (result == 0)
             split_lines(out.text, &hyp, source->n);
-            score_all(&hyp, ref, o, wanted->checkpoint, &wanted->metrics, r);
-        }
-        if (result == 0 && !there) {
-            wanted->sentences = r->sentences;
-            sk_metrics_set_number(&wanted->metrics, wanted->checkpoint, "decode-walltime-val", r->seconds);
-            sk_metrics_set_number(&wanted->metrics, wanted->checkpoint, "avg-sec-per-sent-val",
-                                  r->seconds / (double)r->sentences);
+    }
+    if (result == 0) {
+        score_all(&hyp, ref, o, n, &wanted->metrics, r);
+        r->stored = serves;
+    }
+    if (result == 0 && (!there || stale)) {
+        wanted->sentences = r->sentences;
+        sk_metrics_set_number(&wanted->metrics, n, "decode-walltime-val", r->seconds);
+        sk_metrics_set_number(&wanted->metrics, n, "avg-sec-per-sent-val", r->seconds / (double)r->sentences);
+        if (stale)
+            sk_info("eval/%05d.json was of other parameters: it is replaced", n);
+        result = stale ? sk_evaluation_remove(dir, n) : 0;
+        if (result == 0)
             result = sk_evaluation_publish(wanted, dir, out.text, out.len);
-            r->stored = result == 0;
-        }
+        r->stored = result == 0;
     }
     sk_str_free(&out);
     free_text(&hyp);
-    if (there)
-        sk_evaluation_free(&stored);
+    sk_evaluation_free(&stored);
     return result;
+}
+
+/* Is there anything to evaluate? A claim on nothing would stay for ever. */
+static int check_there(const char *dir, int checkpoint)
+{
+    char *params = sk_md_checkpoint(dir, "params", checkpoint), *record = sk_md_eval(dir, checkpoint, "json");
+    int there = sk_file_exists(params);
+    if (there == 0)
+        there = sk_file_exists(record);
+    if (there == 0)
+        sk_fail(SK_EXIT_NOINPUT, "%s has no checkpoint %d: there is no %s", dir, checkpoint, params);
+    free(params);
+    free(record);
+    return there > 0 ? 0 : -1;
 }
 
 int sk_evaluate_checkpoint(const char *dir, int checkpoint, const struct sk_evaluate_options *o,
                            const struct sk_ops *ops, struct sk_device *dev, struct sk_evaluated *r)
 {
     struct sk_evaluation wanted = {.checkpoint = checkpoint, .dtype = o->dtype, .beam_size = o->beam_size,
-                                   .num_stds = o->num_stds < 0 ? 2 : o->num_stds, .alpha = o->alpha, .beta = o->beta};
+                                   .num_stds = o->num_stds < 0 ? -1 : o->num_stds, .alpha = o->alpha, .beta = o->beta};
     char *source_path = sk_path_join(dir, SK_MD_VALIDATION_SOURCE);
     char *ref_path = sk_path_join(dir, SK_MD_VALIDATION_TARGET);
     char *folder = sk_path_join(dir, SK_MD_EVAL), *claim_path = sk_md_eval(dir, checkpoint, "claim");
@@ -222,12 +257,14 @@ int sk_evaluate_checkpoint(const char *dir, int checkpoint, const struct sk_eval
         if (source.n == 0 || source.n != ref.n)
             sk_fail(SK_EXIT_DATA, "%s has %lld lines, %s has %lld: as many are needed, and at least one",
                     source_path, source.n, ref_path, ref.n);
-        else if (sk_mkdir(folder) == 0)
+        else if (check_there(dir, checkpoint) == 0 && sk_mkdir(folder) == 0)
             claim = sk_lock_take(claim_path);
     }
     if (claim >= 0) {
         r->sentences = source.n;
-        result = evaluate(dir, &wanted, o, ops, dev, &source, &ref, r);
+        result = sk_evaluation_sweep(dir, checkpoint);
+        if (result == 0)
+            result = evaluate(dir, &wanted, o, ops, dev, &source, &ref, r);
         sk_lock_release(claim);
     }
     if (result == 0 && r->stored) {

@@ -25,8 +25,10 @@ struct sk_evaluated {
 };
 /* Checkpoint N of dir. If its record is there already, made in the same way,
  * its translations are only scored; made in another way, the checkpoint is
- * translated but nothing is stored. 0, or -1: sk_fail; SK_EXIT_TEMP if another
- * evaluator has claimed the checkpoint. */
+ * translated but nothing is stored. A record of other parameters is replaced;
+ * parameters that change meanwhile are translated again. 0, or -1: sk_fail;
+ * SK_EXIT_TEMP if another evaluator has claimed the checkpoint, or it was
+ * withdrawn meanwhile. */
 int sk_evaluate_checkpoint(const char *dir, int checkpoint, const struct sk_evaluate_options *o,
                            const struct sk_ops *ops, struct sk_device *dev, struct sk_evaluated *r);
 #endif

@@ -1,9 +1,11 @@
 /* evaluation.c - records of evaluated checkpoints. */
+#include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
@@ -25,11 +27,24 @@ int sk_evaluation_same_search(const struct sk_evaluation *a, const struct sk_eva
         a->dtype == b->dtype;
 }
 
-int sk_evaluation_params_hash(const char *path, char hex[SK_HASH_HEX])
+int sk_evaluation_params_hash(const char *dir, int checkpoint, char hex[SK_HASH_HEX])
 {
-    struct sk_tensors *f = sk_tensors_open(path);
-    int result = f ? sk_tensors_checksum(f, hex) : -1;
+    char *path = sk_md_checkpoint(dir, "params", checkpoint);
+    int there = sk_file_exists(path);
+    struct sk_tensors *f = there > 0 ? sk_tensors_open(path) : NULL;
+    if (there > 0 && (!f || sk_tensors_checksum(f, hex)))
+        there = -1;
     sk_tensors_close(f);
+    free(path);
+    return there;
+}
+
+int sk_evaluation_remove(const char *dir, int checkpoint)
+{
+    char *out = sk_md_eval(dir, checkpoint, "out"), *record = sk_md_eval(dir, checkpoint, "json");
+    int result = sk_file_remove(record) || sk_file_remove(out) ? -1 : 0;
+    free(out);
+    free(record);
     return result;
 }
 
@@ -168,6 +183,43 @@ int sk_evaluation_publish(struct sk_evaluation *e, const char *dir, const char *
     return result < 0 ? -1 : 0;
 }
 
+/* --- what dead evaluators left ---------------------------------------------------- */
+
+/* Number in .NNNNN.out.UUID.tmp; 0: another name. */
+static int number_of_temp(const char *name)
+{
+    char *end;
+    long n = sk_temp_is(name) ? strtol(name + 1, &end, 10) : 0;
+    return n > 0 && n <= 999999999 && *end == '.' ? (int)n : 0;
+}
+
+int sk_evaluation_sweep(const char *dir, int checkpoint)
+{
+    char *folder = sk_path_join(dir, SK_MD_EVAL);
+    DIR *d = opendir(folder);
+    int failed = d || errno == ENOENT ? 0 : sk_fail_errno("cannot open folder %s", folder);
+    struct dirent *entry;
+    while (d && !failed && (errno = 0, entry = readdir(d)) != NULL) {
+        int number = number_of_temp(entry->d_name), claim = -1;
+        if (!number || (checkpoint && number != checkpoint))
+            continue;
+        if (!checkpoint) {
+            char *path = sk_md_eval(dir, number, "claim");
+            claim = sk_lock_take(path);
+            free(path);
+            if (claim < 0)           /* it lives, or nobody can tell */
+                continue;
+        }
+        if (unlinkat(dirfd(d), entry->d_name, 0) < 0 && errno != ENOENT)
+            failed = sk_fail_errno("cannot remove %s/%s", folder, entry->d_name);
+        sk_lock_release(claim);
+    }
+    if (d)
+        closedir(d);
+    free(folder);
+    return failed;
+}
+
 /* --- merging --------------------------------------------------------------------- */
 
 /* 1 if the scores belong to the parameters that are there now; also when
@@ -175,14 +227,8 @@ int sk_evaluation_publish(struct sk_evaluation *e, const char *dir, const char *
 static int same_params(const char *dir, const struct sk_evaluation *e)
 {
     char hex[SK_HASH_HEX];
-    char *path = sk_md_checkpoint(dir, "params", e->checkpoint);
-    int same = sk_file_exists(path);
-    if (same > 0)
-        same = sk_evaluation_params_hash(path, hex) ? -1 : strcmp(hex, e->params) == 0;
-    else if (same == 0)
-        same = 1;
-    free(path);
-    return same;
+    int there = sk_evaluation_params_hash(dir, e->checkpoint, hex);
+    return there > 0 ? strcmp(hex, e->params) == 0 : there < 0 ? -1 : 1;
 }
 
 /* Scores of one checkpoint into its line: 1 if it changed, 0, -1. */
@@ -196,7 +242,7 @@ static int merge_one(const char *dir, struct sk_metrics *t, int checkpoint)
     const struct sk_metrics_line *from = sk_metrics_at(&e.metrics, checkpoint);
     if (same == 0)
         sk_warn("eval/%05d.json belongs to other parameters than params.%05d: not taken over; "
-                "remove it to evaluate again", checkpoint, checkpoint);
+                "sk-bleu-eval makes it anew", checkpoint, checkpoint);
     for (int i = 0; same > 0 && from && i < from->n; i++) {
         double before, now = strtod(from->m[i].value, NULL);
         if (!sk_metrics_get(t, checkpoint, from->m[i].name, &before) || before != now) {

@@ -11,7 +11,9 @@
  *
  * Both are published by link, the first one wins, by the holder of the kernel
  * lock eval/NNNNN.claim. The .json commits: a .out without it is what a dead
- * evaluator left, and may be removed under the claim.
+ * evaluator left, and may be removed under the claim. So may a record of other
+ * parameters than those that are there: of a checkpoint that was withdrawn and
+ * made anew.
  */
 #ifndef SK_MODELDIR_EVALUATION_H
 #define SK_MODELDIR_EVALUATION_H
@@ -35,10 +37,17 @@ int sk_evaluation_load(struct sk_evaluation *e, const char *dir, int checkpoint)
 /* Publishes the text of the translations and the record; fills e->out. The
  * caller holds the claim and found no .json. 0 or -1. */
 int sk_evaluation_publish(struct sk_evaluation *e, const char *dir, const char *text, size_t n);
+/* Removes what dead evaluators left in eval/ under temporary names: of this
+ * checkpoint, whose claim the caller holds, or (0) of all whose claims are free.
+ * 0 or -1. */
+int sk_evaluation_sweep(const char *dir, int checkpoint);
 /* 1 if both were translated in the same way. */
 int sk_evaluation_same_search(const struct sk_evaluation *a, const struct sk_evaluation *b);
-/* Checksum of a params file's data: from its header if it is there. 0 or -1. */
-int sk_evaluation_params_hash(const char *path, char hex[SK_HASH_HEX]);
+/* Checksum of the checkpoint's parameters, as sk_tensors_checksum gives it: 1; 0:
+ * they are not there; -1. */
+int sk_evaluation_params_hash(const char *dir, int checkpoint, char hex[SK_HASH_HEX]);
+/* Removes the record, then the translations. 0 or -1. */
+int sk_evaluation_remove(const char *dir, int checkpoint);
 
 /* Takes the scores of all evaluated checkpoints over into their lines of t.
  * Scores of parameters other than those of the present params file are left

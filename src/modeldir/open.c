@@ -73,7 +73,7 @@ int sk_trained_open(struct sk_trained *t, const char *dir, const char *which,
     t->model = sk_model_new(&t->config.model, ops, dev, NULL);
     const struct sk_params *table = sk_model_params(t->model);
     host = sk_xaligned(table->total * sizeof *host);
-    if (sk_params_load(table, t->params, host, 0, NULL) < 0) goto failed;
+    if (sk_params_load(table, t->params, host, 0, t->hash) < 0) goto failed;
     ops->upload(dev, sk_model_data(t->model), host, table->total * sizeof *host);
     sk_model_load_weights(t->model);
     free(host);

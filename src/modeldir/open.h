@@ -1,11 +1,13 @@
 /* open.h - a trained model out of its directory, ready to translate. */
 #ifndef SK_MODELDIR_OPEN_H
 #define SK_MODELDIR_OPEN_H
+#include "base/hash.h"
 #include "modeldir/config.h"
 #include "search/translate.h"
 
 struct sk_trained {
     char *dir, *params;              /* the file the parameters came from */
+    char hash[SK_HASH_HEX];          /* checksum of what was loaded (sk_tensors_checksum) */
     struct sk_config config;
     struct sk_vocab *source, *target;
     struct sk_model *model;          /* for translating only */

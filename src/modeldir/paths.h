@@ -28,6 +28,14 @@
 #define SK_MD_LOCK "lock"
 #define SK_MD_FINISHED "finished"
 
+#define SK_MD_CORPUS "data/corpus"
+#define SK_MD_VALIDATION "data/validation"
+#define SK_MD_CHECKSUMS "data/checksums"
+
+/* All of these that are single files, but those in folders last; and the
+ * folders. Both end with NULL. */
+extern const char *const sk_md_files[], *const sk_md_folders[];
+
 /* DIR/KIND.NNNNN, kind "params" or "state": at least five digits. */
 char *sk_md_checkpoint(const char *dir, const char *kind, int number);
 /* Only the last part: "params.00012". */

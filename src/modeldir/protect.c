@@ -39,14 +39,11 @@ static int numbered(const char *name, const char *kind)
 /* The first n bytes of name: a file or folder of the protocol. */
 static int is_name(const char *name, size_t n)
 {
-    static const char *const names[] = {
-        SK_MD_CONFIG, SK_MD_ARGS, SK_MD_VOCAB_SOURCE, SK_MD_VOCAB_TARGET, SK_MD_VALIDATION_SOURCE,
-        SK_MD_VALIDATION_TARGET, SK_MD_DATA, SK_MD_LOG, SK_MD_METRICS, SK_MD_INTERRUPTED, SK_MD_BEST, SK_MD_EVAL,
-        SK_MD_PROGRESS, SK_MD_LOCK, SK_MD_FINISHED};
     static const char *const kinds[] = {"params", "state", SK_MD_LOG};
     char *one = sk_xstrndup(name, n);
     int found = 0;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) found |= !strcmp(one, names[i]);
+    for (int i = 0; sk_md_files[i]; i++) found |= !strcmp(one, sk_md_files[i]);
+    for (int i = 0; sk_md_folders[i]; i++) found |= !strcmp(one, sk_md_folders[i]);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) found |= numbered(one, kinds[i]);
     free(one);
     return found;

@@ -80,6 +80,7 @@ static int run_gnuplot(const struct sk_str *script)
     }
     if (pid == 0) {
         dup2(p[0], STDIN_FILENO);
+        signal(SIGXFSZ, SIG_DFL);
         execlp("gnuplot", "gnuplot", (char *)NULL);
         _exit(errno == ENOENT ? 127 : 126);
     }
@@ -110,9 +111,11 @@ int sk_status_plot(const struct sk_status *s, int n, const char *path)
     if (!count) return sk_fail(SK_EXIT_NO, "there is nothing to plot: no checkpoint has been validated yet");
     struct sk_str script = {0};
     char *temp = sk_temp_name(path);
+    sk_temp_guard(temp);
     /* gnuplot would say less well that it cannot write there. */
     int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) {
+        sk_temp_release(temp);
         free(temp);
         return sk_fail_errno("cannot create %s", path);
     }
@@ -127,6 +130,7 @@ int sk_status_plot(const struct sk_status *s, int n, const char *path)
     int r = run_gnuplot(&script);
     if (!r && rename(temp, path) < 0) r = sk_fail_errno("cannot write %s", path);
     if (r) unlink(temp);
+    sk_temp_release(temp);
     free(temp);
     sk_str_free(&script);
     return r;

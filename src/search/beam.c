@@ -1,6 +1,8 @@
 /* beam.c - beam search: hypotheses are nodes of a tree of words; each step
  * asks the decoder for the best words after all running ones at once. */
 #include <math.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
@@ -283,8 +285,13 @@ static void collect(const struct sk_beam *b, const struct search *s, struct sk_b
 struct call {
     const int32_t *const *source;
     const int *length;
-    int n, next, finished;           /* next: the first sentence that is not encoded */
+    int n, most;                     /* most: sentences that one beam searches together */
     struct sk_beam_result *results;
+    void (*done)(void *ctx, int n);
+    void *ctx;
+    int told;
+    pthread_mutex_t lock;            /* of what follows */
+    int next, finished;              /* next: the first sentence that is not taken */
 };
 
 static void empty_result(struct sk_beam_result *r)
@@ -294,10 +301,11 @@ static void empty_result(struct sk_beam_result *r)
     r->h->score = -INFINITY;
 }
 
-/* Encodes the next sentences, as many as there is room for; they wait. */
-static void encode(struct sk_beam *b, struct call *c)
+/* Takes the next sentences, as many as there is room for; returns how many. */
+static int take(struct sk_beam *b, struct call *c)
 {
-    int rows = 0, n = 0;
+    int rows = 0, n = 0, room = c->most - b->actives + (b->slots - b->batch);
+    pthread_mutex_lock(&c->lock);
     for (; c->next < c->n; c->next++) {
         int words = c->length[c->next];
         SK_ENSURE(words < b->longest);
@@ -306,7 +314,7 @@ static void encode(struct sk_beam *b, struct call *c)
             c->finished++;
             continue;
         }
-        if (b->spares == 0 || rows + words + 1 > b->source_rows)
+        if (n == room || b->spares == 0 || rows + words + 1 > b->source_rows)
             break;
         int32_t slot = b->spare[--b->spares];
         struct search *s = &b->search[slot];
@@ -321,7 +329,15 @@ static void encode(struct sk_beam *b, struct call *c)
         s->n = 1;
         s->h[0] = (struct hypothesis){.node = -1};
     }
+    pthread_mutex_unlock(&c->lock);
     b->offset[n] = rows;
+    return n;
+}
+
+/* Encodes the next sentences; they wait. */
+static void encode(struct sk_beam *b, struct call *c)
+{
+    int n = take(b, c);
     for (int i = 0; n > 0 && i < b->models; i++)
         sk_decoder_encode(b->decoder[i], b->source, b->offset, n, b->waiting + b->waitings);
     b->waitings += n;
@@ -331,7 +347,7 @@ static void encode(struct sk_beam *b, struct call *c)
 static void admit(struct sk_beam *b, struct call *c)
 {
     int taken = 0;
-    while (b->actives < b->batch) {
+    while (b->actives < c->most) {
         if (taken == b->waitings) {
             taken = b->waitings = 0;
             encode(b, c);
@@ -366,34 +382,76 @@ static struct sk_decoder_rows gather(struct sk_beam *b)
     return (struct sk_decoder_rows){b->actives, b->active, b->position, b->first, b->id, b->parent};
 }
 
-void sk_beam_search(struct sk_beam *b, const int32_t *const *source, const int *length, int n,
-                    struct sk_beam_result *results, void (*done)(void *ctx, int n), void *ctx)
+/* One step of all sentences of a beam. Returns how many ended. */
+static int step(struct sk_beam *b, struct call *c)
 {
-    struct call c = {.source = source, .length = length, .n = n, .results = results};
-    for (int told = 0;;) {
-        admit(b, &c);
-        if (done && c.finished > told)
-            done(ctx, told = c.finished);
+    struct sk_decoder_rows rows = gather(b);
+    int still = 0;
+    for (int i = 0; i < b->models; i++)
+        sk_decoder_step(b->decoder[i], &rows);
+    sk_decoder_top(b->decoder, b->models, b->o.log_linear, &b->top);
+    for (int g = 0; g < rows.groups; g++) {
+        int32_t slot = b->active[g];
+        struct search *s = &b->search[slot];
+        if (advance(b, s, b->first[g])) {
+            b->active[still++] = slot;
+            continue;
+        }
+        collect(b, s, &c->results[s->index]);
+        b->spare[b->spares++] = slot;
+    }
+    int ended = b->actives - still;
+    b->actives = still;
+    return ended;
+}
+
+/* Searches until there is nothing left to take; who == 0 tells of progress. */
+static void work(struct sk_beam *b, struct call *c, int who)
+{
+    for (int ended = 0;;) {
+        admit(b, c);
+        pthread_mutex_lock(&c->lock);
+        int finished = c->finished += ended;
+        pthread_mutex_unlock(&c->lock);
+        if (who == 0 && c->done && finished > c->told)
+            c->done(c->ctx, c->told = finished);
         if (b->actives == 0)
             break;
-        struct sk_decoder_rows rows = gather(b);
-        for (int i = 0; i < b->models; i++)
-            sk_decoder_step(b->decoder[i], &rows);
-        sk_decoder_top(b->decoder, b->models, b->o.log_linear, &b->top);
-        int still = 0;
-        for (int g = 0; g < rows.groups; g++) {
-            int32_t slot = b->active[g];
-            struct search *s = &b->search[slot];
-            if (advance(b, s, b->first[g])) {
-                b->active[still++] = slot;
-                continue;
-            }
-            collect(b, s, &results[s->index]);
-            b->spare[b->spares++] = slot;
-            c.finished++;
-        }
-        b->actives = still;
+        ended = step(b, c);
     }
+}
+
+struct worker { struct sk_beam *beam; struct call *call; pthread_t thread; };
+
+static void *run(void *arg)
+{
+    struct worker *w = arg;
+    work(w->beam, w->call, 1);
+    return NULL;
+}
+
+void sk_beam_search(struct sk_beam *const *beams, int n_beams, const int32_t *const *source, const int *length, int n,
+                    struct sk_beam_result *results, void (*done)(void *ctx, int n), void *ctx)
+{
+    int share = n / n_beams + (n % n_beams > 0), started = 1;
+    struct call c = {.source = source, .length = length, .n = n, .results = results, .done = done, .ctx = ctx,
+                     .most = share < beams[0]->batch ? share : beams[0]->batch, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct worker *w = sk_xcalloc((size_t)n_beams, sizeof *w);
+    sigset_t all, before;                /* signals are for the caller's thread */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    for (; started < n_beams; started++) {
+        w[started] = (struct worker){.beam = beams[started], .call = &c};
+        if (pthread_create(&w[started].thread, NULL, run, &w[started]))
+            break;                   /* the others do its part */
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    work(beams[0], &c, 0);
+    for (int i = 1; i < started; i++)
+        pthread_join(w[i].thread, NULL);
+    if (done && n > c.told)
+        done(ctx, n);
+    free(w);
 }
 
 void sk_beam_result_free(struct sk_beam_result *r)

@@ -54,8 +54,10 @@ struct sk_beam *sk_beam_new(struct sk_model *const *models, int n, const struct 
                             int longest_source);
 /* Translates n sentences (ids without EOS, any n; length[i] = 0 gives an empty
  * hypothesis); results in the same order, released by sk_beam_result_free.
- * done (or NULL) is told how many are finished, from time to time. */
-void sk_beam_search(struct sk_beam *b, const int32_t *const *source, const int *length, int n,
+ * done (or NULL) is told how many are finished, from time to time. Several
+ * beams of the same options, whose models and devices are twins, work at once,
+ * each in a thread of its own. */
+void sk_beam_search(struct sk_beam *const *beams, int n_beams, const int32_t *const *source, const int *length, int n,
                     struct sk_beam_result *results, void (*done)(void *ctx, int n), void *ctx);
 void sk_beam_result_free(struct sk_beam_result *r);
 void sk_beam_free(struct sk_beam *b);

@@ -9,10 +9,17 @@
 #include "text/lines.h"
 
 struct piece { int64_t line; size_t first; int n; };     /* words first.. of the pool */
+/* Beams are made when they are first needed: one whose operations all threads
+ * share, for few pieces, and, for many, one for each thread: threads that need
+ * not wait for each other are faster. */
+struct crew { int n; struct sk_beam **beam; struct sk_model **model; struct sk_device **dev; };
 struct sk_translator {
     const struct sk_vocab *source, *target;
     struct sk_translate_options o;
+    struct sk_model **model;
+    int models;
     struct sk_beam *beam;
+    struct crew crew;
     int64_t lines;                   /* seen by earlier calls */
     int32_t *word;                   /* pool of source ids */
     size_t words, word_cap;
@@ -23,7 +30,7 @@ struct sk_translator {
 void sk_translate_limits(struct sk_translate_options *o, const struct sk_transformer *c, int max_seq_len,
                          int max_input, double ratio_mean, double ratio_std, int num_stds)
 {
-    o->beam.max_output_factor = ratio_mean + (num_stds < 0 ? 2 : num_stds) * ratio_std;
+    o->beam.max_output_factor = num_stds < 0 ? 2 : ratio_mean + num_stds * ratio_std;
     o->beam.max_output = c->max_len[1];
     o->max_words = max_seq_len < c->max_len[0] - 1 ? max_seq_len : c->max_len[0] - 1;
     if (max_input > 0 && max_input - 1 < o->max_words)
@@ -41,18 +48,77 @@ struct sk_translator *sk_translator_new(struct sk_model *const *models, int n, c
     t->o = *o;
     for (int i = 0; i < n; i++)
         SK_ENSURE(o->max_words > 0 && o->max_words < sk_model_config(models[i])->max_len[0]);
-    t->beam = sk_beam_new(models, n, &t->o.beam, o->batch, o->max_words + 1);
+    t->models = n;
+    t->model = sk_xcalloc((size_t)n, sizeof(struct sk_model *));
+    memcpy(t->model, models, (size_t)n * sizeof(struct sk_model *));
     return t;
+}
+
+/* Thread after thread with a device, models and a beam of its own. */
+static void hire(struct sk_translator *t, int threads)
+{
+    struct crew *c = &t->crew;
+    struct sk_device *dev;
+    const struct sk_ops *ops = sk_model_ops(t->model[0], &dev);
+    size_t n = (size_t)threads, m = (size_t)t->models;
+    c->beam = sk_xcalloc(n, sizeof(struct sk_beam *));
+    c->model = sk_xcalloc(n * m, sizeof(struct sk_model *));
+    c->dev = sk_xcalloc(n, sizeof(struct sk_device *));
+    for (c->n = 0; c->n < threads; c->n++) {
+        struct sk_model **model = c->model + (size_t)c->n * m;
+        if ((c->dev[c->n] = ops->twin(dev)) == NULL)
+            break;
+        for (size_t i = 0; i < m; i++)
+            model[i] = sk_model_twin(t->model[i], c->dev[c->n]);
+        c->beam[c->n] = sk_beam_new(model, t->models, &t->o.beam, t->o.batch, t->o.max_words + 1);
+    }
+}
+
+static void dismiss(struct sk_translator *t)
+{
+    struct crew *c = &t->crew;
+    struct sk_device *dev;
+    const struct sk_ops *ops = sk_model_ops(t->model[0], &dev);
+    for (int i = 0; i < c->n; i++) {
+        sk_beam_free(c->beam[i]);
+        for (int k = 0; k < t->models; k++)
+            sk_model_free(c->model[i * t->models + k]);
+        ops->close(c->dev[i]);
+    }
+    free(c->beam);
+    free(c->model);
+    free(c->dev);
 }
 
 void sk_translator_free(struct sk_translator *t)
 {
     if (!t)
         return;
+    dismiss(t);
     sk_beam_free(t->beam);
+    free(t->model);
     free(t->word);
     free(t->piece);
     free(t);
+}
+
+/* The beams for n pieces. */
+static struct sk_beam *const *beams_for(struct sk_translator *t, size_t n, int *beams)
+{
+    enum { FEW = 4 };                /* pieces for each thread: below, products have too few rows */
+    struct sk_device *dev;
+    int threads = sk_model_ops(t->model[0], &dev)->threads(dev);
+    if (threads > 1 && n >= FEW * (size_t)threads) {
+        if (!t->crew.beam)
+            hire(t, threads);
+        *beams = t->crew.n;
+        if (t->crew.n > 1)
+            return t->crew.beam;
+    }
+    if (!t->beam)
+        t->beam = sk_beam_new(t->model, t->models, &t->o.beam, t->o.batch, t->o.max_words + 1);
+    *beams = 1;
+    return &t->beam;
 }
 
 /* Room for one element more. */
@@ -120,7 +186,9 @@ static void search_pieces(struct sk_translator *t, struct sk_beam_result *result
         source[i] = t->word + p->first;
         length[i] = p->n;
     }
-    sk_beam_search(t->beam, source, length, (int)n, found, t->o.progress ? tell : NULL, t);
+    int beams;
+    struct sk_beam *const *beam = beams_for(t, n, &beams);
+    sk_beam_search(beam, beams, source, length, (int)n, found, t->o.progress ? tell : NULL, t);
     for (size_t i = 0; i < n; i++)
         result[order[i].piece] = found[i];
     free(order);

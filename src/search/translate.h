@@ -13,7 +13,7 @@
 
 struct sk_translate_options {
     struct sk_beam_options beam;
-    int batch;                       /* sentences searched together */
+    int batch;                       /* sentences searched together, by each thread if there are many */
     int max_words;                   /* longest piece, without EOS */
     int strip_unknown;               /* leave <unk> out of the text */
     /* Called now and then with the number of pieces of this call that are
@@ -44,8 +44,8 @@ void sk_translate(struct sk_translator *t, char *const *line, int64_t n, struct 
 void sk_translation_free(struct sk_translation *t, int64_t n);
 
 /* Fills in what follows from the model and its training: the longest output
- * (ratio_mean + num_stds * ratio_std of the source's length; num_stds < 0
- * means 2, as in Sockeye) and the longest piece: max_seq_len words, fewer if
+ * (ratio_mean + num_stds * ratio_std of the source's length; num_stds < 0: twice
+ * that length, as in Sockeye) and the longest piece: max_seq_len words, fewer if
  * max_input (with EOS; 0: no limit) or the model's positions say so. */
 void sk_translate_limits(struct sk_translate_options *o, const struct sk_transformer *c, int max_seq_len,
                          int max_input, double ratio_mean, double ratio_std, int num_stds);

@@ -276,14 +276,19 @@ static double percent(int64_t part, int64_t all)
     return part < all && p > 99.9 ? 99.9 : p;
 }
 
-static void report(const struct sk_corpus_stats *s, const char *source, const char *target, int64_t max_source,
-                   int64_t max_target)
+static void report(const struct sk_corpus_stats *s, const char *source, const char *target,
+                   const struct sk_corpus_options *o)
 {
-    if (s->blank) sk_warn("Parallel reading of sequences skipped %lld elements (a side is blank)", (long long)s->blank);
+    if (s->blank)
+        sk_warn("Parallel reading of '%s' and '%s' skipped %lld elements (a side is blank)", source, target,
+                (long long)s->blank);
     sk_info("%lld sequences of maximum length (%lld, %lld) in '%s' and '%s'.", (long long)s->pairs,
-            (long long)max_source, (long long)max_target, source, target);
-    if (s->too_long) sk_info("%lld sequences were longer and were discarded", (long long)s->too_long);
-    sk_info("Mean training target/source length ratio: %.2f (+-%.2f)", s->length_ratio_mean, s->length_ratio_std);
+            (long long)o->max_source, (long long)o->max_target, source, target);
+    if (s->too_long)
+        sk_info("%lld sequences were longer and were discarded, in '%s' and '%s'", (long long)s->too_long, source, target);
+    if (!o->held_out)
+        sk_info("Mean training target/source length ratio: %.2f (+-%.2f)", s->length_ratio_mean,
+                s->length_ratio_std);
     sk_info("Tokens: source %lld target %lld", (long long)s->source_tokens, (long long)s->target_tokens);
     sk_info("Vocabulary coverage: source %.1f%% of tokens, %.1f%% of types; target %.1f%% of tokens, %.1f%% of types",
             percent(s->source_tokens - s->source_unknown, s->source_tokens),
@@ -368,7 +373,7 @@ int sk_corpus_prepare(const char *path, const char *source, const char *target,
     }
     if (!r) {
         *stats = p.h.stats;
-        report(stats, source, target, o->max_source, o->max_target);
+        report(stats, source, target, o);
     }
     for (int k = 0; k < 2; k++) {
         free_encoded(&p.side[k].waiting);

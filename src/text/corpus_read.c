@@ -120,7 +120,7 @@ struct sk_corpus *sk_corpus_open(const char *path, int source_vocab, int target_
 {
     struct sk_corpus *c = sk_xcalloc(1, sizeof *c);
     c->path = sk_xstrdup(path);
-    c->fd = open(path, O_RDONLY | O_CLOEXEC);
+    c->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (c->fd < 0) sk_fail_errno("%s", path);
     else if (read_header(c, source_vocab, target_vocab) == 0) return c;
     sk_corpus_close(c);

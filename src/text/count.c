@@ -13,7 +13,7 @@
 struct sk_vocab_counts *sk_vocab_counts_new(void)
 {
     struct sk_vocab_counts *c = sk_xcalloc(1, sizeof *c);
-    c->most_bytes = 4 << 20;
+    c->most_bytes = 2 << 20;
     return c;
 }
 

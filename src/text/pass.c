@@ -103,8 +103,8 @@ static int progress(struct run *r)
     double t = now();
     int live = sk_live_wanted();
     if (r->p->stop && r->p->stop()) return sk_fail(SK_EXIT_TEMP, "stopped by a signal while %s", r->p->doing);
-    if (live ? t - r->shown < live_seconds : t - r->said < line_seconds) return 0;
-    uint64_t done = 0, total = 0, lines = sk_blocks_lines(r->in[0]);
+    uint64_t done = 0, total = 0, lines = r->lines[0];
+    if (!lines || (live ? t - r->shown < live_seconds : t - r->said < line_seconds)) return 0;
     int known = 1;
     for (int f = 0; f < r->p->files; f++) {
         uint64_t d, all;
@@ -115,8 +115,8 @@ static int progress(struct run *r)
     }
     char share[32] = "";
     if (known) snprintf(share, sizeof share, "%.0f%%, ", 100.0 * (double)done / (double)total);
-    (live ? sk_live : sk_info)("%s: %s, %s%llu lines, %.0f lines/s", sk_blocks_path(r->in[0]), r->p->doing, share,
-                               (unsigned long long)lines, (double)lines / (t - r->began));
+    (live ? sk_live : sk_info)("%s: %s%llu lines, %.0f lines/s (%s)", r->p->doing, share, (unsigned long long)lines,
+                               (double)lines / (t - r->began), sk_blocks_path(r->in[0]));
     r->shown = r->said = t;
     return 0;
 }

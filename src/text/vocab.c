@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/msg.h"
 #include "text/lines.h"
+#include "text/utf8.h"
 #include "text/vocab_private.h"
 #include "text/words.h"
 
@@ -171,16 +172,47 @@ static int fill(struct sk_vocab *v, const json_t *o, const char *path)
     return r;
 }
 
-struct sk_vocab *sk_vocab_load(const char *path)
+/* The JSON string at *p, behind its quote, made a string in its place; *p ends
+ * behind the closing quote. NULL: empty, or with other escapes than \" \\ \/. */
+static char *take_string(char **p)
 {
-    const size_t limit = (size_t)1 << 32;
-    size_t n;
-    char *text = sk_file_load(path, limit, &n);
-    if (!text) return NULL;
+    char *word = *p, *from = word, *to = word;
+    for (; *from != '"'; *to++ = *from++)
+        if ((unsigned char)*from < 0x20 || (*from == '\\' && (!*++from || !strchr("\"\\/", *from)))) return NULL;
+    *to = 0;
+    *p = from + 1;
+    return to > word ? word : NULL;
+}
+
+/* Reads the form in which sk_vocab_save and Sockeye write; uses the text up.
+ * 0: it has another form, or is no vocabulary. */
+static int fill_simply(struct sk_vocab *v, char *text, size_t n)
+{
+    char *p = text, *word, *end;
+    size_t length;
+    if (sk_utf8_valid(text, n, 0) < n || *p++ != '{') return 0;
+    for (uint32_t id = 0; id < SK_VOCAB_MOST; id++) {
+        if (strncmp(p, "\n    \"", 6)) return 0;
+        p += 6;
+        if (!(word = take_string(&p)) || strncmp(p, ": ", 2) || p[2] < '0' || p[2] > '9') return 0;
+        if (strtoul(p + 2, &end, 10) != id || (p[2] == '0' && id)) return 0;
+        const char *at = word;
+        if (!sk_token_next(&at, &length) || *at || at != word + length) return 0;
+        if (id < SK_SPECIALS && strcmp(word, special[id])) return 0;
+        sk_words_put(&v->words, word, length)->value = id;
+        if (v->words.n != id + 1) return 0;
+        p = end + 1;
+        if (*end == '\n') return id + 1 >= SK_SPECIALS && p + 1 == text + n && *p == '}';
+        if (*end != ',') return 0;
+    }
+    return 0;
+}
+
+/* Reads any JSON, and says what is wrong. */
+static int fill_from_json(struct sk_vocab *v, const char *path, const char *text, size_t n)
+{
     json_error_t e;
     json_t *o = json_loadb(text, n, JSON_REJECT_DUPLICATES, &e);
-    free(text);
-    struct sk_vocab *v = sk_xcalloc(1, sizeof *v);
     int r;
     if (!json_is_object(o))
         r = sk_fail(SK_EXIT_DATA, "%s:%d: no vocabulary: %s", path, o ? 1 : e.line, o ? "not a JSON object" : e.text);
@@ -189,6 +221,23 @@ struct sk_vocab *sk_vocab_load(const char *path)
     else
         r = fill(v, o, path);
     json_decref(o);
+    return r;
+}
+
+struct sk_vocab *sk_vocab_load(const char *path)
+{
+    const size_t limit = (size_t)1 << 32;
+    struct sk_vocab *v = sk_xcalloc(1, sizeof *v);
+    size_t n;
+    char *text = sk_file_load(path, limit, &n);
+    int r = text ? 0 : -1;
+    if (!r && !fill_simply(v, text, n)) {
+        sk_words_free(&v->words);
+        free(text);
+        text = sk_file_load(path, limit, &n);
+        r = text ? fill_from_json(v, path, text, n) : -1;
+    }
+    free(text);
     if (!r) return v;
     sk_vocab_free(v);
     return NULL;

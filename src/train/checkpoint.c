@@ -271,7 +271,8 @@ static void mark_cached(const struct sk_checkpoints *c, const struct sk_metrics 
 
 static void mark_last(const struct sk_checkpoints *c, const struct sk_decided *d, unsigned char *kept)
 {
-    for (int i = d->checkpoint; i > 0 && i > d->checkpoint - c->keep_last; i--)
+    int n = c->keep_last > 1 ? c->keep_last : 1;     /* a resume needs the last one */
+    for (int i = d->checkpoint; i > 0 && i > d->checkpoint - n; i--)
         kept[i] = 1;
 }
 
@@ -321,7 +322,7 @@ static int derive(const struct sk_checkpoints *c, const struct sk_train_state *s
 {
     struct sk_metrics table = {0};
     int failed = derive_metrics(c, s, &table) < 0 || derive_best(c, s) < 0 || remove_old_states(c, s) < 0 ||
-        (c->keep_last > 0 && remove_old_params(c, s, &table) < 0);
+        (c->keep_last >= 0 && remove_old_params(c, s, &table) < 0);
     sk_metrics_free(&table);
     return failed ? -1 : 0;
 }
@@ -386,14 +387,8 @@ int sk_checkpoints_interrupt(struct sk_checkpoints *c, struct sk_train_state *s)
  * no checkpoint any more. */
 static int remove_checkpoint(const struct sk_checkpoints *c, int number)
 {
-    static const char *const results[] = {"out", "json"};
-    int failed = remove_checkpoint_file(c, "params", number) < 0 || remove_checkpoint_file(c, "state", number) < 0;
-    for (int i = 0; i < 2 && !failed; i++) {
-        char *path = sk_md_eval(c->dir, number, results[i]);
-        failed = sk_file_exists(path) > 0 && sk_file_remove(path) < 0;
-        free(path);
-    }
-    return failed ? -1 : 0;
+    return remove_checkpoint_file(c, "params", number) < 0 || remove_checkpoint_file(c, "state", number) < 0 ||
+        sk_evaluation_remove(c->dir, number) < 0 ? -1 : 0;
 }
 
 int sk_checkpoints_withdraw(struct sk_checkpoints *c, struct sk_train_state *s)

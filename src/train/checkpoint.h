@@ -22,7 +22,7 @@
 
 struct sk_checkpoints {
     const char *dir;
-    int keep_last;                   /* --keep-last-params; < 1: all */
+    int keep_last;                   /* --keep-last-params; < 0: all */
     int cache;                       /* --cache-last-best-params, by this strategy and metric */
     enum sk_strategy cache_strategy;
     const char *cache_metric;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/msg.h"
+
 void sk_data_counts_new(struct sk_data_counts *c, const struct sk_data_options *o, const struct sk_inputs *in)
 {
     const char *const *given = &in->path[SK_IN_SOURCE_VOCAB];
@@ -33,7 +35,8 @@ int sk_data_given_vocabs(struct sk_vocab *v[2], const struct sk_inputs *in)
     return 0;
 }
 
-int sk_data_build_vocabs(struct sk_vocab *v[2], const struct sk_data_options *o, struct sk_data_counts *c)
+int sk_data_build_vocabs(struct sk_vocab *v[2], const struct sk_data_options *o, const struct sk_inputs *in,
+                         struct sk_data_counts *c)
 {
     for (int side = 0; side < 2; side++) {
         if (v[side])
@@ -43,7 +46,8 @@ int sk_data_build_vocabs(struct sk_vocab *v[2], const struct sk_data_options *o,
             v[side] = v[1 - side];
         else if (!(v[side] = sk_vocab_build(c->side[side], o->num_words[side], o->word_min_count[side], o->pad_vocab,
                                             o->corpus.pool)))
-            return -1;
+            return o->shared_vocab ? sk_fail_prefix("%s and %s: ", in->path[SK_IN_SOURCE], in->path[SK_IN_TARGET])
+                                   : sk_fail_prefix("%s: ", in->path[SK_IN_SOURCE + side]);
     }
     sk_data_counts_free(c);
     return 0;

@@ -25,7 +25,8 @@ void sk_data_counts_free(struct sk_data_counts *c);
 int sk_data_given_vocabs(struct sk_vocab *v[2], const struct sk_inputs *in);
 /* Builds those that were not, and uses the counts up. Sides that share a
  * vocabulary get the same pointer, unless it was given for each. 0 or -1. */
-int sk_data_build_vocabs(struct sk_vocab *v[2], const struct sk_data_options *o, struct sk_data_counts *c);
+int sk_data_build_vocabs(struct sk_vocab *v[2], const struct sk_data_options *o, const struct sk_inputs *in,
+                         struct sk_data_counts *c);
 /* Frees both. */
 void sk_data_vocabs_free(struct sk_vocab *v[2]);
 

@@ -161,7 +161,7 @@ int sk_dry_run(const struct sk_train_options *o, const struct sk_train_plan *p)
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (int i = 1; i < NSIG; i++)
-            signal(i, SIG_DFL);
+            signal(i, i == SIGXFSZ ? SIG_IGN : SIG_DFL);
         exit(in_child(o, p, folder));
     }
     result = child < 0 ? sk_fail_errno("cannot start the dry run") : wait_for(child);

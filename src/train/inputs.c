@@ -1,10 +1,8 @@
 #include "train/inputs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -32,20 +30,23 @@ void sk_inputs_name(struct sk_inputs *in, const struct sk_train_options *o)
             in->path[i] = NULL;
 }
 
+void sk_inputs_check_names(const struct sk_inputs *in)
+{
+    for (int i = 0; i < SK_INPUTS; i++)
+        if (in->path[i] && strcmp(in->path[i], "-") == 0)
+            sk_opt_misuse("--%s -: the file is read more than once, which standard input does not allow: store it first",
+                          option_of[i]);
+}
+
 /* These files are read several times, which a pipe does not survive. */
 static int check_regular(const char *path)
 {
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return sk_fail_errno("cannot open %s", path);
-    int failed = fstat(fd, &st) < 0;
-    close(fd);
-    if (failed)
-        return sk_fail_errno("cannot read %s", path);
-    if (!S_ISREG(st.st_mode))
-        return sk_fail(SK_EXIT_NOINPUT, "%s is no regular file; it is read several times: store it first", path);
-    return 0;
+    if (sk_file_check_plain(path) < 0)
+        return sk_fail(SK_EXIT_NOINPUT, "%s; it is read several times: store it first", sk_fail_message());
+    int fd = sk_file_open(path);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 ? -1 : 0;
 }
 
 static int hash_file(struct sk_inputs *in, enum sk_input i)

@@ -24,6 +24,8 @@ struct sk_inputs {
 };
 /* Paths out of the options; all checksums empty. */
 void sk_inputs_name(struct sk_inputs *in, const struct sk_train_options *o);
+/* Misuse (64) if one of them is standard input. */
+void sk_inputs_check_names(const struct sk_inputs *in);
 
 /* Reads all given files once, writes nothing: fills the checksums, and counts
  * the words of the training text (counts as for sk_survey). Unequal numbers of

@@ -60,7 +60,7 @@ static int set_constant(struct sk_optimizer *o, const char *optimizer, char *ite
         errno = 0;
         double x = strtod(value, &end);
         if (end == value || *end || errno || !(x >= c->low && x <= c->high))
-            return sk_fail(SK_EXIT_USAGE, "--optimizer-params %s: '%s' is no number from %g to %g", item, value,
+            return sk_fail(SK_EXIT_USAGE, "--optimizer-params %s: '%s' is no number from %.15g to %.15g", item, value,
                            c->low, c->high);
         *field(o, c) = x;
         return 0;

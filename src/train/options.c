@@ -86,9 +86,9 @@ static const struct sk_opt options[] = {
     {.name = "transformer-positional-embedding-type", .type = SK_OPT_CHOICE, .offset = AT(positions),
      .initial = "fixed", .choices = "none|fixed|learned", .help = "Positions."},
     {.name = "transformer-preprocess", .type = SK_OPT_STRING_PAIR, .offset = AT(preprocess), .initial = "n:n",
-     .value = "E:D", .help = "What stands before each sub-layer: n (layer norm), d (dropout), r (residual)."},
+     .value = "E:D", .help = "What stands before each sub-layer: n (layer norm), d (dropout)."},
     {.name = "transformer-postprocess", .type = SK_OPT_STRING_PAIR, .offset = AT(postprocess), .initial = "dr:dr",
-     .value = "E:D", .help = "What stands after each sub-layer."},
+     .value = "E:D", .help = "What stands after each sub-layer: n, d, r (residual)."},
     {.name = "rnn-cell-type", .type = SK_OPT_CHOICE, .offset = AT(rnn_cell), .initial = "lstm", .choices = "lstm|gru",
      .help = "Cells of the RNN."},
     {.name = "rnn-num-hidden", .type = SK_OPT_INT, .offset = AT(rnn_hidden), .initial = "1024", .min = 2, .max = 65536,
@@ -239,7 +239,8 @@ static const struct sk_opt options[] = {
      .max = VERY_MANY, .value = "N", .help = "End at the first checkpoint after so many seconds of training, all "
      "starts together; 0: no limit.", .flags = SK_OPT_FREE},
     {.name = "keep-last-params", .type = SK_OPT_INT, .offset = AT(keep_last_params), .initial = "-1", .min = -1,
-     .max = MANY, .value = "N", .help = "Keep the parameters of the last N checkpoints and the best; -1: of all.",
+     .max = MANY, .value = "N", .help = "Keep the parameters of the last N checkpoints and the best; 0: as 1, since "
+     "training goes on from the last; -1: of all.",
      .flags = SK_OPT_FREE},
     {.name = "keep-initializations", .type = SK_OPT_FLAG, .offset = AT(keep_initializations),
      .help = "Write the parameters before the first update to params.00000 and keep them."},
@@ -288,12 +289,17 @@ static void check_training_data(struct sk_train_options *o)
     for (size_t i = 0; i < sizeof empty / sizeof *empty; i++)
         if (*empty[i] && !**empty[i])
             *empty[i] = NULL;
+    if (!*o->validation_source || !*o->validation_target)
+        sk_opt_misuse("--validation-source and --validation-target are required: their names are empty");
     if (!o->prepared_data && (!o->source || !o->target))
         sk_opt_misuse("--source and --target are required, or --prepared-data");
     if (o->prepared_data && (o->source || o->target))
         sk_opt_misuse("--prepared-data stands for --source and --target: give one or the other");
     if (o->prepared_data && (o->source_vocab || o->target_vocab))
         sk_opt_misuse("--prepared-data has its vocabularies: --source-vocab and --target-vocab go to sk-prepare-data");
+    struct sk_inputs in;
+    sk_inputs_name(&in, o);
+    sk_inputs_check_names(&in);
     if (o->prepared_data && sk_prepared_adopt(o) < 0)
         exit(sk_die());
 }
@@ -310,6 +316,7 @@ void sk_train_options_parse(struct sk_train_options *o, struct sk_train_plan *p,
             argv[i] = vt;
     }
     memset(o, 0, sizeof *o);
+    char *command = sk_opt_command(argc, argv);
     sk_opt_parse(&sk_train_program, o, argc, argv);
     sk_quiet(o->quiet);
     sk_debug_wanted(strcmp(o->loglevel, "DEBUG") == 0);
@@ -317,4 +324,7 @@ void sk_train_options_parse(struct sk_train_options *o, struct sk_train_plan *p,
         o->metrics = (struct sk_opt_list){2, both};
     check_training_data(o);
     sk_train_plan_make(p, o);
+    sk_info("sk version " SK_VERSION);
+    sk_info("Command: %s", command);
+    free(command);
 }

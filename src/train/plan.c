@@ -19,7 +19,7 @@ static double number(const char *option, const char *text, double low, double hi
     errno = 0;
     double value = strtod(text, &end);
     if (end == text || *end || errno || !isfinite(value) || value < low || value > high)
-        sk_opt_misuse("--%s: '%s' is no number from %g to %g", option, text, low, high);
+        sk_opt_misuse("--%s: '%s' is no number from %.15g to %.15g", option, text, low, high);
     return value;
 }
 
@@ -210,7 +210,7 @@ static void plan_kept(const struct sk_train_options *o, struct sk_train_plan *p)
 {
     p->cache_strategy = strcmp(o->cache_strategy, "last") == 0 ? SK_STRATEGY_LAST :
         strcmp(o->cache_strategy, "lifespan") == 0 ? SK_STRATEGY_LIFESPAN : SK_STRATEGY_BEST;
-    if (o->cache_last_best > 0 && o->keep_last_params < 1)
+    if (o->cache_last_best > 0 && o->keep_last_params < 0)
         sk_warn("all parameters are kept (--keep-last-params %d): --cache-last-best-params has no effect",
                 o->keep_last_params);
 }

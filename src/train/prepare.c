@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
+#include "modeldir/evaluation.h"
 #include "modeldir/paths.h"
 #include "train/prepare_start.h"
 
@@ -19,15 +20,13 @@
  * trained nothing stays too. */
 static int wipe(const struct sk_start *s)
 {
-    const char *const files[] = {
-        SK_MD_ARGS, SK_MD_FINISHED, SK_MD_INTERRUPTED, SK_MD_BEST, SK_MD_METRICS, SK_MD_PROGRESS, SK_MD_CONFIG,
-        SK_MD_INITIAL, SK_MD_VOCAB_SOURCE, SK_MD_VOCAB_TARGET, SK_MD_VALIDATION_SOURCE, SK_MD_VALIDATION_TARGET,
-        s->o->overwrite_output ? SK_MD_LOG : SK_MD_ARGS};
-    static const char *const folders[] = {SK_MD_DATA, SK_MD_EVAL};
     static const char *const kinds[] = {"params", "state"};
     int failed = 0;
-    for (size_t i = 0; i < sizeof files / sizeof *files && !failed; i++) {
-        char *path = sk_start_path(s, files[i]);
+    for (int i = 0; sk_md_files[i] && !failed; i++) {
+        const char *name = sk_md_files[i];
+        if (strcmp(name, SK_MD_LOCK) == 0 || (strcmp(name, SK_MD_LOG) == 0 && !s->o->overwrite_output))
+            continue;
+        char *path = sk_start_path(s, name);
         failed = sk_file_remove(path) < 0;
         free(path);
     }
@@ -41,12 +40,24 @@ static int wipe(const struct sk_start *s)
         }
         free(numbers);
     }
-    for (size_t i = 0; i < sizeof folders / sizeof *folders && !failed; i++) {
-        char *path = sk_start_path(s, folders[i]);
-        failed = sk_start_has(s, folders[i]) > 0 && sk_remove_tree(path) < 0;
+    for (int i = 0; sk_md_folders[i] && !failed; i++) {
+        char *path = sk_start_path(s, sk_md_folders[i]);
+        failed = sk_start_has(s, sk_md_folders[i]) > 0 && sk_remove_tree(path) < 0;
         free(path);
     }
     return failed ? -1 : 0;
+}
+
+/* A pipe under the name of a file would make us wait for ever. */
+static int check_plain(const struct sk_start *s)
+{
+    int failed = 0;
+    for (int i = 0; sk_md_files[i] && !failed; i++) {
+        char *path = sk_start_path(s, sk_md_files[i]);
+        failed = sk_file_check_plain(path);
+        free(path);
+    }
+    return failed;
 }
 
 /* A directory without args must not hold the results of a run. */
@@ -95,7 +106,7 @@ static int has_trained(const struct sk_start *s)
 /* 0 the same, 1 others (sk_fail names them), -1. */
 static int compare_with_record(struct sk_start *s)
 {
-    char *path = sk_start_path(s, SK_MD_ARGS), *sums = sk_start_path(s, SK_MD_DATA "/checksums");
+    char *path = sk_start_path(s, SK_MD_ARGS), *sums = sk_start_path(s, SK_MD_CHECKSUMS);
     struct sk_str found = {0};
     size_t n;
     int result = -1;
@@ -136,7 +147,7 @@ static int read_prepared(struct sk_start *s, int begun)
 {
     char *record = sk_prepared_record(s->o->prepared_data);
     int result = record ? sk_prepared_inputs(s->o->prepared_data, &s->inputs) : -1;
-    if (!record && begun && sk_fail_code() == SK_EXIT_NOINPUT && sk_start_has(s, SK_MD_DATA "/corpus") > 0) {
+    if (!record && begun && sk_fail_code() == SK_EXIT_NOINPUT && sk_start_has(s, SK_MD_CORPUS) > 0) {
         sk_warn("%s is not there: going on with the corpus in %s", s->o->prepared_data, s->dir);
         s->gone = 1;
         result = 0;
@@ -168,7 +179,7 @@ static int decide(struct sk_start *s)
 static int enter(struct sk_start *s)
 {
     int begun = sk_start_has(s, SK_MD_ARGS), anew = s->o->overwrite_output;
-    if (begun < 0 || (anew && sk_start_check_places(s) < 0) ||
+    if (begun < 0 || (anew ? sk_start_check_places(s) : check_plain(s)) < 0 ||
         (s->o->prepared_data && read_prepared(s, begun && !anew) < 0))
         return -1;
     if ((!begun || anew) && (sk_start_read_inputs(s) < 0 || sk_start_check(s) < 0))
@@ -182,7 +193,7 @@ static int enter(struct sk_start *s)
         return -1;
     char *log = sk_start_path(s, SK_MD_LOG), *data = sk_start_path(s, SK_MD_DATA);
     int result = (!s->o->no_logfile && sk_log_open(log) < 0) || sk_mkdir(data) < 0 || sk_file_sweep(s->dir) < 0 ||
-        sk_file_sweep(data) < 0 ? -1 : 0;
+        sk_file_sweep(data) < 0 || sk_evaluation_sweep(s->dir, 0) < 0 ? -1 : 0;
     free(log);
     free(data);
     if (result == 0 && s->replaces)
@@ -227,7 +238,7 @@ static int put_checksums(struct sk_start *s)
 {
     if (!s->fresh && s->recorded)
         return 0;
-    char *path = sk_start_path(s, SK_MD_DATA "/checksums");
+    char *path = sk_start_path(s, SK_MD_CHECKSUMS);
     sk_inputs_set_vocabs(&s->inputs, s->vocab);
     memcpy(s->inputs.content[SK_IN_CORPUS], sk_corpus_stats(s->d->train)->hash, SK_HASH_HEX);
     int result = sk_inputs_save(&s->inputs, path);

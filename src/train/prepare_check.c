@@ -62,7 +62,7 @@ static int check_memory(const struct sk_start *s, const struct sk_transformer *m
 int sk_start_check(struct sk_start *s)
 {
     struct sk_transformer model = s->p->model;
-    if (sk_data_build_vocabs(s->vocab, &s->data, &s->counts) < 0)
+    if (sk_data_build_vocabs(s->vocab, &s->data, &s->inputs, &s->counts) < 0)
         return -1;
     for (int side = 0; side < 2; side++)
         model.vocab[side] = sk_vocab_size(s->vocab[side]);

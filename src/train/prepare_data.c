@@ -248,7 +248,7 @@ static int make(struct making *m)
     if (result == 0 && !m->o->no_logfile)
         result = sk_log_open(log);
     free(log);
-    if (result < 0 || sk_data_build_vocabs(m->vocab, &m->data, &m->counts) < 0)
+    if (result < 0 || sk_data_build_vocabs(m->vocab, &m->data, &m->inputs, &m->counts) < 0)
         return -1;
     sk_info("Vocabulary sizes: source=[%d] target=%d", (int)sk_vocab_size(m->vocab[0]),
             (int)sk_vocab_size(m->vocab[1]));

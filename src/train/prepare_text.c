@@ -104,7 +104,7 @@ static int check_vocabs(const struct sk_start *s)
     for (int side = 0; side < 2; side++) {
         enum sk_input i = SK_IN_SOURCE_VOCAB + (enum sk_input)side;
         if (*s->record.content[i] && strcmp(now.content[i], s->record.content[i]) != 0) {
-            char *how = sk_xprintf("%s/%s is damaged: it is not the vocabulary that %s/" SK_MD_DATA "/checksums tells of",
+            char *how = sk_xprintf("%s/%s is damaged: it is not the vocabulary that %s/" SK_MD_CHECKSUMS " tells of",
                                    s->dir, names[side], s->dir);
             int failed = fail_vocab(s, side, how);
             free(how);
@@ -121,7 +121,7 @@ static int make_vocabs(struct sk_start *s)
     if (s->gone)
         return sk_fail(SK_EXIT_NOINPUT, "%s has lost a vocabulary, and %s is not there to take it from", s->dir,
                        s->o->prepared_data);
-    return sk_data_build_vocabs(s->vocab, &s->data, &s->counts);
+    return sk_data_build_vocabs(s->vocab, &s->data, &s->inputs, &s->counts);
 }
 
 int sk_start_vocabs(struct sk_start *s)
@@ -170,6 +170,7 @@ static struct sk_corpus *corpus_of_text(struct sk_start *s, const char *name, en
     if (!c) {
         struct sk_corpus_stats stats;
         struct sk_corpus_options o = s->data.corpus;
+        o.held_out = source != SK_IN_SOURCE;
         for (int side = 0; side < 2 && s->inputs_read; side++)
             o.content[side] = s->inputs.content[source + (enum sk_input)side];
         if (s->inputs_read)
@@ -208,7 +209,7 @@ static int link_corpus(const char *from, const char *to)
 static struct sk_corpus *corpus_of_prepared(struct sk_start *s)
 {
     const char *dir = s->o->prepared_data;
-    char *ours = sk_start_path(s, SK_MD_DATA "/corpus"), *theirs = sk_path_join(dir, SK_PREPARED_CORPUS);
+    char *ours = sk_start_path(s, SK_MD_CORPUS), *theirs = sk_path_join(dir, SK_PREPARED_CORPUS);
     struct sk_corpus *c = s->prepared;
     int linked = 0;
     s->prepared = NULL;
@@ -237,9 +238,9 @@ static struct sk_corpus *corpus_of_prepared(struct sk_start *s)
 int sk_start_corpora(struct sk_start *s)
 {
     s->d->train = s->o->prepared_data ? corpus_of_prepared(s)
-                                      : corpus_of_text(s, SK_MD_DATA "/corpus", SK_IN_SOURCE);
+                                      : corpus_of_text(s, SK_MD_CORPUS, SK_IN_SOURCE);
     if (s->d->train)
-        s->d->validation = corpus_of_text(s, SK_MD_DATA "/validation", SK_IN_VALIDATION_SOURCE);
+        s->d->validation = corpus_of_text(s, SK_MD_VALIDATION, SK_IN_VALIDATION_SOURCE);
     return s->d->validation ? 0 : -1;
 }
 

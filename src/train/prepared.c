@@ -150,7 +150,7 @@ static int adopt(struct sk_train_options *o, const char *record, const char *fro
 /* The record of the run in a model directory that has its corpus; or NULL. */
 static char *record_of_run(const char *dir)
 {
-    char *args = sk_path_join(dir, SK_MD_ARGS), *corpus = sk_path_join(dir, SK_MD_DATA "/corpus"), *text = NULL;
+    char *args = sk_path_join(dir, SK_MD_ARGS), *corpus = sk_path_join(dir, SK_MD_CORPUS), *text = NULL;
     if (sk_file_exists(args) > 0 && sk_file_exists(corpus) > 0)
         text = sk_file_load(args, LARGEST_RECORD, NULL);
     free(args);

@@ -91,6 +91,7 @@ static int open_trainer(struct sk_trainer *t)
     if (sk_memory_check(memory, "training") < 0)
         return -1;
     open_model(t);
+    sk_info("Early stopping by optimizing '%s'", t->p->optimized);
     if (open_ranges(t) < 0)
         return -1;
     sk_batch_init(&t->batch, &t->limits);
@@ -301,6 +302,9 @@ static int finish(struct sk_trainer *t, enum sk_stop reason)
     sk_info("Training %sfinished%s. Best checkpoint: %d. Best validation %s: %.6f",
             before ? "had been " : "", reason == SK_STOP_DIVERGED ? "" : ", can be continued later",
             best->best_checkpoint, t->p->optimized, best->best);
+    if (reason == SK_STOP_DIVERGED && best->best_checkpoint == 0)
+        return sk_fail(SK_EXIT_NO, "training has diverged, and no checkpoint of %s is good; begin anew with a lower "
+                       "--initial-learning-rate", t->o->output);
     if (reason == SK_STOP_DIVERGED)
         return sk_fail(SK_EXIT_NO, "training has diverged: %s keeps checkpoint %d as the best; begin anew with a lower "
                        "--initial-learning-rate", t->o->output, best->best_checkpoint);

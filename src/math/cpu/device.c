@@ -38,6 +38,19 @@ void sk_cpu_close(struct sk_device *dev)
     free(dev);
 }
 
+int sk_cpu_threads(const struct sk_device *dev) { return dev->threads; }
+
+struct sk_device *sk_cpu_twin(const struct sk_device *dev)
+{
+    struct sk_device *twin = sk_xcalloc(1, sizeof *twin);
+    *twin = *dev;                        /* what decides bits */
+    twin->threads = 1;
+    twin->pool = sk_pool_new(1);
+    twin->scratch = sk_xcalloc(1, sizeof *twin->scratch);
+    memset(twin->shared, 0, sizeof twin->shared);
+    return twin;
+}
+
 const char *sk_cpu_set_dtype(struct sk_device *dev, enum sk_dtype dtype)
 {
     dev->dtype = dtype;

@@ -50,6 +50,8 @@ void *sk_cpu_shared(struct sk_device *dev, enum sk_cpu_slot slot, size_t bytes);
 /* --- device.c --------------------------------------------------------------- */
 struct sk_device *sk_cpu_open(int threads, const char **why);
 void sk_cpu_close(struct sk_device *dev);
+int sk_cpu_threads(const struct sk_device *dev);
+struct sk_device *sk_cpu_twin(const struct sk_device *dev);
 const char *sk_cpu_set_dtype(struct sk_device *dev, enum sk_dtype dtype);
 void sk_cpu_describe(const struct sk_device *dev, char *text, size_t n);
 void *sk_cpu_alloc(struct sk_device *dev, size_t bytes);

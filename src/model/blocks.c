@@ -335,18 +335,16 @@ float *sk_block_backward(const struct sk_net *n, struct sk_block *b, struct sk_b
     struct sk_rows rows = pass->rows[b->side];
     struct sk_leaves leaves = pass->leaves[b->side], source = pass->leaves[0];
     int T = rows.rows, Ts = pass->rows[0].rows;
-    float *residual = NULL, *wide;
+    float *residual = NULL, *wide = w->wide;
     float *gf = sk_process_backward(n, &b->post, w, gx, &residual, T, pass, b->side);
     weight_gradient(n, &b->out, gf, b->mid, leaves);
     if (b->kind == SK_FEED) {
-        wide = w->wide2;
         ops->linear_backward_data(n->dev, wide, gf, b->out.w, T, 0);
         ops->activation_backward(n->dev, wide, wide, b->wide, n->config->activation, b->F, rows,
                                  dropout(pass, n->config->dropout_act, b->site));
     } else {
         float *dcontext = other(w, gf, residual);
         ops->linear_backward_data(n->dev, dcontext, gf, b->out.w, T, 0);
-        wide = w->wide;
         struct sk_qkv a = qkv_of(b, b->wide, b->keys, b->values, pass);
         struct sk_qkv d = qkv_of(b, wide, w->dkeys, w->dvalues, pass);
         ops->attention_backward(n->dev, d.q, d.k, d.v, dcontext, b->prob, a.q, a.ldq, a.k, a.v, a.ldk, b->H, b->D,

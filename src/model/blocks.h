@@ -102,7 +102,7 @@ float *sk_block_forward(const struct sk_net *n, struct sk_block *b, float *x, co
 /* Memory of the backward pass of one side. */
 struct sk_backward {
     float *g[4];                     /* (T, D) */
-    float *wide, *wide2;             /* (T, max(3D, F)) */
+    float *wide;                     /* (T, max(3D, F)); may be the other side's */
     float *dkeys, *dvalues;          /* (Ts, D), decoder only */
 };
 /* gx: gradient of the block's output, one of w->g; returns that of its input

@@ -85,9 +85,12 @@ static void layout_training(struct sk_model *m)
     int T[2] = {l->max_source > l->longest_source ? l->max_source : l->longest_source,
                 l->max_target > l->longest_target ? l->max_target : l->longest_target};
     int longest[2] = {l->longest_source, l->longest_target};
+    size_t wide = 0;
     for (int s = 0; s < 2 && c->architecture == SK_TRANSFORMER; s++) {
         struct sk_slab slab = {0};
         size_t rows = (size_t)T[s], D = (size_t)c->size[s], F = (size_t)c->feed_forward[s];
+        size_t widest = rows * (3 * D > F ? 3 * D : F);
+        wide = widest > wide ? widest : wide;
         for (int go = 0; go < 2; go++) {
             if (go) slab = (struct sk_slab){.base = sk_model_device(m, slab.most)};
             m->embed[s].x = sk_slab_take(&slab, rows * D);
@@ -98,14 +101,14 @@ static void layout_training(struct sk_model *m)
             }
             sk_process_layout(&m->final[s], &slab, T[s]);
             for (int i = 0; i < 4; i++) m->back[s].g[i] = sk_slab_take(&slab, rows * D);
-            m->back[s].wide = sk_slab_take(&slab, rows * 3 * D);
-            m->back[s].wide2 = sk_slab_take(&slab, rows * F);
             if (s) {
                 m->back[s].dkeys = sk_slab_take(&slab, (size_t)T[0] * D);
                 m->back[s].dvalues = sk_slab_take(&slab, (size_t)T[0] * D);
             }
         }
     }
+    /* The sides' backward passes follow each other. */
+    if (wide) m->back[0].wide = m->back[1].wide = sk_model_device(m, wide);
     int most = T[0] > T[1] ? T[0] : T[1];
     m->iota = sk_xcalloc((size_t)most, sizeof *m->iota);
     for (int i = 0; i < most; i++) m->iota[i] = i;

@@ -158,10 +158,16 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
                          const struct sk_ops *ops, struct sk_device *dev)
 {
     struct counter c = {.ops = ops, .dev = dev};
-    size_t now, most, floats, model = model_size(&c, m, l, &floats);
+    struct sk_batch_limits typical = *l;
+    size_t now, most, floats;
     int flat = sk_optimizer_uses_m(&p->optimizer) + sk_optimizer_uses_v(&p->optimizer) + (o->update_interval > 1);
     int rows[2];
     typical_rows(l, train, p->sentence_batches, rows);
+    /* Memory is taken where it is written to, but in pages so large that about
+     * half of what stays empty between is taken too. */
+    typical.max_source = (l->max_source + rows[0]) / 2;
+    typical.max_target = (l->max_target + rows[1]) / 2;
+    size_t model = model_size(&c, m, &typical, &floats);
     struct sk_work work = {
         .source_rows = rows[0], .target_rows = rows[1], .sentences = l->max_sentences,
         .longest = larger(l->longest_source, l->longest_target), .leaves = l->leaves, .V = m->vocab[1],

@@ -6,6 +6,52 @@
 #include "base/mem.h"
 #include "math/cpu/device.h"
 
+/* In front of each block: what to give back. */
+struct header { void *base; size_t mapped; /* 0: of malloc */ char line[48]; };
+
+/* Large blocks are address space that takes memory where it is written to:
+ * batches seldom fill theirs. They ask for huge pages, since products walk down
+ * columns, and with small pages most of such steps miss the TLB. */
+static void *map(size_t bytes)
+{
+#ifdef __SANITIZE_ADDRESS__              /* which watches the ends of what malloc gives */
+    (void)bytes;
+    return NULL;
+#endif
+    const size_t huge = (size_t)1 << 21;
+    size_t length = (bytes + huge - 1) / huge * huge + huge + sizeof(struct header);
+    char *base = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED)
+        return NULL;
+    char *p = base + sizeof(struct header);
+    p += (huge - (uintptr_t)p % huge) % huge;
+    madvise(p, bytes, MADV_HUGEPAGE);
+    *((struct header *)(void *)p - 1) = (struct header){ .base = base, .mapped = length };
+    return p;
+}
+
+/* Zeroed, 64-byte aligned. */
+static void *allocate(size_t bytes)
+{
+    void *p = bytes >= (size_t)1 << 21 ? map(bytes) : NULL;
+    if (p)
+        return p;
+    struct header *h = sk_xaligned(sizeof *h + bytes);
+    *h = (struct header){ .base = h };
+    return h + 1;
+}
+
+static void release(void *p)
+{
+    if (!p)
+        return;
+    struct header h = *((struct header *)p - 1);
+    if (h.mapped)
+        munmap(h.base, h.mapped);
+    else
+        free(h.base);
+}
+
 struct sk_device *sk_cpu_open(int threads, const char **why)
 {
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2")) {
@@ -31,9 +77,9 @@ void sk_cpu_close(struct sk_device *dev)
         return;
     sk_pool_free(dev->pool);
     for (int i = 0; i < dev->threads; i++)
-        free(dev->scratch[i].p);
+        release(dev->scratch[i].p);
     for (int i = 0; i < SK_SLOTS; i++)
-        free(dev->shared[i].p);
+        release(dev->shared[i].p);
     free(dev->scratch);
     free(dev);
 }
@@ -66,24 +112,11 @@ void sk_cpu_describe(const struct sk_device *dev, char *text, size_t n)
              dev->threads, dev->threads == 1 ? "" : "s");
 }
 
-/* Zeroed, 64-byte aligned. Large blocks ask for huge pages: products walk
- * down columns, and with small pages most of such steps miss the TLB. */
-static void *allocate(size_t bytes)
-{
-    const size_t huge = (size_t)1 << 21;
-    void *p = NULL;
-    if (bytes < huge || posix_memalign(&p, huge, (bytes + huge - 1) / huge * huge) != 0)
-        return sk_xaligned(bytes);
-    madvise(p, bytes, MADV_HUGEPAGE);
-    memset(p, 0, bytes);
-    return p;
-}
-
 /* Makes the buffer large enough; what it held is lost. */
 static void *grow(struct sk_cpu_buffer *b, size_t bytes)
 {
     if (b->bytes < bytes) {
-        free(b->p);
+        release(b->p);
         b->p = allocate(bytes);
         b->bytes = bytes;
     }
@@ -109,7 +142,7 @@ void *sk_cpu_alloc(struct sk_device *dev, size_t bytes)
 void sk_cpu_free(struct sk_device *dev, void *p)
 {
     (void)dev;
-    free(p);
+    release(p);
 }
 
 void sk_cpu_copy(struct sk_device *dev, void *dst, const void *src, size_t bytes)

@@ -25,13 +25,11 @@ struct sk_weight *sk_cpu_weight_new(struct sk_device *dev, int N, int K, int bac
 
 void sk_cpu_weight_free(struct sk_device *dev, struct sk_weight *w)
 {
-    (void)dev;
     if (!w)
         return;
-    free(w->forward);
-    free(w->backward);
-    free(w->scale);
-    free(w->offset);
+    void *all[] = { w->forward, w->backward, w->scale, w->offset };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        sk_cpu_free(dev, all[i]);
     free(w);
 }
 

@@ -21,9 +21,10 @@ struct sk_rouge {
     int references, cap;
     struct sk_ids ids;               /* of the hypothesis */
     struct sk_ngrams ngrams;
-    uint64_t *row, *where;           /* ROUGE-L: bits, one for each word of the reference */
-    int *first, *next;               /* positions of a word in it */
-    size_t cap_row, cap_first;
+    uint64_t *row, *where, *often;   /* ROUGE-L: bits, one for each word of the reference */
+    int *next;                       /* the next position of the same word in it, -1: there is none */
+    struct place { int first, n, often; } *place;        /* of each word: first position, how many, row of often or -1 */
+    size_t cap_row, cap_place, cap_often;
 };
 
 struct sk_rouge *sk_rouge_new(enum sk_rouge_variant v)
@@ -45,8 +46,9 @@ void sk_rouge_free(struct sk_rouge *r)
     sk_ngrams_free(&r->ngrams);
     free(r->row);
     free(r->where);
-    free(r->first);
+    free(r->often);
     free(r->next);
+    free(r->place);
     free(r);
 }
 
@@ -99,42 +101,73 @@ static double f1(struct sk_rouge *r, struct reference *s, int order)
     return 2.0 * (precision * recall / (precision + recall + 1e-8));
 }
 
-/* Length of the longest common subsequence, 64 words of the reference at a
- * time (Crochemore et al. 2001): row has a 0 where a row of the usual table
- * steps up. */
-static size_t common_subsequence(struct sk_rouge *r, const struct sk_ids *ref)
+static void set_bits(const struct sk_rouge *r, const struct place *p, uint64_t *bits)
 {
-    size_t blocks = ref->n / 64 + 1, words = r->words.words, common = 0;
-    if (blocks > r->cap_row || ref->n > 64 * r->cap_row) {
+    for (int j = p->first; j >= 0; j = r->next[j])
+        bits[j / 64] |= (uint64_t)1 << j % 64;
+}
+
+/* Where each word stands in the reference. For words that stand in more
+ * places than there are blocks of 64 (at most 63 of them) bits are kept ready. */
+static void index_reference(struct sk_rouge *r, const struct sk_ids *ref, size_t blocks)
+{
+    size_t words = r->words.words, often = 0;
+    if (blocks > r->cap_row) {
         r->cap_row = 2 * blocks;
         r->row = sk_xrealloc(r->row, r->cap_row, sizeof *r->row);
         r->where = sk_xrealloc(r->where, r->cap_row, sizeof *r->where);
         r->next = sk_xrealloc(r->next, 64 * r->cap_row, sizeof *r->next);
     }
-    if (words + 1 > r->cap_first) {
-        r->cap_first = 2 * (words + 1);
-        r->first = sk_xrealloc(r->first, r->cap_first, sizeof *r->first);
+    if (words + 1 > r->cap_place) {
+        r->cap_place = 2 * (words + 1);
+        r->place = sk_xrealloc(r->place, r->cap_place, sizeof *r->place);
     }
-    memset(r->first, -1, (words + 1) * sizeof *r->first);
+    for (size_t w = 0; w <= words; w++)
+        r->place[w] = (struct place){-1, 0, -1};
     for (size_t j = ref->n; j-- > 0;) {
-        r->next[j] = r->first[ref->id[j]];
-        r->first[ref->id[j]] = (int)j;
+        struct place *p = &r->place[ref->id[j]];
+        r->next[j] = p->first;
+        p->first = (int)j;
+        if (++p->n == (int)blocks + 1)
+            p->often = (int)often++;
     }
+    if (often * blocks > r->cap_often) {
+        r->cap_often = 2 * often * blocks;
+        r->often = sk_xrealloc(r->often, r->cap_often, sizeof *r->often);
+    }
+    if (often == 0)
+        return;
+    memset(r->often, 0, often * blocks * sizeof *r->often);
+    for (size_t w = 1; w <= words; w++)
+        if (r->place[w].often >= 0)
+            set_bits(r, &r->place[w], r->often + (size_t)r->place[w].often * blocks);
+}
+
+/* Length of the longest common subsequence, 64 words of the reference at a
+ * time (Crochemore et al. 2001): row has a 0 where a row of the usual table
+ * steps up. */
+static size_t common_subsequence(struct sk_rouge *r, const struct sk_ids *ref)
+{
+    size_t blocks = ref->n / 64 + 1, common = 0;
+    index_reference(r, ref, blocks);
     memset(r->row, -1, blocks * sizeof *r->row);
-    memset(r->where, 0, blocks * sizeof *r->where);
     for (size_t i = 0; i < r->ids.n; i++) {
-        int first = r->first[r->ids.id[i]];
-        if (first < 0)
+        const struct place *p = &r->place[r->ids.id[i]];
+        const uint64_t *where = r->where;
+        if (p->n == 0)
             continue;
-        for (int j = first; j >= 0; j = r->next[j])
-            r->where[j / 64] |= (uint64_t)1 << j % 64;
+        if (p->often >= 0) {
+            where = r->often + (size_t)p->often * blocks;
+        } else {
+            memset(r->where, 0, blocks * sizeof *r->where);
+            set_bits(r, p, r->where);
+        }
         uint64_t carry = 0;
         for (size_t b = 0; b < blocks; b++) {
-            uint64_t v = r->row[b], hits = v & r->where[b], sum = v + hits, over = sum < v;
+            uint64_t v = r->row[b], hits = v & where[b], sum = v + hits, over = sum < v;
             sum += carry;
             carry = over | (sum < carry);
-            r->row[b] = sum | (v & ~r->where[b]);
-            r->where[b] = 0;
+            r->row[b] = sum | (v & ~where[b]);
         }
     }
     for (size_t j = 0; j < ref->n; j++)

@@ -44,13 +44,15 @@ static int check_memory(const struct sk_start *s, const struct sk_transformer *m
 {
     const struct sk_corpus_stats *train = s->prepared ? sk_corpus_stats(s->prepared) : &s->inputs.size[0];
     const struct sk_corpus_stats *val = &s->inputs.size[1];
-    const char *why = NULL;
     struct sk_batch_limits limits;
+    const char *why = "";
     if (sk_train_limits(&limits, s->o, s->p, train, val) < 0)
         return -1;
+    /* Not sk_device_open, whose remark would come twice. */
     struct sk_device *dev = sk_ops_cpu.open(s->o->threads ? s->o->threads : sk_cpu_count(), &why);
     if (!dev)
         return sk_fail(SK_EXIT_NO, "the CPU cannot be used: %s", why);
+    sk_ops_cpu.set_dtype(dev, sk_dtype_named(s->o->dtype));
     size_t bytes = sk_memory_predict(s->o, s->p, model, train, val, &limits, &sk_ops_cpu, dev);
     sk_ops_cpu.close(dev);
     int result = sk_memory_check(bytes, "training");

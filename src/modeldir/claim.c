@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -51,4 +53,26 @@ int sk_claim_any(const char *dir)
     }
     sk_scan_free(&s);
     return held;
+}
+
+int sk_claim_trainer(const char *dir)
+{
+    static const struct timespec instant = {.tv_nsec = 10000000};
+    enum { PATIENCE = 500, SURE = 5 };
+    char *path = sk_path_join(dir, SK_MD_LOCK);
+    int lock, number, trainer = 0;
+    for (int tries = 0;; tries++) {
+        lock = sk_lock_take(path);
+        number = errno;
+        if (lock >= 0 || number != EAGAIN)
+            break;
+        /* For a moment the text may still be that of who had it before. */
+        trainer = strstr(sk_fail_message(), " by sk-train") ? trainer + 1 : 0;
+        if (trainer >= SURE || tries >= PATIENCE)
+            break;
+        nanosleep(&instant, NULL);
+    }
+    free(path);
+    errno = number;
+    return lock;
 }

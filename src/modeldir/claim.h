@@ -16,4 +16,8 @@ void sk_claim_release(int claim);
 int sk_claim_fence(int claim, const char *dir, int checkpoint);
 /* 1: somebody holds a claim of this directory; 0: nobody; -1. */
 int sk_claim_any(const char *dir);
+/* The lock of the trainer's files, DIR/lock. Evaluators, which hold it for an
+ * instant, are waited for. The descriptor; -1: EAGAIN, SK_EXIT_TEMP if a trainer
+ * holds it; others as they are. */
+int sk_claim_trainer(const char *dir);
 #endif

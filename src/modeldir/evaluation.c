@@ -5,13 +5,14 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
 #include "model/tensors.h"
+#include "modeldir/claim.h"
 #include "modeldir/evaluation.h"
+#include "modeldir/values.h"
 #include "modeldir/paths.h"
 
 enum { RECORD_LIMIT = 1 << 20 };
@@ -42,11 +43,14 @@ int sk_evaluation_params_hash(const char *dir, int checkpoint, char hex[SK_HASH_
 
 int sk_evaluation_remove(const char *dir, int checkpoint)
 {
-    char *out = sk_md_eval(dir, checkpoint, "out"), *record = sk_md_eval(dir, checkpoint, "json");
-    int result = sk_file_remove(record) || sk_file_remove(out) ? -1 : 0;
-    free(out);
-    free(record);
-    return result;
+    static const char *const kinds[] = {"values", "json", "out"};
+    int failed = 0;
+    for (int i = 0; i < 3 && !failed; i++) {
+        char *path = sk_md_eval(dir, checkpoint, kinds[i]);
+        failed = sk_file_remove(path) < 0;
+        free(path);
+    }
+    return failed ? -1 : 0;
 }
 
 /* --- reading ------------------------------------------------------------------- */
@@ -291,7 +295,11 @@ int sk_evaluation_merge(const char *dir, struct sk_metrics *t)
 {
     int changed = 0;
     for (int i = 0; i < t->n; i++) {
-        int one = sk_evaluation_merge_line(dir, t, t->line[i].checkpoint);
+        int checkpoint = t->line[i].checkpoint, one = sk_evaluation_merge_line(dir, t, checkpoint);
+        if (one >= 0) {
+            int values = sk_values_merge(dir, t, checkpoint);
+            one = values < 0 ? -1 : one || values;
+        }
         if (one < 0)
             return -1;
         changed += one;
@@ -299,33 +307,11 @@ int sk_evaluation_merge(const char *dir, struct sk_metrics *t)
     return changed;
 }
 
-/* The lock of the trainer's files: its descriptor; -1, EAGAIN: a trainer has it.
- * Another evaluator merges for an instant only: it is waited for. */
-static int take_lock(const char *path)
-{
-    static const struct timespec instant = {.tv_nsec = 10000000};
-    enum { PATIENCE = 500, SURE = 5 };
-    for (int tries = 0, trainer = 0;; tries++) {
-        int lock = sk_lock_take(path), number = errno;
-        if (lock >= 0 || number != EAGAIN)
-            return lock;
-        /* For a moment the text may still be that of who had it before. */
-        trainer = strstr(sk_fail_message(), " by sk-train") ? trainer + 1 : 0;
-        if (trainer >= SURE || tries >= PATIENCE) {
-            errno = EAGAIN;
-            return -1;
-        }
-        nanosleep(&instant, NULL);
-    }
-}
-
 int sk_evaluation_merge_now(const char *dir, int checkpoint)
 {
-    char *path = sk_path_join(dir, SK_MD_LOCK);
-    int lock = take_lock(path), error = errno;
-    free(path);
+    int lock = sk_claim_trainer(dir);
     if (lock < 0)
-        return error == EAGAIN ? 0 : -1;
+        return errno == EAGAIN ? 0 : -1;
     struct sk_metrics t = {0};
     int result = sk_metrics_load(&t, dir), changed = 0;
     if (result == 0)

@@ -52,10 +52,12 @@ int sk_evaluation_params_hash(const char *dir, int checkpoint, char hex[SK_HASH_
  * that are there (or were, if they are gone); NAN if it lacks the score; 0: there
  * is no such record; -1. */
 int sk_evaluation_score(const char *dir, int checkpoint, const char *name, double *value);
-/* Removes the record, then the translations. 0 or -1. */
+/* Removes what a command said of the checkpoint (values.h), the record, then
+ * the translations. 0 or -1. */
 int sk_evaluation_remove(const char *dir, int checkpoint);
 
-/* Takes the scores of all evaluated checkpoints over into their lines of t.
+/* Takes the scores of all evaluated checkpoints, and what a command said of them
+ * (values.h), over into their lines of t.
  * Scores of parameters other than those of the present params file are left
  * out. Returns the number of lines that changed, or -1. */
 int sk_evaluation_merge(const char *dir, struct sk_metrics *t);

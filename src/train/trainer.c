@@ -104,6 +104,8 @@ static int open_trainer(struct sk_trainer *t)
         .params = t->params, .m = t->m, .v = t->v, .host = sk_xaligned(t->table->total * sizeof(float))};
     t->report = (struct sk_report){.dir = t->o->output, .accuracy = t->p->accuracy,
                                    .interval = t->o->checkpoint_frequency, .max_updates = t->o->max_updates};
+    if (t->shards)
+        sk_shards_begin(t);
     int resumed = sk_checkpoints_resume(&t->checkpoints, &t->state, train->hash, val->hash);
     if (resumed < 0 || (!resumed && start_params(t) < 0))
         return -1;
@@ -120,6 +122,8 @@ static int open_trainer(struct sk_trainer *t)
 
 static void close_trainer(struct sk_trainer *t)
 {
+    if (t->shards)
+        sk_shards_end(t);
     if (t->reader)
         sk_reader_free(t->reader);
     if (t->validation)
@@ -141,23 +145,32 @@ static void close_trainer(struct sk_trainer *t)
 
 /* --- checkpoints -------------------------------------------------------------------- */
 
-/* Each validation pair once, in corpus order. 1: done, 0: a signal came, -1. */
+/* Each validation pair once, in corpus order; shards share the batches out. 1:
+ * done, 0: a signal came, -1. */
 static int validate(struct sk_trainer *t, struct sk_loss *total)
 {
-    int got;
+    struct sk_loss *loss = NULL;
+    int n = 0, got, stopped = 0;
     memset(total, 0, sizeof *total);
     if (sk_reader_seek(t->validation, 0, 0) < 0)
         return -1;
-    while ((got = sk_batch_fill(&t->batch, &t->limits, t->validation)) > 0) {
-        struct sk_loss loss;
-        if (sk_signals_pending())
-            return 0;
-        sk_model_loss(t->model, &t->batch, NULL, &loss);
-        total->nll += loss.nll;
-        total->correct += loss.correct;
-        total->labels += loss.labels;
+    while ((got = sk_batch_fill(&t->batch, &t->limits, t->validation)) > 0 && !(stopped = sk_signals_pending())) {
+        loss = sk_xrealloc(loss, (size_t)n + 1, sizeof *loss);
+        loss[n] = (struct sk_loss){0, 0, 0};
+        if (!t->shards || sk_shards_own(t, n))
+            sk_model_loss(t->model, &t->batch, NULL, &loss[n]);
+        n++;
     }
-    return got < 0 ? sk_trainer_not_read(1) : 1;
+    int result = got < 0 ? sk_trainer_not_read(1) : !stopped;
+    if (result > 0 && t->shards && sk_shards_losses(t, loss, n) < 0)
+        result = -1;
+    for (int i = 0; i < n; i++) {
+        total->nll += loss[i].nll;
+        total->correct += loss[i].correct;
+        total->labels += loss[i].labels;
+    }
+    free(loss);
+    return result;
 }
 
 static struct sk_standing standing(const struct sk_trainer *t)
@@ -257,7 +270,7 @@ static int checkpoint(struct sk_trainer *t)
         return -1;
     sk_report_progress(&t->report, s);
     sk_report_restart(&t->report);
-    return 1;
+    return t->shards && sk_shards_barrier(t) < 0 ? -1 : 1;
 }
 
 /* --- the end ---------------------------------------------------------------------------- */
@@ -287,7 +300,7 @@ static int finish(struct sk_trainer *t, enum sk_stop reason)
     const struct sk_stopping *best = &s->now.stopping;
     char *path = sk_path_join(t->o->output, SK_MD_FINISHED);
     int before = sk_file_exists(path), result = before;
-    if (before == 0) {
+    if (before == 0 && !t->checkpoints.follows) {
         struct sk_str text = {0};
         sk_str_printf(&text, "best\t%d\ncheckpoint\t%d\nreason\t%s\ntime\t%lld\nupdates\t%lld\n",
                       best->best_checkpoint, s->now.checkpoint, names[reason], (long long)time(NULL),
@@ -296,7 +309,7 @@ static int finish(struct sk_trainer *t, enum sk_stop reason)
         sk_str_free(&text);
     }
     free(path);
-    if (result < 0)
+    if (result < 0 || (t->shards && sk_shards_barrier(t) < 0))
         return -1;
     say_reason(t, reason);
     sk_info("Training %sfinished%s. Best checkpoint: %d. Best validation %s: %.6f",
@@ -317,7 +330,7 @@ static int extend(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
     char *path = sk_path_join(t->o->output, SK_MD_FINISHED);
-    int removed = sk_file_remove(path);
+    int removed = t->checkpoints.follows ? 0 : sk_file_remove(path);
     free(path);
     if (removed < 0)
         return -1;
@@ -349,25 +362,30 @@ static int loop(struct sk_trainer *t)
     const struct sk_train_state *s = &t->state;
     if (stop_reason(t) == SK_STOP_NO && extend(t) < 0)
         return -1;
-    if (s->updates == 0 && t->o->keep_initializations && sk_checkpoints_keep_initial(&t->checkpoints) < 0)
+    if (s->updates == 0 && t->o->keep_initializations && !t->checkpoints.follows && sk_checkpoints_keep_initial(&t->checkpoints) < 0)
         return -1;
     if (s->updates == 0)
         sk_info("Training started.");
     sk_report_start(&t->report);
     sk_report_progress(&t->report, s);
-    for (;;) {
+    for (int result;;) {
+        int together = t->shards ? sk_shards_step(t) : 1;
+        if (together < 0)
+            return -1;
         int off_checkpoint = s->updates != s->now.updates;
         enum sk_stop reason = stop_reason(t);
-        if (reason && !off_checkpoint)
-            return finish(t, reason);
-        if (sk_signals_pending())
+        if (together && reason && !off_checkpoint)
+            result = finish(t, reason);
+        else if (sk_signals_pending())
             return interrupted(t);
-        if (off_checkpoint && (reason || s->updates % t->o->checkpoint_frequency == 0)) {
-            if (checkpoint(t) < 0)
-                return -1;
-        } else if (sk_trainer_update(t) < 0) {
+        else if (off_checkpoint && (reason || s->updates % t->o->checkpoint_frequency == 0))
+            result = checkpoint(t);
+        else
+            result = sk_trainer_update(t);
+        if (together && reason && !off_checkpoint && result >= 0)
+            return result;
+        if (result < 0 && !sk_shards_over(t))
             return -1;
-        }
     }
 }
 
@@ -379,9 +397,10 @@ static void say_memory(void)
         sk_info("Memory: at most %.1f MB were taken", (double)most / 1e6);
 }
 
-int sk_train(const struct sk_train_options *o, const struct sk_train_plan *p, const struct sk_train_data *d)
+int sk_train(const struct sk_train_options *o, const struct sk_train_plan *p, const struct sk_train_data *d,
+             struct sk_shards *shards)
 {
-    struct sk_trainer t = {.o = o, .p = p, .d = d};
+    struct sk_trainer t = {.o = o, .p = p, .d = d, .shards = shards};
     int result = open_trainer(&t);
     sk_signals_defer();
     if (result == 0)

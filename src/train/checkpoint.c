@@ -318,7 +318,7 @@ static int remove_old_states(const struct sk_checkpoints *c, const struct sk_tra
     return failed ? -1 : 0;
 }
 
-static int derive(const struct sk_checkpoints *c, const struct sk_train_state *s)
+int sk_checkpoints_derive(struct sk_checkpoints *c, const struct sk_train_state *s)
 {
     struct sk_metrics table = {0};
     int failed = derive_metrics(c, s, &table) < 0 || derive_best(c, s) < 0 || remove_old_states(c, s) < 0 ||
@@ -368,7 +368,7 @@ int sk_checkpoints_commit(struct sk_checkpoints *c, struct sk_train_state *s)
     if (sk_params_save(c->table, params, c->host, SK_PUBLISH, hash) < 0)
         goto out;
     SK_ENSURE(strcmp(hash, s->params) == 0);
-    result = derive(c, s) < 0 || drop_interrupted(c) < 0 ? -1 : 0;
+    result = sk_checkpoints_derive(c, s) < 0 || drop_interrupted(c) < 0 ? -1 : 0;
 out:
     free(state);
     free(params);
@@ -440,7 +440,7 @@ int sk_checkpoints_withdraw(struct sk_checkpoints *c, struct sk_train_state *s)
         return 0;
     if (sk_checkpoints_interrupt(c, s) < 0 || remove_checkpoint(c, number) < 0)
         return -1;
-    return derive(c, s);
+    return sk_checkpoints_derive(c, s);
 }
 
 /* --- resuming ----------------------------------------------------------------------- */
@@ -575,7 +575,7 @@ int sk_checkpoints_resume(struct sk_checkpoints *c, struct sk_train_state *s, co
     }
     if (check_data(c, s, corpus, validation) < 0)
         goto out;
-    if (!c->follows && (remove_later(c, s->now.checkpoint, s->withdraws) < 0 || derive(c, s) < 0 ||
+    if (!c->follows && (remove_later(c, s->now.checkpoint, s->withdraws) < 0 || sk_checkpoints_derive(c, s) < 0 ||
                         (!interrupted && drop_interrupted(c) < 0)))
         goto out;
     result = 1;

@@ -49,6 +49,8 @@ int sk_checkpoints_interrupt(struct sk_checkpoints *c, struct sk_train_state *s)
  * of a run with the same data: 0 or -1. Of another shard. */
 int sk_checkpoints_export(struct sk_checkpoints *c, struct sk_train_state *s, const char *path);
 int sk_checkpoints_import(const struct sk_checkpoints *c, struct sk_train_state *s, const char *path);
+/* Metrics, best link and removals, as every start makes them from the state. */
+int sk_checkpoints_derive(struct sk_checkpoints *c, const struct sk_train_state *s);
 /* Checksum of parameters and moments. */
 void sk_checkpoints_hash(const struct sk_checkpoints *c, char hex[SK_HASH_HEX]);
 /* Takes back the last checkpoint (s->has_before): the run stands where it

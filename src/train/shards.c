@@ -28,12 +28,44 @@ struct word { int64_t update; double seconds; int regroup; };
 
 /* --- calls of the group ------------------------------------------------------------ */
 
+/* What was read takes the place of what is held. */
+static void take_state(struct sk_trainer *t, const struct sk_train_state *read)
+{
+    sk_train_state_free(&t->state);
+    t->state = *read;
+    t->seconds_before = read->seconds;
+    t->started = sk_clock();
+    sk_model_load_weights(t->model);
+}
+
+/* Others may have gone on without this shard, up to a later checkpoint; or what it
+ * did after a checkpoint stands on nothing, because that was never written. */
+static int keep_up(struct sk_trainer *t)
+{
+    struct sk_train_state *s = &t->state;
+    int *numbers, n = sk_md_list(t->o->output, "params", &numbers), newest = n > 0 ? numbers[n - 1] : 0;
+    free(numbers);
+    if (n < 0)
+        return -1;
+    if (newest == s->now.checkpoint || (newest < s->now.checkpoint && s->updates == s->now.updates))
+        return 0;
+    t->checkpoints.follows = 1;
+    struct sk_train_state read = {0};
+    int resumed = sk_checkpoints_resume(&t->checkpoints, &read, s->corpus, s->validation);
+    if (resumed <= 0)
+        return resumed < 0 ? -1 : sk_fail(SK_EXIT_TEMP, "%s holds no checkpoint any more; start again", t->o->output);
+    take_state(t, &read);
+    return 0;
+}
+
 /* At a checkpoint the parameters may have been set back already, or not yet: there
  * the checkpoint itself says what is held. */
 static int standing(void *ctx, int64_t *update, char hash[SK_HASH_HEX])
 {
     struct sk_trainer *t = ((struct sk_shards *)ctx)->t;
     const struct sk_train_state *s = &t->state;
+    if (keep_up(t))
+        return -1;
     *update = s->updates;
     if (s->updates == s->now.updates && s->now.checkpoint > 0)
         sk_hash_bytes(s->params, strlen(s->params), hash);
@@ -54,11 +86,7 @@ static int load(void *ctx, const char *path)
     struct sk_train_state s = {0};
     if (sk_checkpoints_import(&t->checkpoints, &s, path))
         return -1;
-    sk_train_state_free(&t->state);
-    t->state = s;
-    t->seconds_before = s.seconds;
-    t->started = sk_clock();
-    sk_model_load_weights(t->model);
+    take_state(t, &s);
     return 0;
 }
 
@@ -130,16 +158,27 @@ static void say_members(const struct sk_members *m, int me)
     sk_str_free(&text);
 }
 
-/* A checkpoint that the leader before this one decided, but did not come to write. */
-static int commit_pending(struct sk_trainer *t)
+/* The leader before this one may not have come to write the checkpoint that was
+ * decided, or what follows from it. */
+static int take_over(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
-    if (t->checkpoints.follows || s->now.checkpoint == 0 || s->updates != s->now.updates)
+    if (t->checkpoints.follows)
         return 0;
-    char *path = sk_md_checkpoint(t->o->output, "params", s->now.checkpoint);
-    int there = sk_file_exists(path);
-    free(path);
-    return there ? there < 0 ? -1 : 0 : sk_checkpoints_commit(&t->checkpoints, s);
+    if (sk_shards_lead(t->shards) && sk_file_sweep(t->o->output) < 0)    /* what a killed leader began */
+        return -1;
+    if (s->now.checkpoint == 0)
+        return 0;
+    char *params = sk_md_checkpoint(t->o->output, "params", s->now.checkpoint);
+    char *state = sk_md_checkpoint(t->o->output, "state", s->now.checkpoint);
+    int there = sk_file_exists(params), result = there;
+    if (there > 0)
+        result = sk_checkpoints_derive(&t->checkpoints, s);
+    else if (there == 0)
+        result = sk_file_remove(state) < 0 ? -1 : sk_checkpoints_commit(&t->checkpoints, s);
+    free(params);
+    free(state);
+    return result;
 }
 
 static int form(struct sk_trainer *t)
@@ -160,7 +199,7 @@ static int form(struct sk_trainer *t)
     sk_quiet(t->o->quiet || t->checkpoints.follows);
     say_members(m, sk_group_me(s->group));
     s->formed = 1;
-    if (sk_reader_seek(t->reader, t->state.epoch, t->state.position) < 0 || commit_pending(t) < 0)
+    if (sk_reader_seek(t->reader, t->state.epoch, t->state.position) < 0 || take_over(t) < 0)
         return -1;
     sk_report_restart(&t->report);
     return 0;

@@ -322,6 +322,8 @@ static int duty(struct sk_group *g, const struct attempt *a, int generation)
 
 static int ask_to_take_part(struct sk_group *g, struct attempt *a, int generation)
 {
+    /* Who waited long may have been overtaken. */
+    if (g->o.calls.standing(g->o.calls.ctx, &a->mine.update, a->mine.hash)) return -1;
     a->joined = generation;
     return sk_join_write(g->o.dir, generation, &a->mine);
 }
@@ -352,7 +354,7 @@ static int look_up(struct sk_group *g, const struct attempt *a, const struct sk_
     if (strcmp(m->version, g->o.version))
         return sk_fail(SK_EXIT_CONFIG, "the shards of %s have version %s, this one has %s: run the same", g->o.dir,
                        m->version, g->o.version);
-    if (m->update == a->mine.update && strcmp(m->hash, a->mine.hash))
+    if (a->joined == m->generation && m->update == a->mine.update && strcmp(m->hash, a->mine.hash))
         return sk_fail(SK_EXIT_TEMP, "what this shard holds differs from what shard %d does at update %lld; start it again, "
                        "and it takes over theirs", m->source, (long long)m->update);
     return 1;
@@ -451,7 +453,7 @@ static int begin(struct sk_group *g, struct attempt *a)
     snprintf(j->version, sizeof j->version, "%s", g->o.version);
     j->shard = g->o.shard;
     j->pid = (long)getpid();
-    return g->o.calls.standing(g->o.calls.ctx, &j->update, j->hash);
+    return 0;
 }
 
 int sk_group_form(struct sk_group *g, struct sk_channel **channel)

@@ -94,6 +94,24 @@ void sk_exchange_free(struct sk_exchange *x)
     free(x);
 }
 
+size_t sk_exchange_size(int leaves, int members, size_t n)
+{
+    struct sk_leaf_range range[SK_RANGES_MAX];
+    size_t most = 0;
+    for (int m = 2; m <= members && m <= leaves; m++) {
+        size_t all = 0, own = 0;
+        for (int i = 0; i < m; i++) {
+            size_t ranges = (size_t)sk_leaf_ranges(leaves, m, i, range);
+            all += ranges;
+            own = ranges > own ? ranges : own;
+        }
+        /* A slice of each range of others; copies of all of one's own but the last. */
+        size_t size = (all - own) * (n / (size_t)m) + (own - 1) * n;
+        most = size > most ? size : most;
+    }
+    return most;
+}
+
 int sk_exchange_ranges(const struct sk_exchange *x, const struct sk_leaf_range **range)
 {
     *range = x->own;

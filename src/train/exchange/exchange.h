@@ -34,6 +34,8 @@ enum { SK_REGIONS_MAX = 64 };
 struct sk_exchange;
 struct sk_exchange *sk_exchange_new(const struct sk_exchange_options *o);
 void sk_exchange_free(struct sk_exchange *x);
+/* Floats that an exchange of n floats keeps besides them, at most, with up to so many members. */
+size_t sk_exchange_size(int leaves, int members, size_t n);
 /* What my ranges are, in order; each but the last is kept after it was computed,
  * since the next one is computed in the same place. */
 int sk_exchange_ranges(const struct sk_exchange *x, const struct sk_leaf_range **range);

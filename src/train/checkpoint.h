@@ -31,7 +31,8 @@ struct sk_checkpoints {
     const struct sk_ops *ops;
     struct sk_device *dev;
     float *params, *m, *v;           /* (device) flat, in the table's layout; m, v: NULL if not kept */
-    float *host;                     /* table->total floats, for what goes to and from files */
+    float *host;                     /* table->total floats, for what goes to and from files; may be the
+                                      * gradient, which is of no use between updates */
 };
 /* Loads the newest of `interrupted` and the checkpoints that verifies into
  * params, m, v and s; removes what came after it and derives. 1 resumed, 0

@@ -101,7 +101,8 @@ static int open_trainer(struct sk_trainer *t)
         .dir = t->o->output, .keep_last = t->o->keep_last_params, .cache = t->o->cache_last_best,
         .cache_strategy = t->p->cache_strategy, .cache_metric = t->o->cache_metric,
         .keep_best_state = t->p->states_reset == SK_STATES_BEST, .table = t->table, .ops = t->ops, .dev = t->dev,
-        .params = t->params, .m = t->m, .v = t->v, .host = sk_xaligned(t->table->total * sizeof(float))};
+        .params = t->params, .m = t->m, .v = t->v,
+        .host = t->ops->host ? t->gradients : sk_xaligned(t->table->total * sizeof(float))};
     t->report = (struct sk_report){.dir = t->o->output, .accuracy = t->p->accuracy,
                                    .interval = t->o->checkpoint_frequency, .max_updates = t->o->max_updates};
     int resumed = sk_checkpoints_resume(&t->checkpoints, &t->state, train->hash, val->hash);
@@ -133,7 +134,8 @@ static void close_trainer(struct sk_trainer *t)
         sk_model_free(t->model);
     }
     free(t->range);
-    free(t->checkpoints.host);
+    if (t->checkpoints.host != t->gradients)
+        free(t->checkpoints.host);
     sk_train_state_free(&t->state);
     if (t->dev)
         t->ops->close(t->dev);

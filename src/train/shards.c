@@ -26,6 +26,13 @@ struct sk_shards {
 /* What all tell each other at the head of a turn. */
 struct word { int64_t update; double seconds; int regroup; };
 
+/* Whether another one writes, and speaks. */
+static void follow(struct sk_trainer *t, int follows)
+{
+    t->checkpoints.follows = t->report.follows = follows;
+    sk_quiet(t->o->quiet || follows);
+}
+
 /* --- calls of the group ------------------------------------------------------------ */
 
 /* What was read takes the place of what is held. */
@@ -49,7 +56,7 @@ static int keep_up(struct sk_trainer *t)
         return -1;
     if (newest == s->now.checkpoint || (newest < s->now.checkpoint && s->updates == s->now.updates))
         return 0;
-    t->checkpoints.follows = 1;
+    follow(t, 1);
     struct sk_train_state read = {0};
     int resumed = sk_checkpoints_resume(&t->checkpoints, &read, s->corpus, s->validation);
     if (resumed <= 0)
@@ -142,7 +149,7 @@ int sk_shards_lead(const struct sk_shards *s)
 void sk_shards_begin(struct sk_trainer *t)
 {
     t->shards->t = t;
-    t->checkpoints.follows = !sk_shards_lead(t->shards);
+    follow(t, !sk_shards_lead(t->shards));
     sk_batch_part_init(&t->shards->part, &t->limits);
 }
 
@@ -195,8 +202,7 @@ static int form(struct sk_trainer *t)
     s->exchange = sk_exchange_new(&(struct sk_exchange_options){
         t->ops, t->dev, s->channel, t->limits.leaves, m->n, sk_group_me(s->group), m->secret, sk_group_watch, s->group,
         region, regions});
-    t->checkpoints.follows = sk_group_me(s->group) != sk_group_leader(s->group);
-    sk_quiet(t->o->quiet || t->checkpoints.follows);
+    follow(t, sk_group_me(s->group) != sk_group_leader(s->group));
     say_members(m, sk_group_me(s->group));
     s->formed = 1;
     if (sk_reader_seek(t->reader, t->state.epoch, t->state.position) < 0 || take_over(t) < 0)

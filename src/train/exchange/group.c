@@ -501,6 +501,7 @@ int sk_group_watch(void *group)
     struct sk_group *g = group;
     int over = sk_group_over(g);
     if (over < 0 || look(g)) return -1;
+    if (stopped(g)) return sk_fail(SK_EXIT_TEMP, "a signal came");
     if (over) return sk_fail(SK_EXIT_TEMP, "generation %d is over", g->members.generation);
     for (int i = 0; i < g->members.n; i++) {
         const struct sk_member *m = &g->members.member[i];

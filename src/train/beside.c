@@ -87,7 +87,7 @@ static void take_over(struct sk_trainer *t)
         sk_warn("%s", sk_fail_message());
         return;
     }
-    if (is_new(&now.scored, &b->now.scored) || is_new(&now.values, &b->now.values)) {
+    if (!t->checkpoints.follows && (is_new(&now.scored, &b->now.scored) || is_new(&now.values, &b->now.values))) {
         int failed = sk_metrics_load(&table, t->o->output) < 0;
         failed = failed || (merge_new(t, &now, &table, !first) > 0 && sk_metrics_save(&table, t->o->output) < 0) ||
             sk_checkpoints_link_best(&t->checkpoints, &t->state) < 0;
@@ -197,6 +197,9 @@ static int look(struct sk_trainer *t, int listing)
     struct sk_beside *b = &t->beside;
     if (sk_notify_wait(b->notify, 0, wanted) || listing || sk_clock() - b->looked >= poll_seconds)
         take_over(t);
+    /* Of several shards one does that. */
+    if (t->checkpoints.follows)
+        return 0;
     if (t->o->on_checkpoint && sk_command_look(t))
         take_over(t);
     return t->p->monitor ? look_after_watcher(t) : 0;
@@ -272,7 +275,7 @@ int sk_beside_settle(struct sk_trainer *t)
 int sk_beside_end(struct sk_trainer *t)
 {
     struct sk_beside *b = &t->beside;
-    if (!t->p->monitor && !t->o->on_checkpoint)
+    if (t->checkpoints.follows || (!t->p->monitor && !t->o->on_checkpoint))
         return 1;
     take_over(t);
     while (b->watcher.pid || (t->p->monitor && !b->gave_up && unscored(b)) ||

@@ -370,7 +370,9 @@ int sk_checkpoints_commit(struct sk_checkpoints *c, struct sk_train_state *s)
     int result = -1;
     s->withdraws = 0;
     hash_params(c, s->params);
-    if (save_groups(c, state, &moments, s, SK_PUBLISH) < 0)
+    if (c->follows)
+        result = 0;
+    if (c->follows || save_groups(c, state, &moments, s, SK_PUBLISH) < 0)
         goto out;
     fetch(c, c->params);
     if (sk_params_save(c->table, params, c->host, SK_PUBLISH, hash) < 0)
@@ -383,8 +385,41 @@ out:
     return result;
 }
 
+int sk_checkpoints_export(struct sk_checkpoints *c, struct sk_train_state *s, const char *path)
+{
+    const struct groups all = groups_of(c, 1);
+    /* That of a checkpoint is known, whatever the parameters were set back to since. */
+    if (s->updates != s->now.updates || s->now.checkpoint == 0)
+        hash_params(c, s->params);
+    return save_groups(c, path, &all, s, SK_PUBLISH);
+}
+
+int sk_checkpoints_import(const struct sk_checkpoints *c, struct sk_train_state *s, const char *path)
+{
+    const struct groups all = groups_of(c, 1);
+    struct sk_tensors *f;
+    int opened = open_state(path, s, &f), result = opened > 0 ? load_groups(c, f, &all) : -1;
+    sk_tensors_close(f);
+    if (result < 0 && opened > 0)
+        sk_train_state_free(s);
+    return result;
+}
+
+void sk_checkpoints_hash(const struct sk_checkpoints *c, char hex[SK_HASH_HEX])
+{
+    const struct groups all = groups_of(c, 1);
+    struct sk_hash *h = sk_hash_new();
+    for (int i = 0; i < all.n; i++) {
+        fetch(c, all.g[i].values);
+        sk_hash_add(h, c->host, c->table->total * sizeof(float));
+    }
+    sk_hash_end(h, hex);
+}
+
 int sk_checkpoints_interrupt(struct sk_checkpoints *c, struct sk_train_state *s)
 {
+    if (c->follows)
+        return 0;
     const struct groups all = groups_of(c, 1);
     char *path = path_of(c, SK_MD_INTERRUPTED);
     hash_params(c, s->params);
@@ -411,6 +446,8 @@ int sk_checkpoints_withdraw(struct sk_checkpoints *c, struct sk_train_state *s)
     /* From here on `interrupted` stands for the run, even if we are killed
      * before the checkpoint is gone. */
     s->withdraws = number;
+    if (c->follows)
+        return 0;
     if (sk_checkpoints_interrupt(c, s) < 0 || remove_checkpoint(c, number) < 0)
         return -1;
     return sk_checkpoints_derive(c, s);
@@ -542,14 +579,14 @@ int sk_checkpoints_resume(struct sk_checkpoints *c, struct sk_train_state *s, co
     } else if (!newest) {
         result = n == 0 ? 0 : sk_fail(SK_EXIT_DATA, "%s holds %d checkpoints, but none can be resumed from. Restore "
                                       "state and params of one, or give --overwrite-output to begin anew", c->dir, n);
-        if (n == 0)
+        if (n == 0 && !c->follows)
             result = remove_later(c, 0, 0);
         goto out;
     }
-    if (check_data(c, s, corpus, validation) < 0 || remove_later(c, s->now.checkpoint, s->withdraws) < 0 ||
-        sk_checkpoints_derive(c, s) < 0)
+    if (check_data(c, s, corpus, validation) < 0)
         goto out;
-    if (!interrupted && drop_interrupted(c) < 0)
+    if (!c->follows && (remove_later(c, s->now.checkpoint, s->withdraws) < 0 || sk_checkpoints_derive(c, s) < 0 ||
+                        (!interrupted && drop_interrupted(c) < 0)))
         goto out;
     result = 1;
 out:

@@ -102,9 +102,12 @@ static int open_trainer(struct sk_trainer *t)
         .cache_strategy = t->p->cache_strategy, .cache_metric = t->o->cache_metric, .late = t->p->late,
         .evaluated = t->p->monitor || t->p->late, .commanded = t->o->on_checkpoint != NULL,
         .keep_best_state = t->p->states_reset == SK_STATES_BEST, .table = t->table, .ops = t->ops, .dev = t->dev,
-        .params = t->params, .m = t->m, .v = t->v, .host = sk_xaligned(t->table->total * sizeof(float))};
+        .params = t->params, .m = t->m, .v = t->v,
+        .host = t->ops->host ? t->gradients : sk_xaligned(t->table->total * sizeof(float))};
     t->report = (struct sk_report){.dir = t->o->output, .accuracy = t->p->accuracy,
                                    .interval = t->o->checkpoint_frequency, .max_updates = t->o->max_updates};
+    if (t->shards)
+        sk_shards_begin(t);
     int resumed = sk_checkpoints_resume(&t->checkpoints, &t->state, train->hash, val->hash);
     if (resumed < 0 || (!resumed && start_params(t) < 0))
         return -1;
@@ -121,6 +124,8 @@ static int open_trainer(struct sk_trainer *t)
 
 static void close_trainer(struct sk_trainer *t)
 {
+    if (t->shards)
+        sk_shards_end(t);
     if (t->reader)
         sk_reader_free(t->reader);
     if (t->validation)
@@ -134,7 +139,8 @@ static void close_trainer(struct sk_trainer *t)
         sk_model_free(t->model);
     }
     free(t->range);
-    free(t->checkpoints.host);
+    if (t->checkpoints.host != t->gradients)
+        free(t->checkpoints.host);
     sk_train_state_free(&t->state);
     if (t->dev)
         t->ops->close(t->dev);
@@ -142,23 +148,32 @@ static void close_trainer(struct sk_trainer *t)
 
 /* --- checkpoints -------------------------------------------------------------------- */
 
-/* Each validation pair once, in corpus order. 1: done, 0: a signal came, -1. */
+/* Each validation pair once, in corpus order; shards share the batches out. 1:
+ * done, 0: a signal came, -1. */
 static int validate(struct sk_trainer *t, struct sk_loss *total)
 {
-    int got;
+    struct sk_loss *loss = NULL;
+    int n = 0, got, stopped = 0;
     memset(total, 0, sizeof *total);
     if (sk_reader_seek(t->validation, 0, 0) < 0)
         return -1;
-    while ((got = sk_batch_fill(&t->batch, &t->limits, t->validation)) > 0) {
-        struct sk_loss loss;
-        if (sk_signals_pending())
-            return 0;
-        sk_model_loss(t->model, &t->batch, NULL, &loss);
-        total->nll += loss.nll;
-        total->correct += loss.correct;
-        total->labels += loss.labels;
+    while ((got = sk_batch_fill(&t->batch, &t->limits, t->validation)) > 0 && !(stopped = sk_signals_pending())) {
+        loss = sk_xrealloc(loss, (size_t)n + 1, sizeof *loss);
+        loss[n] = (struct sk_loss){0, 0, 0};
+        if (!t->shards || sk_shards_own(t, n))
+            sk_model_loss(t->model, &t->batch, NULL, &loss[n]);
+        n++;
     }
-    return got < 0 ? sk_trainer_not_read(1) : 1;
+    int result = got < 0 ? sk_trainer_not_read(1) : !stopped;
+    if (result > 0 && t->shards && sk_shards_losses(t, loss, n) < 0)
+        result = -1;
+    for (int i = 0; i < n; i++) {
+        total->nll += loss[i].nll;
+        total->correct += loss[i].correct;
+        total->labels += loss[i].labels;
+    }
+    free(loss);
+    return result;
 }
 
 /* 1: committed, 0: a signal came first, -1. */
@@ -180,7 +195,7 @@ static int checkpoint(struct sk_trainer *t)
         return -1;
     sk_report_progress(&t->report, s);
     sk_report_restart(&t->report);
-    return 1;
+    return t->shards && sk_shards_barrier(t) < 0 ? -1 : 1;
 }
 
 /* --- the end ---------------------------------------------------------------------------- */
@@ -228,7 +243,7 @@ static int finish(struct sk_trainer *t, enum sk_stop reason)
         return -1;
     char *path = sk_path_join(t->o->output, SK_MD_FINISHED);
     int before = sk_file_exists(path), result = before;
-    if (before == 0) {
+    if (before == 0 && !t->checkpoints.follows) {
         struct sk_str text = {0};
         sk_str_printf(&text, "best\t%d\ncheckpoint\t%d\nreason\t%s\ntime\t%lld\nupdates\t%lld\n",
                       best->best_checkpoint, s->now.checkpoint, names[reason], (long long)time(NULL),
@@ -242,6 +257,8 @@ static int finish(struct sk_trainer *t, enum sk_stop reason)
     int ended = sk_beside_end(t);
     if (ended <= 0)
         return ended < 0 ? -1 : interrupted(t);
+    if (t->shards && sk_shards_barrier(t) < 0)
+        return -1;
     say_reason(t, reason);
     sk_info("Training %sfinished%s. Best checkpoint: %d. Best validation %s: %.6f",
             before ? "had been " : "", reason == SK_STOP_DIVERGED ? "" : ", can be continued later",
@@ -261,7 +278,7 @@ static int extend(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
     char *path = sk_path_join(t->o->output, SK_MD_FINISHED);
-    int removed = sk_file_remove(path);
+    int removed = t->checkpoints.follows ? 0 : sk_file_remove(path);
     free(path);
     if (removed < 0)
         return -1;
@@ -295,27 +312,35 @@ static int loop(struct sk_trainer *t)
         return -1;
     if (sk_beside_open(t) < 0)
         return -1;
-    if (s->updates == 0 && t->o->keep_initializations && sk_checkpoints_keep_initial(&t->checkpoints) < 0)
+    if (s->updates == 0 && t->o->keep_initializations && !t->checkpoints.follows && sk_checkpoints_keep_initial(&t->checkpoints) < 0)
         return -1;
     if (s->updates == 0)
         sk_info("Training started.");
     sk_report_start(&t->report);
     sk_report_progress(&t->report, s);
-    for (;;) {
+    for (int result;;) {
+        int together = t->shards ? sk_shards_step(t) : 1;
+        if (together < 0)
+            return -1;
         int off_checkpoint = s->updates != s->now.updates;
         if (sk_beside_look(t) < 0)
             return failed_beside(t);
         enum sk_stop reason = sk_trainer_stop_reason(t);
-        if (reason && !off_checkpoint)
-            return finish(t, reason);
-        if (sk_signals_pending())
+        int ends = together && reason && !off_checkpoint;
+        if (ends)
+            result = finish(t, reason);
+        else if (sk_signals_pending())
             return interrupted(t);
-        if (off_checkpoint && (reason || s->updates % t->o->checkpoint_frequency == 0)) {
-            if (checkpoint(t) < 0)
-                return t->beside.failed ? failed_beside(t) : -1;
-        } else if (sk_trainer_update(t) < 0) {
+        else if (off_checkpoint && (reason || s->updates % t->o->checkpoint_frequency == 0))
+            result = checkpoint(t);
+        else
+            result = sk_trainer_update(t);
+        if (ends && result >= 0)
+            return result;
+        if (result < 0 && t->beside.failed)
+            return failed_beside(t);
+        if (result < 0 && !sk_shards_over(t))
             return -1;
-        }
     }
 }
 
@@ -327,9 +352,10 @@ static void say_memory(void)
         sk_info("Memory: at most %.1f MB were taken", (double)most / 1e6);
 }
 
-int sk_train(const struct sk_train_options *o, const struct sk_train_plan *p, const struct sk_train_data *d)
+int sk_train(const struct sk_train_options *o, const struct sk_train_plan *p, const struct sk_train_data *d,
+             struct sk_shards *shards)
 {
-    struct sk_trainer t = {.o = o, .p = p, .d = d};
+    struct sk_trainer t = {.o = o, .p = p, .d = d, .shards = shards};
     int result = open_trainer(&t);
     sk_signals_defer();
     if (result == 0)

@@ -71,6 +71,15 @@ static int is_new(const struct sk_numbers *now, const struct sk_numbers *before)
     return 0;
 }
 
+/* It is tried every second, but need not be said so often. */
+static void complain(struct sk_beside *b)
+{
+    if (b->complained > 0 && sk_clock() - b->complained < say_seconds)
+        return;
+    sk_warn("%s; scores are taken over later", sk_fail_message());
+    b->complained = sk_clock();
+}
+
 /* Lists the folder and takes over what came. Nothing of it is needed to train: what
  * fails is said and tried again. */
 static void take_over(struct sk_trainer *t)
@@ -84,7 +93,7 @@ static void take_over(struct sk_trainer *t)
     int first = b->looked <= 0;
     b->looked = sk_clock();
     if (sk_scan_read(&now, t->o->output) < 0) {
-        sk_warn("%s", sk_fail_message());
+        complain(b);
         return;
     }
     if (!t->checkpoints.follows && (is_new(&now.scored, &b->now.scored) || is_new(&now.values, &b->now.values))) {
@@ -93,7 +102,7 @@ static void take_over(struct sk_trainer *t)
             sk_checkpoints_link_best(&t->checkpoints, &t->state) < 0;
         sk_metrics_free(&table);
         if (failed) {
-            sk_warn("%s; scores are taken over later", sk_fail_message());
+            complain(b);
             sk_scan_free(&now);
             return;
         }

@@ -6,6 +6,8 @@
 # disk, and waiting for it is most of the time.
 if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then TMPDIR=/dev/shm; fi
 . "$(dirname "$0")/tap.sh"
+# every N : with large counts each one, else each N-th
+every() { [ -n "${SK_LONG:-}" ] && echo 1 || echo "$1"; }
 [ -n "${SAN:-}" ] && skip_all "a preloaded library and sanitizers do not go together"
 export SK_KILL_UNDER="$T/m"
 
@@ -105,7 +107,7 @@ while [ "$n" -le "$calls" ]; do
     killed "$((n % 7 + 1))" || :
     train 2>"$T/err" || bad="$bad $n(restart: $(tail -n 1 "$T/err"))"
     result | cmp -s - "$T/want" || bad="$bad $n(differs)"
-    n=$((n + ${SK_LONG:+1}${SK_LONG:-9}))
+    n=$((n + $(every 9)))
 done
 is "$bad" "" "killed again while it starts again"
 
@@ -167,7 +169,7 @@ while [ "$n" -le "$calls" ]; do
     case $status in 0 | 74) ;; *) bad="$bad $n(status $status: $(tail -n 1 "$T/err"))" ;; esac
     train 2>"$T/err" || bad="$bad $n(restart: $(tail -n 1 "$T/err"))"
     result | cmp -s - "$T/want" || bad="$bad $n(differs)"
-    n=$((n + ${SK_LONG:+1}${SK_LONG:-3}))
+    n=$((n + $(every 3)))
 done
 is "$bad" "" "no space left at a call: exit 74, nothing damaged"
 done_testing

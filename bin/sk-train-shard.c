@@ -1,30 +1,18 @@
 /* sk-train-shard: trains a translation model in one process. */
-#include "base/msg.h"
-#include "train/checkpoint.h"
-#include "train/dry_run.h"
 #include "train/options.h"
-#include "train/prepare.h"
-#include "train/signals.h"
+#include "train/run.h"
 #include "train/trainer.h"
+
+static int here(void *ctx, const struct sk_train_options *o, const struct sk_train_plan *p, const struct sk_train_data *d)
+{
+    (void)ctx;
+    return sk_train(o, p, d);
+}
 
 int main(int argc, char **argv)
 {
     static struct sk_train_options options;
     static struct sk_train_plan plan;
-    struct sk_train_data data;
-    sk_msg_program(argv[0]);
-    sk_train_options_parse(&options, &plan, argc, argv);
-    if (options.dry_run)
-        return sk_dry_run(&options, &plan);
-    sk_signals_catch();
-    int result = sk_train_prepare(&data, &options, &plan);
-    if (result == 0)
-        result = sk_train(&options, &plan, &data);
-    if (result < 0)
-        result = sk_die();
-    int trained = data.train != NULL;
-    sk_train_data_free(&data);
-    if (trained && sk_checkpoints_merge_scores(options.output) < 0)
-        sk_warn("%s; its scores are not taken over", sk_fail_message());
-    return result;
+    sk_train_options_parse(&sk_train_program, &options, &plan, argc, argv);
+    return sk_train_run(&options, &plan, here, NULL);
 }

@@ -72,7 +72,8 @@ $(B)/flags: FORCE
 	$(call kept,'$(subst ','\'',$(COMPILE) $(ISA_FLAGS.v3) $(ISA_FLAGS.v4) $(ISA_FLAGS.bf16) $(ISA_FLAGS.vnni))')
 
 # Says which package lacks before the compiler drowns it in errors.
-HEADERS := zlib.h=zlib1g-dev jansson.h=libjansson-dev uuid/uuid.h=uuid-dev xxhash.h=libxxhash-dev
+HEADERS := zlib.h=zlib1g-dev jansson.h=libjansson-dev uuid/uuid.h=uuid-dev xxhash.h=libxxhash-dev \
+	ucp/api/ucp.h=libucx-dev
 .build/headers:
 	@mkdir -p .build
 	@command -v $(firstword $(CC)) >/dev/null || { \
@@ -161,8 +162,11 @@ quickstart:
 
 # make bench PARTS="train translate": tests/bench/run --help lists the parts
 PARTS ?=
-bench: all
+bench: all $(B)/products
 	@tests/bench/run $(PARTS)
+$(B)/products: $(B)/tests/bench/products.o $(B)/libsk.a
+	$(if $(V),,@echo '  LD  $@')
+	$(Q)$(CC) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(LIBS)
 
 # Completion asks the programs themselves; bash-completion looks for a file
 # under each program's name.
@@ -179,4 +183,4 @@ clean:
 	rm -rf .build
 	rm -f $(patsubst %.c,%,$(wildcard bin/sk-*.c))
 
--include $(patsubst %.o,%.d,$(OBJ) $(MAINS) $(C_TESTS:=.o))
+-include $(patsubst %.o,%.d,$(OBJ) $(MAINS) $(C_TESTS:=.o) $(B)/tests/bench/products.o)

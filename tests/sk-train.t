@@ -49,11 +49,13 @@ exits 64 "no such GPU" train "$T/m" --device-ids 3
 like "$(cat "$T/err")" '--device-ids: there is no GPU 3: this process sees 3' "says how many there are"
 exits 64 "no such name" train "$T/m" --device-ids omega
 exits 64 "no number" train "$T/m" --device-ids -0
-exits 64 "-2 5 are any two and number 5" train "$T/m" --device-ids -2 5
-like "$(cat "$T/err")" '3 devices: this version trains with one process' "three"
-exits 64 "two of them" train "$T/m" -n 2
+exits 64 "twice the same one" train "$T/m" --device-ids 1 beta
+like "$(cat "$T/err")" 'names GPU beta twice' "is said"
+exits 1 "more than there are" train "$T/m" --device-ids -3 1
+like "$(cat "$T/err")" '4 GPUs are wanted, this process sees 3' "both numbers"
 exits 64 "twice the same thing" train "$T/m" -n 1 --device-ids -1
-exits 64 "several shards" train "$T/m" --num-shards 2
+exits 64 "a shard's number" train "$T/m" --num-shards 2
+like "$(cat "$T/err")" 'sk-train starts a shard for each device' "is its own affair"
 ok "nothing was made" test ! -e "$T/m"
 exits 0 "a dry run needs none" env SK_GPUS= sh "$T/options" sk-train "$T/m" --dry-run
 like "$(cat "$T/out")" '^parameters	6616$' "it is that of sk-train-shard"
@@ -103,7 +105,8 @@ like "$(cat "$T/err")" '^GPU 0: alpha$' "know nothing of it"
 ok "they lie there" test -e "$T/others/sk-gpu.alpha"
 exits 0 "a Slurm job's" env SLURM_JOB_GPUS=0 CUDA_VISIBLE_DEVICES=0 sh "$T/options" sk-train "$T/any" --max-updates 80
 like "$(cat "$T/err")" '^GPU 0: alpha, given by Slurm$' "is taken as given"
-sh "$T/options" sk-train "$T/wait" --max-updates 10 2>"$T/wait.err" &
+: >"$T/wait.err"
+sh "$T/options" sk-train "$T/wait" --max-updates 10 2>>"$T/wait.err" &
 pid=$!
 until_said "$T/wait.err" 'Waiting for GPUs'
 like "$(cat "$T/wait.err")" 'Waiting for GPUs, 0 requests before this one' "the first GPU is waited for"
@@ -127,6 +130,37 @@ exits 0 "killed, it leaves the GPU free" "$BIN/sk-lock" -d 0 --timeout 20 true
 wait "$pid" 2>/dev/null
 ok "with the state saved" test -e "$T/a/progress"
 like "$(cat "$T/a/progress")" '^stopped	SIGTERM$' "since its process was told to"
+
+# --- several ---------------------------------------------------------------------------------
+export UCX_NET_DEVICES=lo
+sh "$T/options" sk-train-shard "$T/want2" --max-updates 40 --quiet
+# shellcheck disable=SC2016
+exits 0 "-2 5 are any two and number 5" env SK_GPUS=a,b,c,d,e,f sh "$T/options" sk-train "$T/two" \
+    --device-ids -2 5 --max-updates 40 --on-checkpoint 'echo "$CUDA_VISIBLE_DEVICES $SK_GPUS" >"$SK_MODEL_DIR/has"'
+is "$(sed -n 's/^GPU //p' "$T/err" | tr '\n' ' ')" "0: a 1: b 5: f " "three GPUs"
+same "$T/two/params.00004" "$T/want2/params.00004" "parameters as one process makes them"
+is "$(cd "$T/two" && ls log*)" "log
+log.1
+log.2" "three shards"
+like "$(cat "$T/two/has")" '^([abf]) \1$' "each sees a GPU of its own"
+exits 0 "-n on the CPU" train "$T/cpu2" --use-cpu -n 2 --max-updates 40
+same "$T/cpu2/params.00004" "$T/want2/params.00004" "the same parameters"
+ok "by two shards" test -e "$T/cpu2/log.1"
+exits 0 "begun anew" train "$T/cpu2" --use-cpu -n 2 --max-updates 10 --overwrite-output
+is "$(cut -f 1 "$T/cpu2/metrics")" 1 "once"
+rm -f "$T/k.err"
+: >"$T/k.err"
+sh "$T/options" sk-train "$T/k" -n 2 --max-updates 20000 --max-num-checkpoint-not-improved -1 2>"$T/k.err" &
+pid=$!
+until_there "$T/k/params.00002"
+shard=$(cut -d ' ' -f 2 "/proc/$pid/task/$pid/children")
+kill -KILL "$shard"
+status=0
+wait "$pid" || status=$?
+is "$status" 75 "one of two is killed"
+like "$(cat "$T/k.err")" "^sk-train: shard 1 \(pid $shard\) was ended by signal 9, Killed.*; the others are told to end" \
+    "which and how"
+exits 0 "nobody is left with a GPU" "$BIN/sk-lock" -n 3 --no-wait true
 
 # --- signals, deaths ------------------------------------------------------------------------
 for signal in TERM INT USR1; do

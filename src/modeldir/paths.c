@@ -13,7 +13,7 @@ const char *const sk_md_files[] = {
     SK_MD_ARGS, SK_MD_FINISHED, SK_MD_INTERRUPTED, SK_MD_BEST, SK_MD_METRICS, SK_MD_PROGRESS, SK_MD_CONFIG,
     SK_MD_INITIAL, SK_MD_VOCAB_SOURCE, SK_MD_VOCAB_TARGET, SK_MD_VALIDATION_SOURCE, SK_MD_VALIDATION_TARGET, SK_MD_LOG,
     SK_MD_LOCK, SK_MD_CORPUS, SK_MD_VALIDATION, SK_MD_CHECKSUMS, NULL};
-const char *const sk_md_folders[] = {SK_MD_DATA, SK_MD_EVAL, NULL};
+const char *const sk_md_folders[] = {SK_MD_DATA, SK_MD_EVAL, SK_MD_SHARDS, NULL};
 
 char *sk_md_checkpoint_name(const char *kind, int number) { return sk_xprintf("%s.%05d", kind, number); }
 
@@ -31,8 +31,7 @@ char *sk_md_eval(const char *dir, int number, const char *suffix)
     return path;
 }
 
-/* Number in KIND.NNNNN; -1: another name. */
-static int number_of(const char *name, const char *kind)
+int sk_md_number(const char *name, const char *kind)
 {
     size_t n = strlen(kind);
     if (strncmp(name, kind, n) || name[n] != '.') return -1;
@@ -56,7 +55,7 @@ int sk_md_list(const char *dir, const char *kind, int **numbers)
     if (!d) return sk_fail_errno("%s", dir);
     struct dirent *e;
     while (errno = 0, (e = readdir(d))) {
-        int number = number_of(e->d_name, kind);
+        int number = sk_md_number(e->d_name, kind);
         if (number < 1) continue;      /* params.00000 is no checkpoint */
         *numbers = sk_xrealloc(*numbers, (size_t)n + 1, sizeof **numbers);
         (*numbers)[n++] = number;
@@ -79,7 +78,7 @@ int sk_md_best(const char *dir)
     int number = 0;
     if (n >= 0) {
         target[n] = 0;
-        number = number_of(target, "params");
+        number = sk_md_number(target, "params");
         if (number < 0)
             sk_fail(SK_EXIT_DATA, "%s points to '%s', which is no checkpoint's parameters", path, target);
     } else if (errno != ENOENT) {

@@ -9,6 +9,8 @@
 #include "model/params_file.h"
 #include "modeldir/evaluation.h"
 #include "modeldir/paths.h"
+#include "train/awaited.h"
+#include "train/decide.h"
 
 static char *path_of(const struct sk_checkpoints *c, const char *name)
 {
@@ -207,9 +209,12 @@ static int derive_metrics(const struct sk_checkpoints *c, const struct sk_train_
     return result;
 }
 
-static int derive_best(const struct sk_checkpoints *c, const struct sk_train_state *s)
+int sk_checkpoints_link_best(const struct sk_checkpoints *c, const struct sk_train_state *s)
 {
-    int best = s->now.stopping.best_checkpoint, linked = sk_md_best(c->dir), result = 0;
+    struct sk_stopping known;
+    if (sk_trainer_known(c->dir, c->late, s, &known) < 0)
+        return -1;
+    int best = known.best_checkpoint, linked = sk_md_best(c->dir), result = 0;
     if (linked == best)
         return linked < 0 ? -1 : 0;
     char *link = path_of(c, SK_MD_BEST);
@@ -252,11 +257,15 @@ static int remove_params(const struct sk_checkpoints *c, int number)
 }
 
 /* Marks kept[0..last]: the checkpoints that an average over the lines up to
- * `last` would be made of. All lines count, whether their parameters are still
+ * `last` would be made of, and what is needed to know them later. All lines count, whether their parameters are still
  * there or not: so a removal that is done again removes the same. */
 static void mark_cached(const struct sk_checkpoints *c, const struct sk_metrics *t, int last, unsigned char *kept)
 {
     int *all = sk_xcalloc((size_t)last + 1, sizeof *all), without, gone;
+    int known = sk_awaited_known(c, t, last);
+    for (int i = known + 1; i <= last; i++)
+        kept[i] = 1;
+    last = known;
     for (int i = 0; i < last; i++)
         all[i] = i + 1;
     struct sk_point *points, *chosen = sk_xcalloc((size_t)last + 1, sizeof *chosen);
@@ -290,6 +299,7 @@ static int remove_old_params(const struct sk_checkpoints *c, const struct sk_tra
     unsigned char *kept = sk_xcalloc((size_t)s->now.checkpoint + 1, 1);
     mark_last(c, &s->now, kept);
     mark_best(c, &s->now, t, kept);
+    failed |= sk_awaited_mark(c, s->now.checkpoint, kept) < 0;
     if (s->has_before) {
         /* The last checkpoint may be withdrawn: then what is kept must be what
          * an undisturbed run would have kept. */
@@ -318,10 +328,10 @@ static int remove_old_states(const struct sk_checkpoints *c, const struct sk_tra
     return failed ? -1 : 0;
 }
 
-static int derive(const struct sk_checkpoints *c, const struct sk_train_state *s)
+int sk_checkpoints_derive(const struct sk_checkpoints *c, const struct sk_train_state *s)
 {
     struct sk_metrics table = {0};
-    int failed = derive_metrics(c, s, &table) < 0 || derive_best(c, s) < 0 || remove_old_states(c, s) < 0 ||
+    int failed = derive_metrics(c, s, &table) < 0 || sk_checkpoints_link_best(c, s) < 0 || remove_old_states(c, s) < 0 ||
         (c->keep_last >= 0 && remove_old_params(c, s, &table) < 0);
     sk_metrics_free(&table);
     return failed ? -1 : 0;
@@ -360,21 +370,56 @@ int sk_checkpoints_commit(struct sk_checkpoints *c, struct sk_train_state *s)
     int result = -1;
     s->withdraws = 0;
     hash_params(c, s->params);
-    if (save_groups(c, state, &moments, s, SK_PUBLISH) < 0)
+    if (c->follows)
+        result = 0;
+    if (c->follows || save_groups(c, state, &moments, s, SK_PUBLISH) < 0)
         goto out;
     fetch(c, c->params);
     if (sk_params_save(c->table, params, c->host, SK_PUBLISH, hash) < 0)
         goto out;
     SK_ENSURE(strcmp(hash, s->params) == 0);
-    result = derive(c, s) < 0 || drop_interrupted(c) < 0 ? -1 : 0;
+    result = sk_checkpoints_derive(c, s) < 0 || drop_interrupted(c) < 0 ? -1 : 0;
 out:
     free(state);
     free(params);
     return result;
 }
 
+int sk_checkpoints_export(struct sk_checkpoints *c, struct sk_train_state *s, const char *path)
+{
+    const struct groups all = groups_of(c, 1);
+    /* That of a checkpoint is known, whatever the parameters were set back to since. */
+    if (s->updates != s->now.updates || s->now.checkpoint == 0)
+        hash_params(c, s->params);
+    return save_groups(c, path, &all, s, SK_PUBLISH);
+}
+
+int sk_checkpoints_import(const struct sk_checkpoints *c, struct sk_train_state *s, const char *path)
+{
+    const struct groups all = groups_of(c, 1);
+    struct sk_tensors *f;
+    int opened = open_state(path, s, &f), result = opened > 0 ? load_groups(c, f, &all) : -1;
+    sk_tensors_close(f);
+    if (result < 0 && opened > 0)
+        sk_train_state_free(s);
+    return result;
+}
+
+void sk_checkpoints_hash(const struct sk_checkpoints *c, char hex[SK_HASH_HEX])
+{
+    const struct groups all = groups_of(c, 1);
+    struct sk_hash *h = sk_hash_new();
+    for (int i = 0; i < all.n; i++) {
+        fetch(c, all.g[i].values);
+        sk_hash_add(h, c->host, c->table->total * sizeof(float));
+    }
+    sk_hash_end(h, hex);
+}
+
 int sk_checkpoints_interrupt(struct sk_checkpoints *c, struct sk_train_state *s)
 {
+    if (c->follows)
+        return 0;
     const struct groups all = groups_of(c, 1);
     char *path = path_of(c, SK_MD_INTERRUPTED);
     hash_params(c, s->params);
@@ -401,9 +446,11 @@ int sk_checkpoints_withdraw(struct sk_checkpoints *c, struct sk_train_state *s)
     /* From here on `interrupted` stands for the run, even if we are killed
      * before the checkpoint is gone. */
     s->withdraws = number;
+    if (c->follows)
+        return 0;
     if (sk_checkpoints_interrupt(c, s) < 0 || remove_checkpoint(c, number) < 0)
         return -1;
-    return derive(c, s);
+    return sk_checkpoints_derive(c, s);
 }
 
 /* --- resuming ----------------------------------------------------------------------- */
@@ -532,14 +579,14 @@ int sk_checkpoints_resume(struct sk_checkpoints *c, struct sk_train_state *s, co
     } else if (!newest) {
         result = n == 0 ? 0 : sk_fail(SK_EXIT_DATA, "%s holds %d checkpoints, but none can be resumed from. Restore "
                                       "state and params of one, or give --overwrite-output to begin anew", c->dir, n);
-        if (n == 0)
+        if (n == 0 && !c->follows)
             result = remove_later(c, 0, 0);
         goto out;
     }
-    if (check_data(c, s, corpus, validation) < 0 || remove_later(c, s->now.checkpoint, s->withdraws) < 0 ||
-        derive(c, s) < 0)
+    if (check_data(c, s, corpus, validation) < 0)
         goto out;
-    if (!interrupted && drop_interrupted(c) < 0)
+    if (!c->follows && (remove_later(c, s->now.checkpoint, s->withdraws) < 0 || sk_checkpoints_derive(c, s) < 0 ||
+                        (!interrupted && drop_interrupted(c) < 0)))
         goto out;
     result = 1;
 out:

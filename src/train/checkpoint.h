@@ -27,11 +27,16 @@ struct sk_checkpoints {
     enum sk_strategy cache_strategy;
     const char *cache_metric;
     int keep_best_state;
+    int follows;                     /* another shard writes the directory: nothing is written here */
+    const char *late;                /* name in metrics of what evaluators find and decides; or NULL */
+    int evaluated, commanded;        /* evaluators, a command will come to every checkpoint: its parameters stay
+                                       * until then */
     const struct sk_params *table;
     const struct sk_ops *ops;
     struct sk_device *dev;
     float *params, *m, *v;           /* (device) flat, in the table's layout; m, v: NULL if not kept */
-    float *host;                     /* table->total floats, for what goes to and from files */
+    float *host;                     /* table->total floats, for what goes to and from files; may be the
+                                      * gradient, which is of no use between updates */
 };
 /* Loads the newest of `interrupted` and the checkpoints that verifies into
  * params, m, v and s; removes what came after it and derives. 1 resumed, 0
@@ -44,9 +49,19 @@ int sk_checkpoints_resume(struct sk_checkpoints *c, struct sk_train_state *s,
 int sk_checkpoints_commit(struct sk_checkpoints *c, struct sk_train_state *s);
 /* Writes `interrupted`: 0 or -1. */
 int sk_checkpoints_interrupt(struct sk_checkpoints *c, struct sk_train_state *s);
+/* The same to any path, published by link: 0, 1 it is there already, -1; and back,
+ * of a run with the same data: 0 or -1. Of another shard. */
+int sk_checkpoints_export(struct sk_checkpoints *c, struct sk_train_state *s, const char *path);
+int sk_checkpoints_import(const struct sk_checkpoints *c, struct sk_train_state *s, const char *path);
+/* Checksum of parameters and moments. */
+void sk_checkpoints_hash(const struct sk_checkpoints *c, char hex[SK_HASH_HEX]);
 /* Takes back the last checkpoint (s->has_before): the run stands where it
  * stood before that was decided. 0 or -1. */
 int sk_checkpoints_withdraw(struct sk_checkpoints *c, struct sk_train_state *s);
+/* Moves params.best, after results have come; takes all that follows from the
+ * state up again. 0 or -1. */
+int sk_checkpoints_link_best(const struct sk_checkpoints *c, const struct sk_train_state *s);
+int sk_checkpoints_derive(const struct sk_checkpoints *c, const struct sk_train_state *s);
 /* The parameters, or the moments with *steps, as they were at a checkpoint whose
  * files are kept. 0 or -1. */
 int sk_checkpoints_load_params(struct sk_checkpoints *c, int number);

@@ -113,6 +113,14 @@ int sk_devices_take(struct sk_devices *d, char *const *command)
     return 0;
 }
 
+void sk_devices_give(const struct sk_devices *d, int k)
+{
+    const char *name = d->gpus.gpu[d->grant.gpu[k]].name;
+    setenv("CUDA_VISIBLE_DEVICES", name, 1);
+    if (d->gpus.pretended)
+        setenv("SK_GPUS", name, 1);
+}
+
 void sk_devices_release(struct sk_devices *d)
 {
     free((void *)d->request.named);

@@ -29,8 +29,9 @@ int sk_devices_count(const struct sk_device_options *o);
 /* Finds those that may be taken, and says so if that cannot be: exit code 1, no
  * GPU, too few, or none that this build can use; 64, no such. 0 or -1 (sk_fail). */
 int sk_devices_find(struct sk_devices *d, const struct sk_device_options *o);
-/* Waits for them, says which, and puts them into the environment of the children
- * to come. `command`: for the note in the lock files. 0 or -1 (sk_fail). */
+/* Waits for them, says which, and keeps their locks through exec. `command`: for the note in the lock files. 0 or -1 (sk_fail). */
 int sk_devices_take(struct sk_devices *d, char *const *command);
+/* In the process of shard k: CUDA_VISIBLE_DEVICES names its own alone. */
+void sk_devices_give(const struct sk_devices *d, int k);
 void sk_devices_release(struct sk_devices *d);
 #endif

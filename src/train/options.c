@@ -5,6 +5,7 @@
 
 #include "base/msg.h"
 #include "math/ops.h"
+#include "modeldir/shards.h"
 #include "train/prepared.h"
 
 #define AT(field) offsetof(struct sk_train_options, field)
@@ -12,6 +13,9 @@
 #define ALIAS(alias, row, kind, field, low, high) \
     {.name = alias, .type = kind, .offset = AT(field), .min = low, .max = high, \
      .flags = SK_OPT_HIDDEN, .alias_of = row}
+
+#define ALIAS_FREE(alias, row, kind, field) \
+    {.name = alias, .type = kind, .offset = AT(field), .flags = SK_OPT_HIDDEN | SK_OPT_FREE, .alias_of = row}
 
 #define MANY 2147483647.0
 #define VERY_MANY 9007199254740992.0
@@ -214,8 +218,9 @@ static const struct sk_opt options[] = {
     {.name = "metrics", .type = SK_OPT_LIST, .offset = AT(metrics), .value = "NAME...",
      .help = "What is reported of training and validation data: perplexity (always) and accuracy. Default: both."},
     {.name = "optimized-metric", .type = SK_OPT_CHOICE, .offset = AT(optimized_metric), .initial = "perplexity",
-     .choices = "perplexity|accuracy", .help = "Validation metric that decides about the best checkpoint, patience "
-     "and plateau-reduce."},
+     .choices = "perplexity|accuracy|bleu|chrf|ter", .help = "Validation metric that decides about the best "
+     "checkpoint, patience and plateau-reduce. bleu, chrf and ter come from sk-bleu-eval: a checkpoint decides with the "
+     "result of the one before, and waits for it."},
     {.name = "max-num-checkpoint-not-improved", .type = SK_OPT_INT, .offset = AT(patience), .initial = "32",
      .min = -1, .max = MANY, .value = "N", .help = "Patience: end after so many checkpoints without improvement; "
      "-1: never.", .flags = SK_OPT_FREE},
@@ -252,11 +257,30 @@ static const struct sk_opt options[] = {
     {.name = "cache-metric", .type = SK_OPT_CHOICE, .offset = AT(cache_metric), .initial = "perplexity",
      .choices = "perplexity|accuracy|bleu|chrf", .help = "By which metric.", .flags = SK_OPT_FREE},
 
+    HEADING("Evaluation beside training"),
+    {.name = "monitor-bleu", .type = SK_OPT_STRING, .offset = AT(monitor_bleu), .value = "N",
+     .help = "Translate N sentences of the held-out text with each checkpoint, by a sk-bleu-eval --watch of its own that "
+     "ends with this process; -1: all, 0: none. Default: all if bleu, chrf or ter is optimized, else none (also "
+     "--decode-and-evaluate).", .flags = SK_OPT_FREE},
+    ALIAS_FREE("decode-and-evaluate", "monitor-bleu", SK_OPT_STRING, monitor_bleu),
+    {.name = "stop-training-on-decoder-failure", .type = SK_OPT_FLAG, .offset = AT(stop_on_failure),
+     .help = "Save the state and stop if that cannot translate a checkpoint.", .flags = SK_OPT_FREE},
+    {.name = "on-checkpoint", .type = SK_OPT_STRING, .offset = AT(on_checkpoint), .value = "COMMAND",
+     .help = "Run COMMAND by sh -c for each checkpoint, in order, beside training. Lines name=value that it prints join "
+     "the metrics. It finds in its environment: SK_CHECKPOINT, SK_MODEL_DIR, SK_PARAMS, SK_VALIDATION_SOURCE, "
+     "SK_VALIDATION_TARGET, SK_TRANSLATIONS.", .flags = SK_OPT_FREE},
+
     HEADING("This process"),
-    {.name = "num-shards", .type = SK_OPT_INT, .offset = AT(num_shards), .initial = "1", .min = 1, .max = 1024,
-     .value = "N", .help = "Processes that train together: 1.", .flags = SK_OPT_FREE},
+    {.name = "num-shards", .type = SK_OPT_STRING, .offset = AT(shards), .initial = "1", .value = "N|slurm",
+     .help = "Processes that train together, on one host or several: the result is that of one. They find each other "
+     "in DIR/shards, come and go at any time, and go on without those that are lost. slurm: this number and the next "
+     "are those of the job array, or of the tasks of the step.", .flags = SK_OPT_FREE},
     {.name = "shard", .type = SK_OPT_INT, .offset = AT(shard), .initial = "0", .min = 0, .max = 1023, .value = "K",
-     .help = "Which of them this is: 0.", .flags = SK_OPT_FREE},
+     .help = "Which of them this is, from 0. Those beyond --virtual-shards wait to take the place of others.",
+     .flags = SK_OPT_FREE},
+    {.name = "shard-timeout", .type = SK_OPT_FLOAT, .offset = AT(shard_timeout), .initial = "30", .min = 2,
+     .max = 3600, .value = "SECONDS", .help = "A shard that shows no life for so long is given up. One whose process "
+     "ends is noticed at once.", .flags = SK_OPT_FREE},
     {.name = "threads", .type = SK_OPT_INT, .offset = AT(threads), .initial = "0", .min = 0, .max = 1024,
      .value = "N", .help = "Threads; 0: one for each CPU this process may use. Results do not depend on it.",
      .flags = SK_OPT_FREE},
@@ -304,6 +328,52 @@ static void check_training_data(struct sk_train_options *o)
         exit(sk_die());
 }
 
+/* A number that Slurm gave, or -1. */
+static int of_slurm(const char *name)
+{
+    const char *text = getenv(name);
+    char *end;
+    long n = text && *text ? strtol(text, &end, 10) : -1;
+    return n < 0 || *end || n > 1 << 20 ? -1 : (int)n;
+}
+
+/* --num-shards slurm: an element of an array counts from the array's first by its
+ * step; a task of a step has its rank. */
+static void read_slurm(struct sk_train_options *o)
+{
+    int id = of_slurm("SLURM_ARRAY_TASK_ID"), first = of_slurm("SLURM_ARRAY_TASK_MIN");
+    int step = of_slurm("SLURM_ARRAY_TASK_STEP"), last = of_slurm("SLURM_ARRAY_TASK_MAX");
+    if (id >= 0 && first >= 0 && last >= first && step > 0) {
+        o->num_shards = (last - first) / step + 1;
+        o->shard = (id - first) / step;
+    } else {
+        o->num_shards = of_slurm("SLURM_NTASKS");
+        o->shard = of_slurm("SLURM_PROCID");
+        if (o->num_shards < 1 || o->shard < 0)
+            sk_opt_misuse("--num-shards slurm: neither SLURM_ARRAY_TASK_ID with its MIN, MAX and STEP nor SLURM_NTASKS with "
+                          "SLURM_PROCID is set: this is no element of a job array and no task of a step");
+    }
+}
+
+static void read_shards(struct sk_train_options *o)
+{
+    char *end;
+    if (strcmp(o->shards, "slurm") == 0) {
+        read_slurm(o);
+    } else {
+        long n = strtol(o->shards, &end, 10);
+        o->num_shards = end == o->shards || *end || n < 1 || n > SK_SHARDS_MAX ? 0 : (int)n;
+    }
+    if (o->num_shards < 1 || o->num_shards > SK_SHARDS_MAX)
+        sk_opt_misuse("--num-shards '%s': give a number from 1 to %d, or slurm", o->shards, SK_SHARDS_MAX);
+    if (o->shard >= o->num_shards)
+        sk_opt_misuse("--shard %d: shards count from 0, of %d (--num-shards) the last is %d", o->shard, o->num_shards,
+                      o->num_shards - 1);
+    if (o->num_shards > 1 && o->overwrite_output)
+        sk_opt_misuse("--overwrite-output is not for several shards, which start one after the other: remove %s before",
+                      o->output);
+}
+
 void sk_train_options_parse(const struct sk_program *program, struct sk_train_options *o, struct sk_train_plan *p,
                             int argc, char **argv)
 {
@@ -321,6 +391,7 @@ void sk_train_options_parse(const struct sk_program *program, struct sk_train_op
     sk_opt_parse(program, o, argc, argv);
     sk_quiet(o->quiet);
     sk_debug_wanted(strcmp(o->loglevel, "DEBUG") == 0);
+    read_shards(o);
     if (o->metrics.n == 0)
         o->metrics = (struct sk_opt_list){2, both};
     check_training_data(o);

@@ -57,12 +57,18 @@ struct sk_train_options {
     int keep_last_params, keep_initializations, cache_last_best;
     const char *optimized_metric, *cache_metric, *cache_strategy;
     struct sk_opt_list metrics;
+    /* evaluation beside training */
+    const char *monitor_bleu, *on_checkpoint;
+    int stop_on_failure;
     /* this process */
     const char *dtype;
     long long seed;
-    int overwrite_output, num_shards, shard, threads, use_cpu, dry_run, quiet, no_logfile;
+    int overwrite_output, shard, threads, use_cpu, dry_run, quiet, no_logfile;
     const char *loglevel;
     const char *command;             /* all of it, as a shell would read it */
+    const char *shards;              /* --num-shards as given: N or slurm */
+    double shard_timeout;
+    int num_shards;                  /* what it means */
 };
 
 enum sk_clip { SK_CLIP_NONE, SK_CLIP_ABS, SK_CLIP_NORM };
@@ -84,7 +90,9 @@ struct sk_train_plan {
     int shared_vocab;                /* asked for, or needed by the tying */
     int sentence_batches;
     int accuracy;                    /* reported in metrics and log */
-    const char *optimized;           /* "perplexity" or "accuracy" */
+    const char *optimized;           /* "perplexity", "accuracy", or one that evaluators find: */
+    const char *late;                /* its name in metrics: "bleu-val"; NULL: known at once */
+    int monitor;                     /* a watcher of its own */
     unsigned lines_flags;
 };
 

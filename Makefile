@@ -161,8 +161,11 @@ quickstart:
 
 # make bench PARTS="train translate": tests/bench/run --help lists the parts
 PARTS ?=
-bench: all
+bench: all $(B)/products
 	@tests/bench/run $(PARTS)
+$(B)/products: $(B)/tests/bench/products.o $(B)/libsk.a
+	$(if $(V),,@echo '  LD  $@')
+	$(Q)$(CC) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(LIBS)
 
 # Completion asks the programs themselves; bash-completion looks for a file
 # under each program's name.
@@ -179,4 +182,4 @@ clean:
 	rm -rf .build
 	rm -f $(patsubst %.c,%,$(wildcard bin/sk-*.c))
 
--include $(patsubst %.o,%.d,$(OBJ) $(MAINS) $(C_TESTS:=.o))
+-include $(patsubst %.o,%.d,$(OBJ) $(MAINS) $(C_TESTS:=.o) $(B)/tests/bench/products.o)

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
@@ -12,6 +11,7 @@
 #include "modeldir/protect.h"
 #include "search/scorer.h"
 #include "text/lines.h"
+#include "text/meter.h"
 
 struct options {
     const char *model, *checkpoint, *source, *target, *output, *output_type, *score_type, *dtype;
@@ -62,31 +62,19 @@ static const struct sk_program program = {
     .options = table,
     .epilogue = "Exit codes: 0 done, 64 usage, 65 bad content, 66 no such file, 74 I/O error."};
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 struct job {
     const struct options *o;
     struct sk_scorer *scorer;
     struct sk_lines *in[2];
     struct sk_out out;
-    double start, shown;
-    int64_t lines, words, how[4];
+    struct sk_meter meter;
+    int64_t words, how[4];
 };
 
 static void show(void *ctx, int64_t done, int64_t all)
 {
     struct job *j = ctx;
-    (void)all;
-    if (!sk_live_wanted() || now() - j->shown < 0.2)
-        return;
-    j->shown = now();
-    double lines = (double)(j->lines + done);
-    sk_live("%.0f pairs scored, %.1f/s", lines, lines / (j->shown - j->start));
+    sk_meter_show(&j->meter, done, (double)done / (double)all);
 }
 
 /* --- pairs of lines -------------------------------------------------------------- */
@@ -104,6 +92,8 @@ static int next_pair(struct job *j, struct text text[2], int64_t n)
         got[i] = sk_lines_next(j->in[i], &line, &length);
         if (got[i] < 0)
             return -1;
+        if (got[i] && i == 0)
+            sk_meter_line(&j->meter, length);
         if (got[i])
             text[i].line[n] = sk_translate_line(line, length);
     }
@@ -114,7 +104,7 @@ static int next_pair(struct job *j, struct text text[2], int64_t n)
             free(text[i].line[n]);
     int shorter = got[0] ? 1 : 0;
     return sk_fail(SK_EXIT_DATA, "%s has only %lld lines, %s has more: they are to be translations of each other",
-                   sk_lines_path(j->in[shorter]), (long long)(j->lines + n), sk_lines_path(j->in[1 - shorter]));
+                   sk_lines_path(j->in[shorter]), (long long)(j->meter.lines + n), sk_lines_path(j->in[1 - shorter]));
 }
 
 static int do_chunk(struct job *j, const struct text text[2], int64_t n)
@@ -127,7 +117,7 @@ static int do_chunk(struct job *j, const struct text text[2], int64_t n)
     for (int64_t i = 0; i < n; i++) {
         enum sk_scored how = found[i].how;
         if (j->how[how]++ == 0 && why[how])
-            sk_warn("line %lld is not scored: %s", (long long)(j->lines + i + 1), why[how]);
+            sk_warn("line %lld is not scored: %s", (long long)(j->meter.lines + i + 1), why[how]);
         j->words += found[i].words;
         sk_str_printf(&out, "%.3f", logprob ? 0.0 - found[i].score : found[i].score);
         for (int side = 0; pairs && side < 2; side++) {
@@ -136,7 +126,7 @@ static int do_chunk(struct job *j, const struct text text[2], int64_t n)
         }
         sk_str_add(&out, "\n", 1);
     }
-    j->lines += n;
+    j->meter.lines += n;
     int result = sk_out_write(&j->out, out.text, out.len);
     sk_str_free(&out);
     free(found);
@@ -153,6 +143,7 @@ static int do_lines(struct job *j)
         while (n < CHUNK && (n == 0 || (sk_lines_ready(j->in[0]) && sk_lines_ready(j->in[1]))) &&
                (got = next_pair(j, text, n)) > 0)
             n++;
+        sk_meter_chunk(&j->meter, j->in[0]);
         if (n > 0 && got >= 0)
             result = do_chunk(j, text, n);
         for (int64_t i = 0; i < n; i++)
@@ -173,17 +164,17 @@ static int score(struct job *j, const struct sk_trained *m)
                                         .max_words = {limits.max_words, m->config.model.max_len[1] - 1},
                                         .progress = show, .ctx = j};
     j->scorer = sk_scorer_new(m->model, m->source, m->target, &options);
-    j->start = now();
+    sk_meter_start(&j->meter, "pairs scored");
     int result = do_lines(j);
-    double seconds = now() - j->start;
+    double seconds = sk_meter_seconds(&j->meter);
     sk_scorer_free(j->scorer);
     if (result == 0)
-        sk_info("scored %lld pairs in %.1f s: %.1f pairs/s, %.0f words/s", (long long)j->lines, seconds,
-                (double)j->lines / seconds, (double)j->words / seconds);
+        sk_info("scored %lld pairs in %.1f s: %.1f pairs/s, %.0f words/s", (long long)j->meter.lines, seconds,
+                (double)j->meter.lines / seconds, (double)j->words / seconds);
     int64_t not_scored = j->how[SK_UNSCORED_BLANK] + j->how[SK_UNSCORED_LONG];
     if (not_scored > 0)
         sk_warn("%lld of %lld pairs are not scored (%s): %lld without a source, %lld longer than the model allows",
-                (long long)not_scored, (long long)j->lines, !strcmp(o->score_type, "logprob") ? "-inf" : "inf",
+                (long long)not_scored, (long long)j->meter.lines, !strcmp(o->score_type, "logprob") ? "-inf" : "inf",
                 (long long)j->how[SK_UNSCORED_BLANK], (long long)j->how[SK_UNSCORED_LONG]);
     return result;
 }

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
@@ -12,6 +12,7 @@
 #include "modeldir/protect.h"
 #include "search/output.h"
 #include "text/lines.h"
+#include "text/meter.h"
 
 struct options {
     struct sk_opt_list models, checkpoints;
@@ -88,50 +89,6 @@ static const struct sk_program program = {
     .epilogue = "Exit codes: 0 done, 64 usage, 65 bad content, 66 no such file, 74 I/O error, 78 models that do not "
                 "fit together."};
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* --- progress ---------------------------------------------------------------- */
-
-struct progress {
-    double start, shown;
-    int64_t lines, chunk, words, bad;
-    double before, after;            /* share of the input up to this chunk, and with it; 0: not known */
-};
-
-static void show(void *ctx, int64_t done, int64_t all)
-{
-    struct progress *p = ctx;
-    double t = now(), part = (double)done / (double)all;
-    if (!sk_live_wanted() || t - p->shown < 0.2)
-        return;
-    double lines = (double)p->lines + (double)p->chunk * part, seconds = t - p->start;
-    double share = p->before + (p->after - p->before) * part;
-    char left[64] = "";
-    if (share > 0 && share < 1) {
-        long s = (long)(seconds * (1 - share) / share + 0.5);
-        snprintf(left, sizeof left, ", %.0f%%, %ld:%02ld:%02ld left", 100 * share, s / 3600, s / 60 % 60, s % 60);
-    }
-    p->shown = t;
-    sk_live("%.0f lines translated, %.1f/s%s", lines, lines / seconds, left);
-}
-
-/* How much of the input's bytes have been read; 0: not known. */
-static double share_read(const struct sk_lines *in, uint64_t taken)
-{
-    uint64_t consumed, size;
-    sk_lines_progress(in, &consumed, &size);
-    if (size == 0)
-        return 0;
-    if (taken > size)                /* compressed: a small file is read at once, which says nothing */
-        return consumed < size ? (double)consumed / (double)size : 0;
-    return (double)taken / (double)size;
-}
-
 /* --- lines -------------------------------------------------------------------- */
 
 struct job {
@@ -139,8 +96,16 @@ struct job {
     struct sk_translator *t;
     struct sk_lines *in;
     struct sk_out *out;
-    struct progress p;
+    struct sk_meter meter;
+    int64_t chunk, words, bad;
 };
+
+static void show(void *ctx, int64_t done, int64_t all)
+{
+    struct job *j = ctx;
+    double share = (double)done / (double)all;       /* pieces of long lines count one by one */
+    sk_meter_show(&j->meter, (int64_t)((double)j->chunk * share), share);
+}
 
 /* Translates n lines and writes the results. */
 static int do_chunk(struct job *j, const struct sk_request *r, int64_t n)
@@ -151,15 +116,15 @@ static int do_chunk(struct job *j, const struct sk_request *r, int64_t n)
     struct sk_str out = {0};
     for (int64_t i = 0; i < n; i++)
         text[i] = r[i].text;
-    double start = now();
-    j->p.chunk = n;
+    double start = sk_now();
+    j->chunk = n;
     sk_translate(j->t, text, n, found);
-    double seconds = (now() - start) / (double)n;
+    double seconds = (sk_now() - start) / (double)n;
     for (int64_t i = 0; i < n; i++) {
-        sk_output_add(&form, &out, (long long)(j->p.lines + i + 1), &r[i], &found[i], seconds);
-        j->p.words += found[i].words;
+        sk_output_add(&form, &out, (long long)(j->meter.lines + i + 1), &r[i], &found[i], seconds);
+        j->words += found[i].words;
     }
-    j->p.lines += n;
+    j->meter.lines += n;
     int result = sk_out_write(j->out, out.text, out.len);
     sk_translation_free(found, n);
     free(found);
@@ -176,7 +141,7 @@ static void read_request(struct job *j, struct sk_request *r, const char *line, 
         sk_request_text(r, line, length);
     if (!r->error)
         return;
-    j->p.bad++;
+    j->bad++;
     sk_warn("input line %llu is not translated: %s", (unsigned long long)sk_lines_number(j->in), r->error);
 }
 
@@ -187,7 +152,6 @@ static int do_lines(struct job *j)
     struct sk_request *chunk = NULL;
     char *line;
     size_t length, cap = 0;
-    uint64_t taken = 0;
     int got = 1, result = 0;
     while (got > 0 && result == 0) {
         for (n = 0; n < most && (n == 0 || sk_lines_ready(j->in)); n++) {
@@ -198,11 +162,10 @@ static int do_lines(struct job *j)
                 cap = cap ? 2 * cap : 64;
                 chunk = sk_xrealloc(chunk, cap, sizeof *chunk);
             }
-            taken += length + 1;
+            sk_meter_line(&j->meter, length);
             read_request(j, &chunk[n], line, length);
         }
-        j->p.before = j->p.after;
-        j->p.after = share_read(j->in, taken);
+        sk_meter_chunk(&j->meter, j->in);
         if (n > 0)
             result = do_chunk(j, chunk, n);
         for (int64_t i = 0; i < n; i++)
@@ -220,20 +183,20 @@ static int translate(struct job *j, const struct sk_trained *m, int models)
         .beam = {.beam_size = o->beam_size, .alpha = o->alpha, .beta = o->beta, .nbest = o->nbest, .prune = o->prune,
                  .stop_first = !strcmp(o->stop, "first"), .log_linear = !strcmp(o->ensemble_mode, "log_linear")},
         .batch = o->chunk_size > 0 && o->chunk_size < o->batch_size ? o->chunk_size : o->batch_size,
-        .strip_unknown = o->strip_unknown, .progress = show, .ctx = &j->p};
+        .strip_unknown = o->strip_unknown, .progress = show, .ctx = j};
     sk_trained_limits(&options, m, models, o->max_input_len, o->num_stds);
     for (int i = 0; i < models; i++)
         model[i] = m[i].model;
     j->t = sk_translator_new(model, models, m[0].source, m[0].target, &options);
-    j->p.start = now();
+    sk_meter_start(&j->meter, "lines translated");
     int result = do_lines(j);
-    double seconds = now() - j->p.start;
+    double seconds = sk_meter_seconds(&j->meter);
     sk_translator_free(j->t);
     if (result == 0)
-        sk_info("translated %lld lines in %.1f s: %.1f lines/s, %.0f words/s", (long long)j->p.lines, seconds,
-                (double)j->p.lines / seconds, (double)j->p.words / seconds);
-    if (j->p.bad > 0)
-        sk_warn("%lld of %lld lines could not be translated", (long long)j->p.bad, (long long)j->p.lines);
+        sk_info("translated %lld lines in %.1f s: %.1f lines/s, %.0f words/s", (long long)j->meter.lines, seconds,
+                (double)j->meter.lines / seconds, (double)j->words / seconds);
+    if (j->bad > 0)
+        sk_warn("%lld of %lld lines could not be translated", (long long)j->bad, (long long)j->meter.lines);
     return result;
 }
 

@@ -2,6 +2,8 @@
  * content, and who takes the scores over into metrics. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
@@ -15,7 +17,7 @@ static const char *dir;
 static struct sk_evaluation example(int checkpoint, double bleu)
 {
     struct sk_evaluation e = {.checkpoint = checkpoint, .beam_size = 5, .num_stds = 2, .alpha = 1, .beta = 0.1,
-                              .sentences = 2};
+                              .sentences = 2, .seed = -1};
     memcpy(e.params, "0123456789abcdef0123456789abcdef", SK_HASH_HEX);
     sk_metrics_set_number(&e.metrics, checkpoint, "bleu-val", bleu);
     sk_metrics_set_number(&e.metrics, checkpoint, "decode-walltime-val", 1.5);
@@ -35,6 +37,29 @@ static void write_metrics(int last)
         sk_metrics_set_number(&t, i, "perplexity-val", 10 - i);
     sk_metrics_save(&t, dir);
     sk_metrics_free(&t);
+}
+
+/* Two that both believe they hold the claim. */
+static void twice(void)
+{
+    struct sk_evaluation first = example(5, 0.25), second = example(5, 0.25), other = example(5, 0.5), e;
+    sk_metrics_set_number(&second.metrics, 5, "decode-walltime-val", 2.5);
+    is_int(sk_evaluation_publish(&first, dir, "a\n", 2), 0, "the first one publishes");
+    is_int(sk_evaluation_publish(&second, dir, "a\n", 2), 1, "the second finds it done");
+    is_int(sk_evaluation_publish(&other, dir, "b\n", 2), 1, "also with other translations");
+    double value = 0;
+    is_int(sk_evaluation_score(dir, 5, "decode-walltime-val", &value), 1, "the record is there");
+    ok(value == 1.5, "and the first one's");
+    char *out = sk_md_eval(dir, 5, "out"), *text = sk_file_load(out, 100, NULL);
+    is_str(text, "a\n", "so are the translations");
+    is_int(sk_evaluation_load(&e, dir, 5), 1, "it can be read");
+    is_str(e.out, first.out, "and belongs to them");
+    sk_evaluation_free(&first);
+    sk_evaluation_free(&second);
+    sk_evaluation_free(&other);
+    sk_evaluation_free(&e);
+    free(text);
+    free(out);
 }
 
 /* bleu-val of a checkpoint in DIR/metrics; -1: it has none. */
@@ -78,12 +103,22 @@ static void merging(void)
 {
     char *lock_path = sk_path_join(dir, SK_MD_LOCK);
     write_metrics(3);
+    sk_msg_program("sk-train-shard");
     int lock = sk_lock_take(lock_path);
     ok(lock >= 0, "a trainer holds the lock");
     is_int(sk_evaluation_merge_now(dir, 2), 0, "its scores are left to it");
     ok(stored_bleu(2) == -1, "metrics is as it was");
     sk_lock_release(lock);
-    is_int(sk_evaluation_merge_now(dir, 2), 1, "without a trainer scores are taken over");
+    sk_msg_program("sk-bleu-eval");
+    lock = sk_lock_take(lock_path);
+    pid_t child = fork();
+    if (child == 0) {
+        usleep(300000);
+        _exit(0);
+    }
+    sk_lock_release(lock);           /* the child has it still */
+    is_int(sk_evaluation_merge_now(dir, 2), 1, "another evaluator is waited for; scores are taken over");
+    waitpid(child, NULL, 0);
     ok(stored_bleu(2) == 0.1 + 0.2, "into their line");
     ok(stored_bleu(1) == -1 && stored_bleu(3) == -1, "and no other");
     publish(example(4, 0.5), "x\n");
@@ -149,6 +184,7 @@ int main(void)
     sk_mkdir(eval);
     free(eval);
     round_trip();
+    twice();
     merging();
     hostile();
     return done_testing();

@@ -111,6 +111,16 @@ is "$?$(grep -c inf "$T/got")$(grep -c 'warning: .*UTF-8' "$T/err")" 001 "invali
 score -s "$T/empty" -t "$T/empty" >"$T/got"
 is "$?$(cat "$T/got")" 0 "no pairs, no scores"
 
+# On a terminal: a live line.
+if command -v python3 >/dev/null; then
+    TERM=xterm python3 -c 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]))' "$BIN/sk-score" -m "$m" --use-cpu \
+        --batch-size 1 -s "$T/val.src" -t "$T/val.trg" -o "$T/other" >"$T/terminal" 2>&1 </dev/null
+    like "$(tr '\r' '\n' <"$T/terminal")" "^[0-9]+ pairs scored, [0-9.]+/s, [0-9]+%, [0-9]+:[0-9]{2}:[0-9]{2} left" \
+        "a terminal sees pairs, rate and time left"
+else
+    skip "python3 is not installed"
+fi
+
 # --- errors -------------------------------------------------------------------------------------
 exits 65 "a translation is missing" "$BIN/sk-score" -m "$m" --use-cpu -s "$T/train.src" -t "$T/val.trg" -o "$T/never"
 like "$(cat "$T/err")" "val.trg has only 20 lines, $T/train.src has more" "which is said"

@@ -138,6 +138,7 @@ struct sk_attend_gradients { float *dq, *dkeys, *dvalues, *dv, *dgamma, *dbeta; 
 
 struct sk_ops {
     const char *name;                    /* "cpu", "cuda" */
+    int host;                            /* the device's memory is this process's own */
 
     /* --- device ------------------------------------------------------- */
     /* NULL: sk_fail-like message in *why (static text). */

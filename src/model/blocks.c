@@ -174,14 +174,14 @@ void sk_block_init(struct sk_net *n, struct sk_block *b, enum sk_kind kind, int 
     sk_process_init(n, &b->post, c->post[side], weight, b->D, 1);
 }
 
-void sk_block_layout(struct sk_block *b, struct sk_slab *s, int T, int Ts, int longest, int step)
+void sk_block_layout(struct sk_block *b, struct sk_slab *s, int T, int Ts, size_t pairs, int step)
 {
     size_t rows = (size_t)T, D = (size_t)b->D, F = (size_t)b->F;
     sk_process_layout(&b->pre, s, T);
     b->wide = sk_slab_take(s, rows * (b->kind == SK_FEED ? F : b->kind == SK_SELF ? 3 * D : D));
     b->mid = b->in_place ? b->wide : sk_slab_take(s, rows * (b->kind == SK_FEED ? F : D));
     b->f = sk_slab_take(s, rows * D);
-    if (b->kind != SK_FEED && !step) b->prob = sk_slab_take(s, rows * (size_t)longest * (size_t)b->H);
+    if (b->kind != SK_FEED && !step) b->prob = sk_slab_take(s, pairs * (size_t)b->H);
     if (b->kind == SK_CROSS && !step) {
         b->keys = sk_slab_take(s, (size_t)Ts * D);
         b->values = sk_slab_take(s, (size_t)Ts * D);

@@ -86,9 +86,10 @@ struct sk_block {
     const float *y;                  /* pre's result, for the backward pass */
 };
 void sk_block_init(struct sk_net *n, struct sk_block *b, enum sk_kind kind, int side, int layer);
-/* T rows here, Ts rows and `longest` keys a sentence of what is attended to.
- * step: for translating row by row: keys and values are kept elsewhere. */
-void sk_block_layout(struct sk_block *b, struct sk_slab *s, int T, int Ts, int longest, int step);
+/* T rows here, Ts rows of what is attended to; pairs: queries times keys, summed
+ * over sentences. step: for translating row by row: keys and values are kept
+ * elsewhere. */
+void sk_block_layout(struct sk_block *b, struct sk_slab *s, int T, int Ts, size_t pairs, int step);
 void sk_block_load(const struct sk_net *n, struct sk_block *b);
 void sk_block_free(const struct sk_net *n, struct sk_block *b);
 /* f of SK_FEED: from y (T, D) to b->f. */

@@ -77,38 +77,55 @@ static void init_embedding(struct sk_model *m, int side)
     }
 }
 
-/* Backward buffers and activations for batches of the limits. */
-static void layout_training(struct sk_model *m)
+/* What a batch takes: rows of both sides; queries times keys of attention, of the
+ * source to itself, the target to itself, the target to the source. */
+struct extent { int T[2]; size_t pairs[3]; };
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+/* Gives activations and the buffers of the backward passes their places from
+ * base on (NULL: only counts). Returns floats. */
+static size_t lay_out(struct sk_model *m, float *base, const struct extent *e)
 {
     const struct sk_transformer *c = &m->c;
+    struct sk_slab slab = {.base = base};
+    size_t most = 0, wide = 0;
+    for (int s = 0; s < 2; s++) {
+        size_t rows = (size_t)e->T[s], D = (size_t)c->size[s], F = (size_t)c->feed_forward[s];
+        m->embed[s].x = sk_slab_take(&slab, rows * D);
+        m->embed[s].words = c->dropout_embed[s] > 0 ? sk_slab_take(&slab, rows * D) : NULL;
+        for (int i = 0; i < m->blocks[s]; i++) {
+            struct sk_block *b = &m->block[s][i];
+            sk_block_layout(b, &slab, e->T[s], e->T[0], e->pairs[b->kind == SK_CROSS ? 2 : s], 0);
+        }
+        sk_process_layout(&m->final[s], &slab, e->T[s]);
+        most = larger(most, rows * D);
+        wide = larger(wide, rows * larger(3 * D, F));
+    }
+    /* The sides' backward passes follow each other, in the same memory. Attention
+     * to the source needs little of `wide` for itself: the gradients of keys and
+     * values stand behind that. */
+    size_t D = (size_t)c->size[1], queries = ((size_t)e->T[1] * D + 15) / 16 * 16, keys = (size_t)e->T[0] * D;
+    keys = (keys + 15) / 16 * 16;
+    m->back[0].wide = m->back[1].wide = sk_slab_take(&slab, larger(wide, queries + 2 * keys));
+    if (base) {
+        m->back[1].dkeys = m->back[1].wide + queries;
+        m->back[1].dvalues = m->back[1].dkeys + keys;
+    }
+    for (int i = 0; i < 4; i++) m->back[1].g[i] = sk_slab_take(&slab, most);
+    m->back[0].g[0] = sk_slab_take(&slab, most);      /* the others: see stacks_backward */
+    return slab.most;
+}
+
+/* Memory for batches of the limits. */
+static void layout_training(struct sk_model *m)
+{
     const struct sk_batch_limits *l = &m->limits;
     int T[2] = {l->max_source > l->longest_source ? l->max_source : l->longest_source,
                 l->max_target > l->longest_target ? l->max_target : l->longest_target};
-    int longest[2] = {l->longest_source, l->longest_target};
-    size_t wide = 0;
-    for (int s = 0; s < 2 && c->architecture == SK_TRANSFORMER; s++) {
-        struct sk_slab slab = {0};
-        size_t rows = (size_t)T[s], D = (size_t)c->size[s], F = (size_t)c->feed_forward[s];
-        size_t widest = rows * (3 * D > F ? 3 * D : F);
-        wide = widest > wide ? widest : wide;
-        for (int go = 0; go < 2; go++) {
-            if (go) slab = (struct sk_slab){.base = sk_model_device(m, slab.most)};
-            m->embed[s].x = sk_slab_take(&slab, rows * D);
-            m->embed[s].words = c->dropout_embed[s] > 0 ? sk_slab_take(&slab, rows * D) : NULL;
-            for (int i = 0; i < m->blocks[s]; i++) {
-                struct sk_block *b = &m->block[s][i];
-                sk_block_layout(b, &slab, T[s], T[0], longest[b->kind == SK_CROSS ? 0 : s], 0);
-            }
-            sk_process_layout(&m->final[s], &slab, T[s]);
-            for (int i = 0; i < 4; i++) m->back[s].g[i] = sk_slab_take(&slab, rows * D);
-            if (s) {
-                m->back[s].dkeys = sk_slab_take(&slab, (size_t)T[0] * D);
-                m->back[s].dvalues = sk_slab_take(&slab, (size_t)T[0] * D);
-            }
-        }
-    }
-    /* The sides' backward passes follow each other. */
-    if (wide) m->back[0].wide = m->back[1].wide = sk_model_device(m, wide);
+    size_t rows[2] = {(size_t)T[0], (size_t)T[1]}, longest[2] = {(size_t)l->longest_source, (size_t)l->longest_target};
+    struct extent e = {{T[0], T[1]}, {rows[0] * longest[0], rows[1] * longest[1], rows[1] * longest[0]}};
+    if (!m->rnn) m->slab = sk_model_device(m, lay_out(m, NULL, &e));
     int most = T[0] > T[1] ? T[0] : T[1];
     m->iota = sk_xcalloc((size_t)most, sizeof *m->iota);
     for (int i = 0; i < most; i++) m->iota[i] = i;
@@ -250,7 +267,7 @@ float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, const in
     return e->x;
 }
 
-float *sk_model_layout(struct sk_model *m, int side, int T, int Ts, int longest, int step)
+float *sk_model_layout(struct sk_model *m, int side, int T, int Ts, size_t pairs, int step)
 {
     struct sk_slab s = {0};
     for (int go = 0; go < 2; go++) {
@@ -258,7 +275,7 @@ float *sk_model_layout(struct sk_model *m, int side, int T, int Ts, int longest,
         if (go) s = (struct sk_slab){.base = m->net.ops->alloc(m->net.dev, 2 * half * sizeof(float))};
         for (int i = 0; i <= m->blocks[side]; i++) {
             s.used = go && i % 2 ? half : 0;
-            if (i < m->blocks[side]) sk_block_layout(&m->block[side][i], &s, T, Ts, longest, step);
+            if (i < m->blocks[side]) sk_block_layout(&m->block[side][i], &s, T, Ts, pairs, step);
             else sk_process_layout(&m->final[side], &s, T);
         }
     }
@@ -329,6 +346,14 @@ static float *forward(struct sk_model *m, const struct sk_batch *b, const struct
 {
     *memory = NULL;
     if (m->rnn) return sk_rnn_forward(m, b, pass);
+    if (m->train) {
+        /* Batches seldom fill their memory: close together, they touch less of it. */
+        size_t (*pairs)(int, struct sk_rows, struct sk_rows) = m->net.ops->attention_size;
+        const struct sk_rows *r = pass->rows;
+        struct extent e = {{b->source_rows, b->target_rows},
+                           {pairs(1, r[0], r[0]), pairs(1, r[1], r[1]), pairs(1, r[1], r[0])}};
+        lay_out(m, m->slab, &e);
+    }
     *memory = sk_model_stack(m, 0, sk_model_embed(m, 0, b->source, NULL, pass), NULL, pass);
     return sk_model_stack(m, 1, sk_model_embed(m, 1, b->target, NULL, pass), *memory, pass);
 }
@@ -344,6 +369,9 @@ static void stacks_backward(struct sk_model *m, const struct sk_batch *b, float 
     int set = 0;
     for (int i = m->blocks[1] - 1; i >= 0; i--)
         g[1] = sk_block_backward(n, &m->block[1][i], &m->back[1], g[1], memory, g[0], &set, pass);
+    /* What the decoder is done with. */
+    for (int i = 0, k = 1; i < 4 && k < 4; i++)
+        if (m->back[1].g[i] != g[1]) m->back[0].g[k++] = m->back[1].g[i];
     g[0] = sk_process_backward(n, &m->final[0], &m->back[0], g[0], &none, b->source_rows, pass, 0);
     for (int i = m->blocks[0] - 1; i >= 0; i--)
         g[0] = sk_block_backward(n, &m->block[0][i], &m->back[0], g[0], NULL, NULL, NULL, pass);

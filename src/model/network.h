@@ -32,6 +32,7 @@ struct sk_model {
     struct sk_linear output;
     /* training */
     struct sk_backward back[2];
+    float *slab;                     /* what a batch's activations are laid out in */
     int32_t *iota;                   /* host, 0, 1, 2, ... */
     float *nll;                      /* host (T) */
     uint8_t *correct;
@@ -47,8 +48,8 @@ float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, const in
                       const struct sk_pass *pass);
 /* Activations of one side for T rows, without a backward pass: the blocks take
  * turns on two slabs, since a block reads nothing older than its predecessor's
- * result. Ts, longest, step: as sk_block_layout has them. Returns the memory. */
-float *sk_model_layout(struct sk_model *m, int side, int T, int Ts, int longest, int step);
+ * result. Ts, pairs, step: as sk_block_layout has them. Returns the memory. */
+float *sk_model_layout(struct sk_model *m, int side, int T, int Ts, size_t pairs, int step);
 /* Both sides: what the output layer reads (Tt, D). */
 const float *sk_model_forward(struct sk_model *m, const struct sk_batch *b, const struct sk_pass *pass);
 /* Runs a side's blocks and its final process. */

@@ -1,50 +1,17 @@
 /* evaluate.c - one evaluation of one checkpoint, under its claim. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
+#include "modeldir/claim.h"
 #include "modeldir/evaluate.h"
+#include "modeldir/heldout.h"
 #include "modeldir/open.h"
 #include "modeldir/paths.h"
 #include "score/scoring.h"
 #include "search/translate.h"
-#include "text/lines.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-struct text { char **line; long long n; size_t cap; };
-
-static int load_text(struct text *t, const char *path)
-{
-    struct sk_lines *l = sk_file_check_plain(path) == 0 ? sk_lines_open(path, SK_LINES_NEWLINE_ONLY) : NULL;
-    char *line;
-    size_t n;
-    int got = -1;
-    while (l && (got = sk_lines_next(l, &line, &n)) > 0) {
-        if ((size_t)t->n == t->cap) {
-            t->cap = t->cap ? 2 * t->cap : 1024;
-            t->line = sk_xrealloc(t->line, t->cap, sizeof *t->line);
-        }
-        t->line[t->n++] = sk_translate_line(line, n);
-    }
-    if (l)
-        sk_lines_close(l);
-    return got;
-}
-
-static void free_text(struct text *t)
-{
-    for (long long i = 0; i < t->n; i++)
-        free(t->line[i]);
-    free(t->line);
-}
 
 struct progress { int checkpoint; double start; };
 
@@ -52,12 +19,12 @@ static void show(void *ctx, int64_t done, int64_t all)
 {
     const struct progress *p = ctx;
     sk_live("checkpoint %d: %lld of %lld sentences translated, %.1f/s", p->checkpoint, (long long)done,
-            (long long)all, (double)done / (now() - p->start));
+            (long long)all, (double)done / (sk_now() - p->start));
 }
 
 /* Translates `source` with the checkpoint; out gets one line for each line. */
 static int translate(const char *dir, int checkpoint, const struct sk_evaluate_options *o, const struct sk_ops *ops,
-                     struct sk_device *dev, const struct text *source, struct sk_str *out, struct sk_evaluated *r,
+                     struct sk_device *dev, const struct sk_text *source, struct sk_str *out, struct sk_evaluated *r,
                      char params[SK_HASH_HEX])
 {
     struct sk_trained t;
@@ -65,7 +32,7 @@ static int translate(const char *dir, int checkpoint, const struct sk_evaluate_o
     snprintf(which, sizeof which, "%d", checkpoint);
     if (sk_trained_open(&t, dir, which, ops, dev))
         return -1;
-    struct progress progress = {checkpoint, now()};
+    struct progress progress = {checkpoint, sk_now()};
     struct sk_translate_options options = {
         .beam = {.beam_size = o->beam_size, .alpha = o->alpha, .beta = o->beta, .nbest = 1},
         .batch = o->batch, .progress = show, .ctx = &progress};
@@ -74,7 +41,7 @@ static int translate(const char *dir, int checkpoint, const struct sk_evaluate_o
     struct sk_translator *translator = sk_translator_new(&t.model, 1, t.source, t.target, &options);
     struct sk_translation *found = sk_xcalloc((size_t)source->n, sizeof *found);
     sk_translate(translator, source->line, source->n, found);
-    r->seconds = now() - progress.start;
+    r->seconds = sk_now() - progress.start;
     for (long long i = 0; i < source->n; i++) {
         sk_str_add(out, found[i].text, strlen(found[i].text));
         sk_str_add(out, "\n", 1);
@@ -103,7 +70,7 @@ static const struct { const char *name; struct sk_measure_options measure; } sto
 };
 enum { STORED_SCORES = sizeof stored_scores / sizeof stored_scores[0] };
 
-static void score(const struct text *hyp, const struct text *ref, const struct sk_measure_options *measure, int measures,
+static void score(const struct sk_text *hyp, const struct sk_text *ref, const struct sk_measure_options *measure, int measures,
                   double *value)
 {
     struct sk_scoring s;
@@ -118,7 +85,7 @@ static void score(const struct text *hyp, const struct text *ref, const struct s
 }
 
 /* The scores to return, and those to store into `metrics`. */
-static void score_all(const struct text *hyp, const struct text *ref, const struct sk_evaluate_options *o,
+static void score_all(const struct sk_text *hyp, const struct sk_text *ref, const struct sk_evaluate_options *o,
                       int checkpoint, struct sk_metrics *metrics, struct sk_evaluated *r)
 {
     struct sk_measure_options measure[STORED_SCORES];
@@ -133,14 +100,14 @@ static void score_all(const struct text *hyp, const struct text *ref, const stru
 }
 
 /* The stored translations, if they are whole: 1; 0: they do not serve; -1. */
-static int load_stored(const char *dir, const struct sk_evaluation *e, const struct text *ref, struct text *hyp)
+static int load_stored(const char *dir, const struct sk_evaluation *e, const struct sk_text *ref, struct sk_text *hyp)
 {
     char *out = sk_md_eval(dir, e->checkpoint, "out");
     char hex[SK_HASH_HEX];
     int serves = sk_file_exists(out);
     if (serves > 0)
         serves = sk_hash_file(out, hex) ? -1 : strcmp(hex, e->out) == 0;
-    if (serves > 0 && load_text(hyp, out) < 0)
+    if (serves > 0 && sk_text_load(hyp, out) < 0)
         serves = -1;
     if (serves > 0 && hyp->n != ref->n)
         serves = 0;
@@ -148,7 +115,7 @@ static int load_stored(const char *dir, const struct sk_evaluation *e, const str
     return serves;
 }
 
-static void split_lines(char *text, struct text *t, long long n)
+static void split_lines(char *text, struct sk_text *t, long long n)
 {
     t->line = sk_xcalloc((size_t)n, sizeof *t->line);
     for (t->n = 0; t->n < n; t->n++) {
@@ -163,7 +130,7 @@ static void split_lines(char *text, struct text *t, long long n)
 /* Translates until the parameters that were loaded are those that are there: a
  * training that is extended may withdraw a checkpoint and make it anew. */
 static int translate_present(const char *dir, struct sk_evaluation *wanted, const struct sk_evaluate_options *o,
-                             const struct sk_ops *ops, struct sk_device *dev, const struct text *source,
+                             const struct sk_ops *ops, struct sk_device *dev, const struct sk_text *source,
                              struct sk_str *out, struct sk_evaluated *r)
 {
     char present[SK_HASH_HEX];
@@ -183,12 +150,12 @@ static int translate_present(const char *dir, struct sk_evaluation *wanted, cons
 }
 
 /* With the claim held. */
-static int evaluate(const char *dir, struct sk_evaluation *wanted, const struct sk_evaluate_options *o,
-                    const struct sk_ops *ops, struct sk_device *dev, const struct text *source,
-                    const struct text *ref, struct sk_evaluated *r)
+static int evaluate(const char *dir, struct sk_evaluation *wanted, int claim, const struct sk_evaluate_options *o,
+                    const struct sk_ops *ops, struct sk_device *dev, const struct sk_heldout *text,
+                    struct sk_evaluated *r)
 {
     struct sk_evaluation stored = {.checkpoint = 0};
-    struct text hyp = {0};
+    struct sk_text hyp = {0};
     struct sk_str out = {0};
     char present[SK_HASH_HEX];
     int n = wanted->checkpoint, there = sk_evaluation_load(&stored, dir, n), result = there < 0 ? -1 : 0;
@@ -197,34 +164,54 @@ static int evaluate(const char *dir, struct sk_evaluation *wanted, const struct 
         int params = sk_evaluation_params_hash(dir, n, present);
         stale = params > 0 && strcmp(present, stored.params) != 0;
         serves = params < 0 ? -1 : !stale && sk_evaluation_same_search(&stored, wanted)
-            ? load_stored(dir, &stored, ref, &hyp) : 0;
+            ? load_stored(dir, &stored, &text->reference, &hyp) : 0;
         result = serves < 0 ? -1 : 0;
     }
     if (result == 0 && !serves) {
-        result = translate_present(dir, wanted, o, ops, dev, source, &out, r);
-        free_text(&hyp);
-        hyp = (struct text){0};
+        result = translate_present(dir, wanted, o, ops, dev, &text->source, &out, r);
+        sk_text_free(&hyp);
         if (result == 0)
-            split_lines(out.text, &hyp, source->n);
+            split_lines(out.text, &hyp, text->source.n);
     }
     if (result == 0) {
-        score_all(&hyp, ref, o, n, &wanted->metrics, r);
+        score_all(&hyp, &text->reference, o, n, &wanted->metrics, r);
         r->stored = serves;
     }
     if (result == 0 && (!there || stale)) {
-        wanted->sentences = r->sentences;
         sk_metrics_set_number(&wanted->metrics, n, "decode-walltime-val", r->seconds);
         sk_metrics_set_number(&wanted->metrics, n, "avg-sec-per-sent-val", r->seconds / (double)r->sentences);
         if (stale)
             sk_info("eval/%05d.json was of other parameters: it is replaced", n);
-        result = stale ? sk_evaluation_remove(dir, n) : 0;
+        result = sk_claim_fence(claim, dir, n);
+        if (result == 0 && stale)
+            result = sk_evaluation_remove(dir, n);
         if (result == 0)
             result = sk_evaluation_publish(wanted, dir, out.text, out.len);
-        r->stored = result == 0;
+        r->stored = result >= 0;
+        result = result < 0 ? -1 : 0;
     }
     sk_str_free(&out);
-    free_text(&hyp);
+    sk_text_free(&hyp);
     sk_evaluation_free(&stored);
+    return result;
+}
+
+int sk_evaluate_claimed(const char *dir, int checkpoint, int claim, const struct sk_evaluate_options *o,
+                        const struct sk_ops *ops, struct sk_device *dev, struct sk_evaluated *r)
+{
+    struct sk_evaluation wanted = {.checkpoint = checkpoint, .dtype = o->dtype, .beam_size = o->beam_size,
+                                   .num_stds = o->num_stds < 0 ? -1 : o->num_stds, .alpha = o->alpha, .beta = o->beta};
+    struct sk_heldout text;
+    *r = (struct sk_evaluated){0};
+    if (sk_heldout_load(&text, dir, o->sample == SK_SAMPLE_OF_TRAINING ? sk_heldout_wanted(dir) : o->sample, o->seed) < 0)
+        return -1;
+    r->sentences = wanted.sentences = text.source.n;
+    wanted.seed = text.seed;
+    int result = sk_evaluation_sweep(dir, checkpoint);
+    if (result == 0)
+        result = evaluate(dir, &wanted, claim, o, ops, dev, &text, r);
+    sk_evaluation_free(&wanted);
+    sk_heldout_free(&text);
     return result;
 }
 
@@ -245,38 +232,15 @@ static int check_there(const char *dir, int checkpoint)
 int sk_evaluate_checkpoint(const char *dir, int checkpoint, const struct sk_evaluate_options *o,
                            const struct sk_ops *ops, struct sk_device *dev, struct sk_evaluated *r)
 {
-    struct sk_evaluation wanted = {.checkpoint = checkpoint, .dtype = o->dtype, .beam_size = o->beam_size,
-                                   .num_stds = o->num_stds < 0 ? -1 : o->num_stds, .alpha = o->alpha, .beta = o->beta};
-    char *source_path = sk_path_join(dir, SK_MD_VALIDATION_SOURCE);
-    char *ref_path = sk_path_join(dir, SK_MD_VALIDATION_TARGET);
-    char *folder = sk_path_join(dir, SK_MD_EVAL), *claim_path = sk_md_eval(dir, checkpoint, "claim");
-    struct text source = {0}, ref = {0};
-    int result = -1, claim = -1;
     *r = (struct sk_evaluated){0};
-    if (load_text(&source, source_path) == 0 && load_text(&ref, ref_path) == 0) {
-        if (source.n == 0 || source.n != ref.n)
-            sk_fail(SK_EXIT_DATA, "%s has %lld lines, %s has %lld: as many are needed, and at least one",
-                    source_path, source.n, ref_path, ref.n);
-        else if (check_there(dir, checkpoint) == 0 && sk_mkdir(folder) == 0)
-            claim = sk_lock_take(claim_path);
-    }
-    if (claim >= 0) {
-        r->sentences = source.n;
-        result = sk_evaluation_sweep(dir, checkpoint);
-        if (result == 0)
-            result = evaluate(dir, &wanted, o, ops, dev, &source, &ref, r);
-        sk_lock_release(claim);
-    }
+    int claim = check_there(dir, checkpoint) == 0 ? sk_claim_take(dir, checkpoint) : -1;
+    if (claim < 0)
+        return -1;
+    int result = sk_evaluate_claimed(dir, checkpoint, claim, o, ops, dev, r);
+    sk_claim_release(claim);
     if (result == 0 && r->stored) {
         r->merged = sk_evaluation_merge_now(dir, checkpoint);
         result = r->merged < 0 ? -1 : 0;
     }
-    sk_evaluation_free(&wanted);
-    free_text(&source);
-    free_text(&ref);
-    free(source_path);
-    free(ref_path);
-    free(folder);
-    free(claim_path);
     return result;
 }

@@ -10,7 +10,9 @@
 #include "base/mem.h"
 #include "base/msg.h"
 #include "model/tensors.h"
+#include "modeldir/claim.h"
 #include "modeldir/evaluation.h"
+#include "modeldir/values.h"
 #include "modeldir/paths.h"
 
 enum { RECORD_LIMIT = 1 << 20 };
@@ -24,7 +26,7 @@ void sk_evaluation_free(struct sk_evaluation *e)
 int sk_evaluation_same_search(const struct sk_evaluation *a, const struct sk_evaluation *b)
 {
     return a->beam_size == b->beam_size && a->num_stds == b->num_stds && a->alpha == b->alpha && a->beta == b->beta &&
-        a->dtype == b->dtype;
+        a->dtype == b->dtype && a->sentences == b->sentences && a->seed == b->seed;
 }
 
 int sk_evaluation_params_hash(const char *dir, int checkpoint, char hex[SK_HASH_HEX])
@@ -41,11 +43,14 @@ int sk_evaluation_params_hash(const char *dir, int checkpoint, char hex[SK_HASH_
 
 int sk_evaluation_remove(const char *dir, int checkpoint)
 {
-    char *out = sk_md_eval(dir, checkpoint, "out"), *record = sk_md_eval(dir, checkpoint, "json");
-    int result = sk_file_remove(record) || sk_file_remove(out) ? -1 : 0;
-    free(out);
-    free(record);
-    return result;
+    static const char *const kinds[] = {"values", "json", "out"};
+    int failed = 0;
+    for (int i = 0; i < 3 && !failed; i++) {
+        char *path = sk_md_eval(dir, checkpoint, kinds[i]);
+        failed = sk_file_remove(path) < 0;
+        free(path);
+    }
+    return failed ? -1 : 0;
 }
 
 /* --- reading ------------------------------------------------------------------- */
@@ -107,6 +112,9 @@ static int read_record(struct sk_evaluation *e, const json_t *o, const char *pat
     e->checkpoint = checkpoint;
     e->beam_size = (int)beam;
     e->num_stds = (int)stds;
+    e->seed = -1;
+    if (json_object_get(o, "sample-seed") && read_integer(o, path, "sample-seed", 0, 9e18, &e->seed))
+        return -1;
     json_t *metrics = json_object_get(o, "metrics"), *value;
     const char *name;
     if (!json_is_object(metrics))
@@ -159,6 +167,8 @@ static char *record_text(const struct sk_evaluation *e)
                   "sentences", (json_int_t)e->sentences, "beam-size", e->beam_size,
                   "length-penalty-alpha", e->alpha, "length-penalty-beta", e->beta, "metrics", metrics,
                   "out", e->out, "params", e->params, "max-output-length-num-stds", (json_int_t)e->num_stds);
+    if (o && e->seed >= 0)
+        json_object_set_new(o, "sample-seed", json_integer(e->seed));
     char *text = o ? json_dumps(o, JSON_INDENT(4) | JSON_SORT_KEYS) : NULL;
     SK_ENSURE(text != NULL);
     json_decref(o);
@@ -167,20 +177,35 @@ static char *record_text(const struct sk_evaluation *e)
     return whole;
 }
 
+/* Is the name taken by a file with other content? */
+static int taken(int saved)
+{
+    return saved < 0 && sk_fail_code() == SK_EXIT_TEMP;
+}
+
 int sk_evaluation_publish(struct sk_evaluation *e, const char *dir, const char *text, size_t n)
 {
     char *out = sk_md_eval(dir, e->checkpoint, "out"), *record = sk_md_eval(dir, e->checkpoint, "json");
     sk_hash_bytes(text, n, e->out);
     char *content = record_text(e);
-    int result = sk_file_remove(out);        /* no record: left by a dead evaluator */
-    if (result == 0)
-        result = sk_file_save(out, text, n, SK_PUBLISH);
-    if (result >= 0)
+    int first = 1, result = sk_file_save(out, text, n, SK_PUBLISH);
+    if (taken(result)) {
+        /* Without a record it was left by a dead evaluator. */
+        int there = sk_file_exists(record);
+        first = there == 0;
+        result = first ? sk_file_remove(out) : there;
+        if (first && result == 0)
+            result = sk_file_save(out, text, n, SK_PUBLISH);
+    }
+    if (first && result >= 0) {
         result = sk_file_save(record, content, strlen(content), SK_PUBLISH);
+        if (taken(result))
+            first = result = 0;
+    }
     free(out);
     free(record);
     free(content);
-    return result < 0 ? -1 : 0;
+    return result < 0 ? -1 : !first;
 }
 
 /* --- what dead evaluators left ---------------------------------------------------- */
@@ -231,8 +256,7 @@ static int same_params(const char *dir, const struct sk_evaluation *e)
     return there > 0 ? strcmp(hex, e->params) == 0 : there < 0 ? -1 : 1;
 }
 
-/* Scores of one checkpoint into its line: 1 if it changed, 0, -1. */
-static int merge_one(const char *dir, struct sk_metrics *t, int checkpoint)
+int sk_evaluation_merge_line(const char *dir, struct sk_metrics *t, int checkpoint)
 {
     struct sk_evaluation e;
     int there = sk_evaluation_load(&e, dir, checkpoint), changed = 0;
@@ -254,11 +278,28 @@ static int merge_one(const char *dir, struct sk_metrics *t, int checkpoint)
     return same < 0 ? -1 : changed;
 }
 
+int sk_evaluation_score(const char *dir, int checkpoint, const char *name, double *value)
+{
+    struct sk_evaluation e;
+    int there = sk_evaluation_load(&e, dir, checkpoint);
+    if (there <= 0)
+        return there;
+    int same = same_params(dir, &e);
+    if (same > 0 && !sk_metrics_get(&e.metrics, checkpoint, name, value))
+        *value = NAN;
+    sk_evaluation_free(&e);
+    return same;
+}
+
 int sk_evaluation_merge(const char *dir, struct sk_metrics *t)
 {
     int changed = 0;
     for (int i = 0; i < t->n; i++) {
-        int one = merge_one(dir, t, t->line[i].checkpoint);
+        int checkpoint = t->line[i].checkpoint, one = sk_evaluation_merge_line(dir, t, checkpoint);
+        if (one >= 0) {
+            int values = sk_values_merge(dir, t, checkpoint);
+            one = values < 0 ? -1 : one || values;
+        }
         if (one < 0)
             return -1;
         changed += one;
@@ -268,11 +309,9 @@ int sk_evaluation_merge(const char *dir, struct sk_metrics *t)
 
 int sk_evaluation_merge_now(const char *dir, int checkpoint)
 {
-    char *path = sk_path_join(dir, SK_MD_LOCK);
-    int lock = sk_lock_take(path), error = errno;
-    free(path);
+    int lock = sk_claim_trainer(dir);
     if (lock < 0)
-        return error == EAGAIN ? 0 : -1;
+        return errno == EAGAIN ? 0 : -1;
     struct sk_metrics t = {0};
     int result = sk_metrics_load(&t, dir), changed = 0;
     if (result == 0)

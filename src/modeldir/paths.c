@@ -31,8 +31,7 @@ char *sk_md_eval(const char *dir, int number, const char *suffix)
     return path;
 }
 
-/* Number in KIND.NNNNN; -1: another name. */
-static int number_of(const char *name, const char *kind)
+int sk_md_number(const char *name, const char *kind)
 {
     size_t n = strlen(kind);
     if (strncmp(name, kind, n) || name[n] != '.') return -1;
@@ -56,7 +55,7 @@ int sk_md_list(const char *dir, const char *kind, int **numbers)
     if (!d) return sk_fail_errno("%s", dir);
     struct dirent *e;
     while (errno = 0, (e = readdir(d))) {
-        int number = number_of(e->d_name, kind);
+        int number = sk_md_number(e->d_name, kind);
         if (number < 1) continue;      /* params.00000 is no checkpoint */
         *numbers = sk_xrealloc(*numbers, (size_t)n + 1, sizeof **numbers);
         (*numbers)[n++] = number;
@@ -79,7 +78,7 @@ int sk_md_best(const char *dir)
     int number = 0;
     if (n >= 0) {
         target[n] = 0;
-        number = number_of(target, "params");
+        number = sk_md_number(target, "params");
         if (number < 0)
             sk_fail(SK_EXIT_DATA, "%s points to '%s', which is no checkpoint's parameters", path, target);
     } else if (errno != ENOENT) {

@@ -5,7 +5,7 @@
  *   validation.src  validation.trg  data/  log  metrics
  *   params.00000 (before the first update, if kept)
  *   params.NNNNN  state.NNNNN  interrupted  params.best
- *   eval/NNNNN.out  eval/NNNNN.json  eval/NNNNN.claim
+ *   eval/NNNNN.out  eval/NNNNN.json  eval/NNNNN.claim  eval/NNNNN.values
  *   progress  lock  finished
  */
 #ifndef SK_MODELDIR_PATHS_H
@@ -40,6 +40,8 @@ extern const char *const sk_md_files[], *const sk_md_folders[];
 char *sk_md_checkpoint(const char *dir, const char *kind, int number);
 /* Only the last part: "params.00012". */
 char *sk_md_checkpoint_name(const char *kind, int number);
+/* Number in a name KIND.NNNNN; -1: another name. */
+int sk_md_number(const char *name, const char *kind);
 /* DIR/eval/NNNNN.SUFFIX */
 char *sk_md_eval(const char *dir, int number, const char *suffix);
 /* Numbers (from 1) of the checkpoints of a kind in the folder, ascending (listed

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/msg.h"
 
@@ -25,13 +25,6 @@ struct run {
     int read, work, gather;          /* which round, -1: none */
     double began, shown, said;
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* Messages are kept for each thread: they travel to the caller's. */
 static void keep_failure(struct failure *f)
@@ -100,7 +93,7 @@ static int raise_failure(const struct failure *f) { return sk_fail(f->code, "%s"
 
 static int progress(struct run *r)
 {
-    double t = now();
+    double t = sk_now();
     int live = sk_live_wanted();
     if (r->p->stop && r->p->stop()) return sk_fail(SK_EXIT_TEMP, "stopped by a signal while %s", r->p->doing);
     uint64_t done = 0, total = 0, lines = r->lines[0];
@@ -172,7 +165,7 @@ static int drain(struct run *r)
 
 int sk_pass_run(struct sk_pass *p)
 {
-    struct run r = {.p = p, .began = now()};
+    struct run r = {.p = p, .began = sk_now()};
     int result = 0, threads = p->pool ? sk_pool_threads(p->pool) : 1;
     r.shown = r.said = r.began;
     r.blocks = threads * 8 < MOST_BLOCKS ? threads * 8 : MOST_BLOCKS;

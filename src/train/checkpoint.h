@@ -27,11 +27,15 @@ struct sk_checkpoints {
     enum sk_strategy cache_strategy;
     const char *cache_metric;
     int keep_best_state;
+    const char *late;                /* name in metrics of what evaluators find and decides; or NULL */
+    int evaluated, commanded;        /* evaluators, a command will come to every checkpoint: its parameters stay
+                                      * until then */
     const struct sk_params *table;
     const struct sk_ops *ops;
     struct sk_device *dev;
     float *params, *m, *v;           /* (device) flat, in the table's layout; m, v: NULL if not kept */
-    float *host;                     /* table->total floats, for what goes to and from files */
+    float *host;                     /* table->total floats, for what goes to and from files; may be the
+                                      * gradient, which is of no use between updates */
 };
 /* Loads the newest of `interrupted` and the checkpoints that verifies into
  * params, m, v and s; removes what came after it and derives. 1 resumed, 0
@@ -47,6 +51,10 @@ int sk_checkpoints_interrupt(struct sk_checkpoints *c, struct sk_train_state *s)
 /* Takes back the last checkpoint (s->has_before): the run stands where it
  * stood before that was decided. 0 or -1. */
 int sk_checkpoints_withdraw(struct sk_checkpoints *c, struct sk_train_state *s);
+/* Moves params.best, after results have come; takes all that follows from the
+ * state up again. 0 or -1. */
+int sk_checkpoints_link_best(const struct sk_checkpoints *c, const struct sk_train_state *s);
+int sk_checkpoints_derive(const struct sk_checkpoints *c, const struct sk_train_state *s);
 /* The parameters, or the moments with *steps, as they were at a checkpoint whose
  * files are kept. 0 or -1. */
 int sk_checkpoints_load_params(struct sk_checkpoints *c, int number);

@@ -8,6 +8,8 @@
 #include "base/msg.h"
 #include "modeldir/evaluation.h"
 #include "modeldir/paths.h"
+#include "train/awaited.h"
+#include "train/decide.h"
 
 /* Values that others added to a line (BLEU) stay, also when the evaluation
  * they came from is gone. */
@@ -55,9 +57,12 @@ static int derive_metrics(const struct sk_checkpoints *c, const struct sk_train_
     return result;
 }
 
-static int derive_best(const struct sk_checkpoints *c, const struct sk_train_state *s)
+int sk_checkpoints_link_best(const struct sk_checkpoints *c, const struct sk_train_state *s)
 {
-    int best = s->now.stopping.best_checkpoint, linked = sk_md_best(c->dir), result = 0;
+    struct sk_stopping known;
+    if (sk_trainer_known(c->dir, c->late, s, &known) < 0)
+        return -1;
+    int best = known.best_checkpoint, linked = sk_md_best(c->dir), result = 0;
     if (linked == best)
         return linked < 0 ? -1 : 0;
     char *link = sk_path_join(c->dir, SK_MD_BEST);
@@ -100,11 +105,16 @@ static int remove_params(const struct sk_checkpoints *c, int number)
 }
 
 /* Marks kept[0..last]: the checkpoints that an average over the lines up to
- * `last` would be made of. All lines count, whether their parameters are still
- * there or not: so a removal that is done again removes the same. */
+ * `last` would be made of, and what is needed to know them later. All lines
+ * count, whether their parameters are still there or not: so a removal that is
+ * done again removes the same. */
 static void mark_cached(const struct sk_checkpoints *c, const struct sk_metrics *t, int last, unsigned char *kept)
 {
     int *all = sk_xcalloc((size_t)last + 1, sizeof *all), without, gone;
+    int known = sk_awaited_known(c, t, last);
+    for (int i = known + 1; i <= last; i++)
+        kept[i] = 1;
+    last = known;
     for (int i = 0; i < last; i++)
         all[i] = i + 1;
     struct sk_point *points, *chosen = sk_xcalloc((size_t)last + 1, sizeof *chosen);
@@ -138,6 +148,7 @@ static int remove_old_params(const struct sk_checkpoints *c, const struct sk_tra
     unsigned char *kept = sk_xcalloc((size_t)s->now.checkpoint + 1, 1);
     mark_last(c, &s->now, kept);
     mark_best(c, &s->now, t, kept);
+    failed |= sk_awaited_mark(c, s->now.checkpoint, kept) < 0;
     if (s->has_before) {
         /* The last checkpoint may be withdrawn: then what is kept must be what
          * an undisturbed run would have kept. */
@@ -169,8 +180,8 @@ static int remove_old_states(const struct sk_checkpoints *c, const struct sk_tra
 int sk_checkpoints_derive(const struct sk_checkpoints *c, const struct sk_train_state *s)
 {
     struct sk_metrics table = {0};
-    int failed = derive_metrics(c, s, &table) < 0 || derive_best(c, s) < 0 || remove_old_states(c, s) < 0 ||
-        (c->keep_last >= 0 && remove_old_params(c, s, &table) < 0);
+    int failed = derive_metrics(c, s, &table) < 0 || sk_checkpoints_link_best(c, s) < 0 ||
+        remove_old_states(c, s) < 0 || (c->keep_last >= 0 && remove_old_params(c, s, &table) < 0);
     sk_metrics_free(&table);
     return failed ? -1 : 0;
 }

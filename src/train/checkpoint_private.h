@@ -32,8 +32,6 @@ void sk_checkpoints_fetch(const struct sk_checkpoints *c, const float *values);
 
 /* --- checkpoint_derive.c --------------------------------------------------------- */
 
-/* `metrics`, `params.best` and removals, as the state has them: 0 or -1. */
-int sk_checkpoints_derive(const struct sk_checkpoints *c, const struct sk_train_state *s);
 int sk_checkpoints_drop_interrupted(const struct sk_checkpoints *c);
 /* Removes a checkpoint and its evaluation; params first: without them it is
  * no checkpoint any more. */

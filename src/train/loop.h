@@ -3,7 +3,9 @@
  */
 #ifndef SK_TRAIN_LOOP_H
 #define SK_TRAIN_LOOP_H
+#include "train/beside.h"
 #include "train/checkpoint.h"
+#include "train/decide.h"
 #include "train/prepare.h"
 #include "train/report.h"
 
@@ -25,6 +27,7 @@ struct sk_trainer {
     struct sk_train_state state;
     struct sk_checkpoints checkpoints;
     struct sk_report report;
+    struct sk_beside beside;
     double started, seconds_before;  /* clock at the start; state.seconds then */
 };
 
@@ -35,4 +38,22 @@ int sk_trainer_update(struct sk_trainer *t);
 int sk_trainer_not_read(int from_text);
 /* Divergence: says which parameter or gradient is not finite at an update. -1. */
 int sk_trainer_not_finite(const struct sk_trainer *t, int64_t update);
+/* After the validation of the next checkpoint: whether it is the best, patience,
+ * learning rate, its line of metrics. 1; 0: a signal came while it waited for
+ * the result of the one before, and nothing is decided; -1. (decide.c) */
+int sk_trainer_decide(struct sk_trainer *t, const struct sk_loss *val);
+enum sk_stop sk_trainer_stop_reason(const struct sk_trainer *t);
+
+/* beside.c, in this order. All -1 after sk_fail, or: */
+int sk_beside_open(struct sk_trainer *t);        /* starts the watcher; 0 */
+/* Between updates: takes late results over, starts what has died, runs the
+ * command. 0; -1: only --stop-training-on-decoder-failure. */
+int sk_beside_look(struct sk_trainer *t);
+/* Waits for the optimized metric of a checkpoint: 1; 0: a signal. */
+int sk_beside_await(struct sk_trainer *t, int checkpoint, double *value);
+/* Before a run is called finished: waits for what decides. 1; 0: a signal. */
+int sk_beside_settle(struct sk_trainer *t);
+/* When it is: waits until the watcher and the command have done all. 1; 0: a signal. */
+int sk_beside_end(struct sk_trainer *t);
+void sk_beside_close(struct sk_trainer *t);      /* ends what still runs */
 #endif

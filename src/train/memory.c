@@ -147,6 +147,13 @@ static void typical_rows(const struct sk_batch_limits *l, const struct sk_corpus
     rows[1] = (int)(target < (double)s->target_tokens ? target : (double)s->target_tokens);
 }
 
+/* Keys of a row, on average over all rows, if lengths vary as they do in text. */
+static int typical_length(int64_t tokens, int64_t pairs, int longest)
+{
+    double length = 1.3 * (double)tokens / (double)pairs + 1;
+    return length < longest ? (int)length : longest;
+}
+
 static size_t batch_size(const struct sk_batch_limits *l, const int rows[2])
 {
     return sizeof(int32_t) * (2 * (size_t)rows[0] + 3 * (size_t)rows[1]) + 64 * (size_t)l->max_sentences;
@@ -163,10 +170,18 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
     int flat = sk_optimizer_uses_m(&p->optimizer) + sk_optimizer_uses_v(&p->optimizer) + (o->update_interval > 1);
     int rows[2];
     typical_rows(l, train, p->sentence_batches, rows);
-    /* Memory is taken where it is written to, but in pages so large that about
-     * half of what stays empty between is taken too. */
-    typical.max_source = (l->max_source + rows[0]) / 2;
-    typical.max_target = (l->max_target + rows[1]) / 2;
+    /* Memory is taken where it is written to. */
+    typical.max_source = rows[0];
+    typical.max_target = rows[1];
+    if (m->architecture == SK_TRANSFORMER) {
+        /* Long sentences have more keys than a mean row sees, but they are few. */
+        typical.longest_source = typical_length(train->source_tokens, train->pairs, l->longest_source);
+        typical.longest_target = typical_length(train->target_tokens, train->pairs, l->longest_target);
+    } else {
+        /* In pages so large that about half of what stays empty between is taken too. */
+        typical.max_source = (l->max_source + rows[0]) / 2;
+        typical.max_target = (l->max_target + rows[1]) / 2;
+    }
     size_t model = model_size(&c, m, &typical, &floats);
     struct sk_work work = {
         .source_rows = rows[0], .target_rows = rows[1], .sentences = l->max_sentences,
@@ -174,7 +189,9 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
         .D = larger(m->size[0], m->size[1]), .H = larger(m->heads[0], m->heads[1]),
         .weight = (const int (*)[2])c.weight, .weights = c.weights};
     size_t optimizer = (size_t)flat * ops->alloc_size(dev, floats * sizeof(float));
-    size_t workspace = ops->workspace(dev, &work), host = floats * sizeof(float) + batch_size(l, rows);
+    size_t workspace = ops->workspace(dev, &work), host = batch_size(l, rows);
+    if (!ops->host)
+        host += floats * sizeof(float);
     size_t readers = reader_size(m, train) + reader_size(m, val);
     free(c.weight);
     sk_memory_resident(&now, &most);

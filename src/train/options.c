@@ -13,6 +13,9 @@
     {.name = alias, .type = kind, .offset = AT(field), .min = low, .max = high, \
      .flags = SK_OPT_HIDDEN, .alias_of = row}
 
+#define ALIAS_FREE(alias, row, kind, field) \
+    {.name = alias, .type = kind, .offset = AT(field), .flags = SK_OPT_HIDDEN | SK_OPT_FREE, .alias_of = row}
+
 #define MANY 2147483647.0
 #define VERY_MANY 9007199254740992.0
 
@@ -214,8 +217,9 @@ static const struct sk_opt options[] = {
     {.name = "metrics", .type = SK_OPT_LIST, .offset = AT(metrics), .value = "NAME...",
      .help = "What is reported of training and validation data: perplexity (always) and accuracy. Default: both."},
     {.name = "optimized-metric", .type = SK_OPT_CHOICE, .offset = AT(optimized_metric), .initial = "perplexity",
-     .choices = "perplexity|accuracy", .help = "Validation metric that decides about the best checkpoint, patience "
-     "and plateau-reduce."},
+     .choices = "perplexity|accuracy|bleu|chrf|ter", .help = "Validation metric that decides about the best "
+     "checkpoint, patience and plateau-reduce. bleu, chrf and ter come from sk-bleu-eval: a checkpoint decides with the "
+     "result of the one before, and waits for it."},
     {.name = "max-num-checkpoint-not-improved", .type = SK_OPT_INT, .offset = AT(patience), .initial = "32",
      .min = -1, .max = MANY, .value = "N", .help = "Patience: end after so many checkpoints without improvement; "
      "-1: never.", .flags = SK_OPT_FREE},
@@ -251,6 +255,19 @@ static const struct sk_opt options[] = {
      .choices = "best|last|lifespan", .help = "By which strategy of sk-average.", .flags = SK_OPT_FREE},
     {.name = "cache-metric", .type = SK_OPT_CHOICE, .offset = AT(cache_metric), .initial = "perplexity",
      .choices = "perplexity|accuracy|bleu|chrf", .help = "By which metric.", .flags = SK_OPT_FREE},
+
+    HEADING("Evaluation beside training"),
+    {.name = "monitor-bleu", .type = SK_OPT_STRING, .offset = AT(monitor_bleu), .value = "N",
+     .help = "Translate N sentences of the held-out text with each checkpoint, by a sk-bleu-eval --watch of its own that "
+     "ends with this process; -1: all, 0: none. Default: all if bleu, chrf or ter is optimized, else none (also "
+     "--decode-and-evaluate).", .flags = SK_OPT_FREE},
+    ALIAS_FREE("decode-and-evaluate", "monitor-bleu", SK_OPT_STRING, monitor_bleu),
+    {.name = "stop-training-on-decoder-failure", .type = SK_OPT_FLAG, .offset = AT(stop_on_failure),
+     .help = "Save the state and stop if that cannot translate a checkpoint.", .flags = SK_OPT_FREE},
+    {.name = "on-checkpoint", .type = SK_OPT_STRING, .offset = AT(on_checkpoint), .value = "COMMAND",
+     .help = "Run COMMAND by sh -c for each checkpoint, in order, beside training. Lines name=value that it prints join "
+     "the metrics. It finds in its environment: SK_CHECKPOINT, SK_MODEL_DIR, SK_PARAMS, SK_VALIDATION_SOURCE, "
+     "SK_VALIDATION_TARGET, SK_TRANSLATIONS.", .flags = SK_OPT_FREE},
 
     HEADING("This process"),
     {.name = "num-shards", .type = SK_OPT_INT, .offset = AT(num_shards), .initial = "1", .min = 1, .max = 1024,

@@ -57,6 +57,9 @@ struct sk_train_options {
     int keep_last_params, keep_initializations, cache_last_best;
     const char *optimized_metric, *cache_metric, *cache_strategy;
     struct sk_opt_list metrics;
+    /* evaluation beside training */
+    const char *monitor_bleu, *on_checkpoint;
+    int stop_on_failure;
     /* this process */
     const char *dtype;
     long long seed;
@@ -83,7 +86,9 @@ struct sk_train_plan {
     int shared_vocab;                /* asked for, or needed by the tying */
     int sentence_batches;
     int accuracy;                    /* reported in metrics and log */
-    const char *optimized;           /* "perplexity" or "accuracy" */
+    const char *optimized;           /* "perplexity", "accuracy", or one that evaluators find: */
+    const char *late;                /* its name in metrics: "bleu-val"; NULL: known at once */
+    int monitor;                     /* a watcher of its own */
     unsigned lines_flags;
 };
 

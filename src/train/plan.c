@@ -198,12 +198,28 @@ static void plan_metrics(const struct sk_train_options *o, struct sk_train_plan 
 {
     p->optimized = o->optimized_metric;
     p->accuracy = strcmp(o->optimized_metric, "accuracy") == 0;
+    p->late = strcmp(o->optimized_metric, "bleu") == 0 ? "bleu-val" :
+        strcmp(o->optimized_metric, "chrf") == 0 ? "chrf-val" :
+        strcmp(o->optimized_metric, "ter") == 0 ? "ter-val" : NULL;
     for (int i = 0; i < o->metrics.n; i++) {
         if (strcmp(o->metrics.v[i], "accuracy") == 0)
             p->accuracy = 1;
         else if (strcmp(o->metrics.v[i], "perplexity") != 0)
             sk_opt_misuse("--metrics: '%s' is neither perplexity nor accuracy", o->metrics.v[i]);
     }
+}
+
+static void plan_beside(const struct sk_train_options *o, struct sk_train_plan *p)
+{
+    p->monitor = p->late != NULL;
+    if (o->monitor_bleu) {
+        double n = number("monitor-bleu", o->monitor_bleu, -1, 2147483647);
+        if (n != floor(n))
+            sk_opt_misuse("--monitor-bleu: '%s' is no whole number", o->monitor_bleu);
+        p->monitor = n != 0;
+    }
+    if (o->stop_on_failure && !p->monitor)
+        sk_opt_misuse("--stop-training-on-decoder-failure needs --monitor-bleu");
 }
 
 static void plan_kept(const struct sk_train_options *o, struct sk_train_plan *p)
@@ -261,6 +277,7 @@ void sk_train_plan_make(struct sk_train_plan *p, const struct sk_train_options *
     plan_model(o, p);
     plan_schedule(o, p);
     plan_metrics(o, p);
+    plan_beside(o, p);
     plan_optimizer(o, p);
     plan_limits(o, p);
     plan_kept(o, p);

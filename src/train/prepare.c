@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
+#include "modeldir/claim.h"
 #include "modeldir/evaluation.h"
 #include "modeldir/paths.h"
 #include "train/prepare_start.h"
@@ -75,9 +76,7 @@ static int check_no_results(const struct sk_start *s)
 
 static int lock_directory(struct sk_start *s)
 {
-    char *path = sk_start_path(s, SK_MD_LOCK);
-    s->d->lock = sk_lock_take(path);
-    free(path);
+    s->d->lock = sk_claim_trainer(s->dir);
     if (s->d->lock < 0 && sk_fail_code() == SK_EXIT_TEMP)
         sk_fail_prefix("another trainer works on %s: ", s->dir);
     return s->d->lock < 0 ? -1 : 0;

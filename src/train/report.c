@@ -116,6 +116,8 @@ void sk_report_progress(struct sk_report *r, const struct sk_train_state *s)
     sk_str_printf(&text, "updates\t%lld\n", (long long)s->updates);
     if (t->updates)
         sk_str_printf(&text, "updates/sec\t%.3f\n", per_second(t, t->updates));
+    if (r->waiting)
+        sk_str_printf(&text, "waiting-for-checkpoint\t%d\nwaiting-since\t%lld\n", r->waiting, r->waiting_since);
     char *path = sk_path_join(r->dir, SK_MD_PROGRESS);
     if (sk_file_save(path, text.text, text.len, SK_REPLACE) < 0)
         sk_warn("%s", sk_fail_message());

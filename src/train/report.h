@@ -18,6 +18,8 @@ struct sk_report {
     struct sk_tally line, checkpoint;
     double live, progress;           /* when last shown, when last written */
     const char *stopped;             /* the signal that ends it; NULL: none */
+    int waiting;                     /* checkpoint whose result it waits for; 0: none */
+    long long waiting_since;         /* seconds since 1970 */
 };
 /* Seconds of a clock that only goes forward. */
 double sk_clock(void);

@@ -99,9 +99,11 @@ static int open_trainer(struct sk_trainer *t)
     t->validation = sk_reader_new(t->d->validation, -1);
     t->checkpoints = (struct sk_checkpoints){
         .dir = t->o->output, .keep_last = t->o->keep_last_params, .cache = t->o->cache_last_best,
-        .cache_strategy = t->p->cache_strategy, .cache_metric = t->o->cache_metric,
+        .cache_strategy = t->p->cache_strategy, .cache_metric = t->o->cache_metric, .late = t->p->late,
+        .evaluated = t->p->monitor || t->p->late, .commanded = t->o->on_checkpoint != NULL,
         .keep_best_state = t->p->states_reset == SK_STATES_BEST, .table = t->table, .ops = t->ops, .dev = t->dev,
-        .params = t->params, .m = t->m, .v = t->v, .host = sk_xaligned(t->table->total * sizeof(float))};
+        .params = t->params, .m = t->m, .v = t->v,
+        .host = t->ops->host ? t->gradients : sk_xaligned(t->table->total * sizeof(float))};
     t->report = (struct sk_report){.dir = t->o->output, .accuracy = t->p->accuracy,
                                    .interval = t->o->checkpoint_frequency, .max_updates = t->o->max_updates};
     int resumed = sk_checkpoints_resume(&t->checkpoints, &t->state, train->hash, val->hash);
@@ -133,7 +135,8 @@ static void close_trainer(struct sk_trainer *t)
         sk_model_free(t->model);
     }
     free(t->range);
-    free(t->checkpoints.host);
+    if (t->checkpoints.host != t->gradients)
+        free(t->checkpoints.host);
     sk_train_state_free(&t->state);
     if (t->dev)
         t->ops->close(t->dev);
@@ -160,86 +163,6 @@ static int validate(struct sk_trainer *t, struct sk_loss *total)
     return got < 0 ? sk_trainer_not_read(1) : 1;
 }
 
-static struct sk_standing standing(const struct sk_trainer *t)
-{
-    const struct sk_train_state *s = &t->state;
-    /* What a checkpoint between two regular ones decides does not end a run:
-     * it would be withdrawn if the run went on. */
-    return (struct sk_standing){.updates = s->updates, .samples = s->samples, .epoch = s->epoch, .seconds = s->seconds,
-                                .at_checkpoint = s->now.updates == s->updates && s->updates > 0 && !s->has_before};
-}
-
-static enum sk_stop stop_reason(const struct sk_trainer *t)
-{
-    struct sk_standing where = standing(t);
-    return sk_stopping_reason(&t->state.now.stopping, &t->p->limits, &where);
-}
-
-static void fill_metrics(struct sk_trainer *t, const struct sk_decided *trained, double perplexity, double accuracy)
-{
-    struct sk_train_state *s = &t->state;
-    struct sk_metrics *m = &s->metrics;
-    int n = s->now.checkpoint;
-    enum sk_stop reason = stop_reason(t);
-    double labels = (double)trained->labels;
-    if (t->p->accuracy) {
-        sk_metrics_set_number(m, n, "accuracy-train", (double)trained->correct / labels);
-        sk_metrics_set_number(m, n, "accuracy-val", accuracy);
-    }
-    sk_metrics_set(m, n, "converged", reason == SK_STOP_CONVERGED ? "True" : "False");
-    sk_metrics_set(m, n, "diverged", s->now.stopping.diverged ? "True" : "False");
-    sk_metrics_set_number(m, n, "epoch", (double)s->epoch);
-    sk_metrics_set_number(m, n, "gradient-norm", s->gradient_norm);
-    sk_metrics_set_number(m, n, "learning-rate", s->learning_rate);
-    sk_metrics_set_number(m, n, "perplexity-train", exp(trained->nll / labels));
-    sk_metrics_set_number(m, n, "perplexity-val", perplexity);
-    sk_metrics_set_number(m, n, "time-elapsed", s->seconds);
-    sk_metrics_set(m, n, "used-gpu-memory", "0");
-}
-
-static void say_decision(const struct sk_trainer *t, double value, int improved, double best_before, int had_best)
-{
-    const struct sk_stopping *s = &t->state.now.stopping;
-    if (improved)
-        sk_info("Validation-%s improved to %.6f (delta=%.6f).", t->p->optimized, value,
-                had_best ? fabs(value - best_before) : INFINITY);
-    else
-        sk_info("Validation-%s has not improved for %d checkpoints, best so far: %.6f", t->p->optimized,
-                s->not_improved, s->best);
-    struct sk_standing where = standing(t);
-    const char *waits = sk_stopping_waits_for(s, &t->p->limits, &where);
-    if (waits)
-        sk_info("Patience is spent, but the minimum number of %s is not reached", waits);
-}
-
-/* What follows from the validation result. */
-static void decide(struct sk_trainer *t, const struct sk_loss *val)
-{
-    struct sk_train_state *s = &t->state;
-    double perplexity = exp(val->nll / (double)val->labels);
-    double accuracy = (double)val->correct / (double)val->labels;
-    int n = s->now.checkpoint + 1, maximize = sk_metric_maximize(t->p->optimized);
-    double value = maximize ? accuracy : perplexity;
-    sk_info("Checkpoint [%d]\tValidation-perplexity=%.6f", n, perplexity);
-    if (t->p->accuracy)
-        sk_info("Checkpoint [%d]\tValidation-accuracy=%.6f", n, accuracy);
-
-    const struct sk_decided before = s->now;
-    s->has_before = s->updates % t->p->schedule.interval != 0;
-    s->before = before;
-    s->now.checkpoint = n;
-    s->now.updates = s->updates;
-    int improved = sk_stopping_checkpoint(&s->now.stopping, n, value, maximize, perplexity,
-                                          t->d->config.model.vocab[1]);
-    say_decision(t, value, improved, before.stopping.best, before.stopping.best_checkpoint > 0);
-    s->now.lowered = sk_schedule_checkpoint(&t->p->schedule, &s->now.schedule, s->updates, improved);
-    if (s->now.lowered)
-        sk_info("Learning rate lowered from %.6g to %.6g", before.schedule.rate, s->now.schedule.rate);
-    fill_metrics(t, &before, perplexity, accuracy);
-    s->now.nll = 0;
-    s->now.correct = s->now.labels = 0;
-}
-
 /* 1: committed, 0: a signal came first, -1. */
 static int checkpoint(struct sk_trainer *t)
 {
@@ -252,7 +175,9 @@ static int checkpoint(struct sk_trainer *t)
     if (done <= 0)
         return done;
     s->seconds = t->seconds_before + sk_clock() - t->started;
-    decide(t, &val);
+    int decided = sk_trainer_decide(t, &val);
+    if (decided <= 0)
+        return decided;
     if (sk_checkpoints_commit(&t->checkpoints, s) < 0)
         return -1;
     sk_report_progress(&t->report, s);
@@ -279,12 +204,30 @@ static void say_reason(const struct sk_trainer *t, enum sk_stop reason)
     }
 }
 
+static int interrupted(struct sk_trainer *t)
+{
+    struct sk_train_state *s = &t->state;
+    if (s->updates != s->now.updates && sk_checkpoints_interrupt(&t->checkpoints, s) < 0)
+        return -1;
+    t->report.stopped = sk_signals_name(sk_signals_pending());
+    sk_report_progress(&t->report, s);
+    sk_info("%s: stopped after update %lld, which '%s' holds; the same command goes on from there.",
+            t->report.stopped, (long long)s->updates, t->o->output);
+    return SK_EXIT_TEMP;
+}
+
 static int finish(struct sk_trainer *t, enum sk_stop reason)
 {
     static const char *const names[] = {"", "updates", "checkpoints", "samples", "epochs", "seconds", "converged",
                                         "diverged"};
     const struct sk_train_state *s = &t->state;
-    const struct sk_stopping *best = &s->now.stopping;
+    struct sk_stopping known;
+    const struct sk_stopping *best = &known;
+    int settled = sk_beside_settle(t);
+    if (settled <= 0)
+        return settled < 0 ? -1 : interrupted(t);
+    if (sk_trainer_known(t->o->output, t->p->late, s, &known) < 0)
+        return -1;
     char *path = sk_path_join(t->o->output, SK_MD_FINISHED);
     int before = sk_file_exists(path), result = before;
     if (before == 0) {
@@ -298,6 +241,9 @@ static int finish(struct sk_trainer *t, enum sk_stop reason)
     free(path);
     if (result < 0)
         return -1;
+    int ended = sk_beside_end(t);
+    if (ended <= 0)
+        return ended < 0 ? -1 : interrupted(t);
     say_reason(t, reason);
     sk_info("Training %sfinished%s. Best checkpoint: %d. Best validation %s: %.6f",
             before ? "had been " : "", reason == SK_STOP_DIVERGED ? "" : ", can be continued later",
@@ -332,22 +278,24 @@ static int extend(struct sk_trainer *t)
     return 0;
 }
 
-static int interrupted(struct sk_trainer *t)
+/* What an evaluator's failure asks for: stop, but lose nothing. */
+static int failed_beside(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
-    if (s->updates != s->now.updates && sk_checkpoints_interrupt(&t->checkpoints, s) < 0)
-        return -1;
-    t->report.stopped = sk_signals_name(sk_signals_pending());
-    sk_report_progress(&t->report, s);
-    sk_info("%s: stopped after update %lld, which '%s' holds; the same command goes on from there.",
-            t->report.stopped, (long long)s->updates, t->o->output);
-    return SK_EXIT_TEMP;
+    enum sk_exit code = sk_fail_code();
+    char *why = sk_xstrdup(sk_fail_message());
+    if (s->updates == s->now.updates || sk_checkpoints_interrupt(&t->checkpoints, s) == 0)
+        sk_fail(code, "%s", why);
+    free(why);
+    return -1;
 }
 
 static int loop(struct sk_trainer *t)
 {
     const struct sk_train_state *s = &t->state;
-    if (stop_reason(t) == SK_STOP_NO && extend(t) < 0)
+    if (sk_trainer_stop_reason(t) == SK_STOP_NO && extend(t) < 0)
+        return -1;
+    if (sk_beside_open(t) < 0)
         return -1;
     if (s->updates == 0 && t->o->keep_initializations && sk_checkpoints_keep_initial(&t->checkpoints) < 0)
         return -1;
@@ -357,14 +305,16 @@ static int loop(struct sk_trainer *t)
     sk_report_progress(&t->report, s);
     for (;;) {
         int off_checkpoint = s->updates != s->now.updates;
-        enum sk_stop reason = stop_reason(t);
+        if (sk_beside_look(t) < 0)
+            return failed_beside(t);
+        enum sk_stop reason = sk_trainer_stop_reason(t);
         if (reason && !off_checkpoint)
             return finish(t, reason);
         if (sk_signals_pending())
             return interrupted(t);
         if (off_checkpoint && (reason || s->updates % t->o->checkpoint_frequency == 0)) {
             if (checkpoint(t) < 0)
-                return -1;
+                return t->beside.failed ? failed_beside(t) : -1;
         } else if (sk_trainer_update(t) < 0) {
             return -1;
         }
@@ -386,6 +336,7 @@ int sk_train(const struct sk_train_options *o, const struct sk_train_plan *p, co
     sk_signals_defer();
     if (result == 0)
         result = loop(&t);
+    sk_beside_close(&t);
     say_memory();
     close_trainer(&t);
     return result;

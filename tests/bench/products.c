@@ -1,6 +1,10 @@
 /* products.c - GFLOP/s of the cpu backend's products, and their share of what
- * the registers alone could do. Usage: products [THREADS [T [bfloat16]]] */
+ * the registers alone could do. Usage: products [THREADS [T [bfloat16]]]
+ *                                      products peak THREADS
+ * The second prints that peak alone, in float32 and in bfloat16 (0: there are no
+ * instructions for it). */
 #include <immintrin.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,23 +22,59 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* One thread's fused multiply-adds with nothing but registers, AVX2. */
-__attribute__((target("avx2,fma"))) static double register_peak(void)
-{
-    double best = 0;
-    enum { N = 4000000 };
-    for (int round = 0; round < 5; round++) {
-        double t = now();
-#define CHAIN(r) "vfmadd213ps %%ymm14, %%ymm15, %%ymm" #r "\n\t"
-        for (long i = 0; i < N; i++)
-            __asm__ volatile(CHAIN(0) CHAIN(1) CHAIN(2) CHAIN(3) CHAIN(4) CHAIN(5) CHAIN(6)
-                             CHAIN(7) CHAIN(8) CHAIN(9) CHAIN(10) CHAIN(11)
-                             ::: "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
-                                 "xmm8", "xmm9", "xmm10", "xmm11");
-        double rate = N * 12.0 * 16.0 / (now() - t) * 1e-9;
-        best = rate > best ? rate : best;
+/* One thread's fused multiply-adds with nothing but registers: STEPS times twelve
+ * of an instruction that does `flop` operations. GFLOP/s. */
+enum { STEPS = 4000000, ROUNDS = 5 };
+#define TWELVE(one) one(0) one(1) one(2) one(3) one(4) one(5) one(6) one(7) one(8) one(9) one(10) one(11)
+#define CLOBBERED "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11"
+#define PEAK(name, isa, one, flop)                             \
+    __attribute__((target(isa))) static double name(void)      \
+    {                                                          \
+        double best = 0;                                       \
+        for (int round = 0; round < ROUNDS; round++) {         \
+            double t = now();                                  \
+            for (long i = 0; i < STEPS; i++)                   \
+                __asm__ volatile(TWELVE(one) ::: CLOBBERED);   \
+            double rate = STEPS * 12.0 * (flop) / (now() - t) * 1e-9; \
+            best = rate > best ? rate : best;                  \
+        }                                                      \
+        return best;                                           \
     }
-    return best;
+#define NARROW(r) "vfmadd213ps %%ymm14, %%ymm15, %%ymm" #r "\n\t"
+#define BROAD(r) "vfmadd213ps %%zmm14, %%zmm15, %%zmm" #r "\n\t"
+#define PAIRS(r) "vdpbf16ps %%zmm14, %%zmm15, %%zmm" #r "\n\t"
+PEAK(peak_avx2, "avx2,fma", NARROW, 16)
+PEAK(peak_avx512, "avx512f", BROAD, 32)
+PEAK(peak_bf16, "avx512bf16", PAIRS, 64)
+
+struct meter { pthread_t id; double (*measure)(void); double rate; };
+
+static void *meter(void *arg)
+{
+    struct meter *m = arg;
+    m->rate = m->measure();
+    return NULL;
+}
+
+/* Of several threads at once. */
+static double register_peak(int threads, int bfloat16)
+{
+    static struct meter m[64];
+    int wide = __builtin_cpu_supports("avx512f") != 0;
+    double sum = 0;
+    if (bfloat16 && !__builtin_cpu_supports("avx512bf16"))
+        return 0;
+    threads = threads > 64 ? 64 : threads;
+    for (int i = 0; i < threads; i++) {
+        m[i].measure = bfloat16 ? peak_bf16 : wide ? peak_avx512 : peak_avx2;
+        if (pthread_create(&m[i].id, NULL, meter, &m[i]))
+            abort();
+    }
+    for (int i = 0; i < threads; i++) {
+        pthread_join(m[i].id, NULL);
+        sum += m[i].rate;
+    }
+    return sum;
 }
 
 static float *filled(struct sk_device *dev, size_t n)
@@ -93,6 +133,11 @@ int main(int argc, char **argv)
 {
     static const int size[][2] = { { 768, 256 }, { 256, 256 }, { 1024, 256 }, { 256, 1024 }, { 8000, 256 } };
     const char *why;
+    if (argc > 2 && strcmp(argv[1], "peak") == 0) {
+        int n = atoi(argv[2]);
+        printf("%.1f %.1f\n", register_peak(n, 0), register_peak(n, 1));
+        return 0;
+    }
     int threads = argc > 1 ? atoi(argv[1]) : 1, T = argc > 2 ? atoi(argv[2]) : 2048;
     struct sk_device *dev = ops->open(threads, &why);
     if (!dev) {
@@ -103,8 +148,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "products: %s\n", why);
     char text[100];
     ops->describe(dev, text, sizeof text);
-    peak = threads * register_peak();
-    printf("%s; AVX2 peak of registers alone %.1f GFLOP/s\n", text, peak);
+    peak = register_peak(threads, argc > 3 && strcmp(argv[3], "bfloat16") == 0);
+    printf("%s; peak of registers alone %.1f GFLOP/s\n", text, peak);
     for (size_t i = 0; i < sizeof size / sizeof *size; i++) {
         int N = size[i][0], K = size[i][1], vocabulary = N == 8000;
         size_t rows = (size_t)T, n = (size_t)N, k = (size_t)K;

@@ -3,6 +3,7 @@
 
 const struct sk_ops sk_ops_cpu = {
     .name = "cpu",
+    .host = 1,
     .open = sk_cpu_open,
     .close = sk_cpu_close,
     .threads = sk_cpu_threads,

@@ -72,7 +72,8 @@ $(B)/flags: FORCE
 	$(call kept,'$(subst ','\'',$(COMPILE) $(ISA_FLAGS.v3) $(ISA_FLAGS.v4) $(ISA_FLAGS.bf16) $(ISA_FLAGS.vnni))')
 
 # Says which package lacks before the compiler drowns it in errors.
-HEADERS := zlib.h=zlib1g-dev jansson.h=libjansson-dev uuid/uuid.h=uuid-dev xxhash.h=libxxhash-dev
+HEADERS := zlib.h=zlib1g-dev jansson.h=libjansson-dev uuid/uuid.h=uuid-dev xxhash.h=libxxhash-dev \
+	ucp/api/ucp.h=libucx-dev
 .build/headers:
 	@mkdir -p .build
 	@command -v $(firstword $(CC)) >/dev/null || { \

@@ -278,6 +278,63 @@ static void company(const struct shape *s)
     ok(lonely, "%s: a sentence's losses are the same alone and in company", s->name);
 }
 
+/* Aligned ranges of leaves, summed pair by pair, give the bits of all leaves at
+ * once: with 12 sentences, and with fewer than there are leaves. */
+static void parts(const struct shape *s)
+{
+    static struct text x;
+    struct sk_device *d = device(2);
+    struct sk_model *m = model(&s->c, d, 1);
+    int regions = sk_model_regions(m, NULL), same = 1, losses = 1;
+    struct sk_model_region region[16];
+    SK_ENSURE(regions <= 16);
+    sk_model_regions(m, region);
+    size_t total = 0, most = sk_model_params(m)->total;
+    for (int i = 0; i < regions; i++) total += region[i].n;
+    float *whole = sk_xcalloc(most, sizeof *whole), *sum = sk_xcalloc(4 * total, sizeof *sum);
+    for (int sentences = 3; sentences <= 12; sentences += 9) {
+        struct sk_batch b, part;
+        struct sk_loss loss, of_part;
+        random_text(&x, sentences, s->c.vocab[0], s->c.vocab[1], 4);
+        sk_batch_init(&b, &limits);
+        sk_batch_part_init(&part, &limits);
+        sk_batch_pack(&b, &limits, x.pair, x.n);
+        sk_model_gradient(m, &b, 5, 9, 0.1F, 0.01F, &loss);
+        memcpy(whole, sk_model_gradients(m), most * sizeof *whole);
+        for (int width = 1; width <= b.leaves; width *= 2) {
+            double nll[4];
+            int n = b.leaves / width;
+            for (int i = 0; i < n; i++) {
+                sk_batch_part(&part, &b, i * width, width);
+                sk_model_gradient_part(m, &part, 5, 9, 0.1F, 0.01F, &of_part);
+                nll[i] = of_part.nll;
+                size_t at = (size_t)i * total;
+                for (int r = 0; r < regions; at += region[r++].n)
+                    memcpy(sum + at, region[r].data, region[r].n * sizeof *sum);
+            }
+            for (int step = 1; step < n; step *= 2)
+                for (int i = 0; i < n; i += 2 * step) {
+                    nll[i] += nll[i + step];
+                    for (size_t k = 0; k < total; k++)
+                        sum[(size_t)i * total + k] += sum[(size_t)(i + step) * total + k];
+                }
+            for (size_t r = 0, at = 0; r < (size_t)regions; at += region[r++].n)
+                memcpy(region[r].data, sum + at, region[r].n * sizeof *sum);
+            sk_model_gradient_finish(m);
+            same = same && !memcmp(whole, sk_model_gradients(m), most * sizeof *whole);
+            losses = losses && nll[0] == loss.nll;
+        }
+        sk_batch_part_free(&part);
+        sk_batch_free(&b);
+    }
+    ok(same, "%s: gradients summed over parts of an update are those of the whole", s->name);
+    ok(losses, "%s: losses too", s->name);
+    free(whole);
+    free(sum);
+    sk_model_free(m);
+    sk_ops_cpu.close(d);
+}
+
 /* Fed step by step, and given as whole translations, a model for translating
  * has the probabilities of the training pass; in both ways the same bits. */
 static void steps(const struct shape *s)

@@ -69,6 +69,7 @@ int main(void)
         ok(sk_transformer_check(&shapes[i].c) == 0, "%s: fits together", shapes[i].name);
         differences(&shapes[i], 7e-4);
         company(&shapes[i]);
+        parts(&shapes[i]);
         steps(&shapes[i]);
     }
     starts();

@@ -158,7 +158,7 @@ like "$(cat "$T/err")" "missing" "is named"
 mkfifo "$T/fifo"
 exits 66 "a pipe" train "$T/w" -t "$T/fifo"
 exits 64 "heads that do not divide the width" train "$T/w" --transformer-attention-heads 3
-exits 64 "two shards" train "$T/w" --num-shards 2
+exits 64 "a shard beyond the last" train "$T/w" --num-shards 2 --shard 2
 exits 64 "a batch that cannot hold the longest sentence" train "$T/w" --batch-size 12
 exits 64 "an unknown optimizer parameter" train "$T/w" --optimizer-params gamma:1
 exits 64 "no virtual power of two" train "$T/w" --virtual-shards 6

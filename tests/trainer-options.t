@@ -351,7 +351,7 @@ refuse 'both must be of one kind' --decoder rnn
 refuse "'cnn' is not one of" --encoder cnn
 refuse "'hinge' is not one of" --loss hinge
 refuse '--num-embed 8 must equal --transformer-model-size 16' --num-embed 8
-refuse 'this version trains with one process' --shard 1
+refuse 'shards count from 0' --shard 1
 is "$(ls -d "$T/w" 2>/dev/null)" "" "nothing was written"
 exits 0 "resets without plateau-reduce" train "$T/warn" --max-updates 1 --learning-rate-scheduler-type none \
     --learning-rate-decay-param-reset

@@ -31,6 +31,7 @@ int main(void)
         ok(sk_transformer_check(&shapes[i].c) == 0, "%s: fits together", shapes[i].name);
         differences(&shapes[i], 2e-3);
         company(&shapes[i]);
+        parts(&shapes[i]);
         steps(&shapes[i]);
     }
     struct sk_transformer bad = shapes[0].c;

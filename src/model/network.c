@@ -383,10 +383,43 @@ const float *sk_model_forward(struct sk_model *m, const struct sk_batch *b, cons
     return forward(m, b, pass, &memory);
 }
 
+int sk_model_regions(const struct sk_model *m, struct sk_model_region *region)
+{
+    const struct sk_net *n = &m->net;
+    if (region) region[0] = (struct sk_model_region){n->grad, m->table.total};
+    for (int i = 0; region && i < n->sums; i++) region[1 + i] = (struct sk_model_region){n->sum[i].from, n->sum[i].n};
+    return 1 + n->sums;
+}
+
+static void no_gradient(struct sk_model *m)
+{
+    const struct sk_net *n = &m->net;
+    n->ops->zero(n->dev, n->grad, m->table.total * sizeof(float));
+    for (int i = 0; i < n->sums; i++) n->ops->zero(n->dev, n->sum[i].from, n->sum[i].n * sizeof(float));
+}
+
 void sk_model_gradient(struct sk_model *m, const struct sk_batch *b, uint64_t seed, uint32_t update,
                        float smoothing, float loss_scale, struct sk_loss *loss)
 {
+    sk_model_gradient_part(m, b, seed, update, smoothing, loss_scale, loss);
+    sk_model_gradient_finish(m);
+}
+
+void sk_model_gradient_finish(struct sk_model *m)
+{
     const struct sk_net *n = &m->net;
+    for (int i = 0; i < n->sums; i++) n->ops->add(n->dev, n->sum[i].into, n->sum[i].from, n->sum[i].n);
+}
+
+void sk_model_gradient_part(struct sk_model *m, const struct sk_batch *b, uint64_t seed, uint32_t update,
+                            float smoothing, float loss_scale, struct sk_loss *loss)
+{
+    const struct sk_net *n = &m->net;
+    if (b->sentences == 0) {
+        no_gradient(m);
+        *loss = (struct sk_loss){0, 0, 0};
+        return;
+    }
     struct sk_pass pass = pass_of(b, 1, seed, update);
     float *memory, *g[2];
     const float *top = forward(m, b, &pass, &memory);
@@ -398,7 +431,6 @@ void sk_model_gradient(struct sk_model *m, const struct sk_batch *b, uint64_t se
     if (m->rnn) sk_rnn_backward(m, b, g[1], g, &pass);
     else stacks_backward(m, b, g, memory, &pass);
     embed_backward(m, b, g, &pass);
-    for (int i = 0; i < n->sums; i++) n->ops->add(n->dev, n->sum[i].into, n->sum[i].from, n->sum[i].n);
 }
 
 void sk_model_loss(struct sk_model *m, const struct sk_batch *b, float *nll, struct sk_loss *loss)

@@ -74,6 +74,15 @@ struct sk_loss {
  * dropout by (seed, update). Adds nothing: gradients are stored. */
 void sk_model_gradient(struct sk_model *m, const struct sk_batch *b, uint64_t seed, uint32_t update,
                        float smoothing, float loss_scale, struct sk_loss *loss);
+/* The same of some leaves of an update (sk_batch_part), for processes that share
+ * it: what the regions hold afterwards is to be summed over the aligned ranges of
+ * leaves, pair by pair, as ops.h has it, before sk_model_gradient_finish makes
+ * the gradients of it. A range without sentences counts as zeros. */
+struct sk_model_region { float *data /* device */; size_t n; };
+int sk_model_regions(const struct sk_model *m, struct sk_model_region *region /* as many, or NULL */);
+void sk_model_gradient_part(struct sk_model *m, const struct sk_batch *b, uint64_t seed, uint32_t update,
+                            float smoothing, float loss_scale, struct sk_loss *loss);
+void sk_model_gradient_finish(struct sk_model *m);
 /* Without dropout and gradients. nll (Tt) per label or NULL. */
 void sk_model_loss(struct sk_model *m, const struct sk_batch *b, float *nll, struct sk_loss *loss);
 

@@ -7,6 +7,7 @@
  *   params.NNNNN  state.NNNNN  interrupted  params.best
  *   eval/NNNNN.out  eval/NNNNN.json  eval/NNNNN.claim  eval/NNNNN.values
  *   progress  lock  finished
+ *   shards/ (shards.h)
  */
 #ifndef SK_MODELDIR_PATHS_H
 #define SK_MODELDIR_PATHS_H
@@ -26,6 +27,7 @@
 #define SK_MD_EVAL "eval"
 #define SK_MD_PROGRESS "progress"
 #define SK_MD_LOCK "lock"
+#define SK_MD_SHARDS "shards"
 #define SK_MD_FINISHED "finished"
 
 #define SK_MD_CORPUS "data/corpus"

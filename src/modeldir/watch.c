@@ -2,6 +2,7 @@
 #include "modeldir/watch.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ struct watch {
     int *merged, n_merged;           /* known to be in `metrics`, ascending */
     int evaluated, code;             /* how many; exit code of the last failure */
     double active;                   /* clock when something last happened */
-    int newest;                      /* checkpoint */
+    int newest, last;                /* checkpoint; --once: the last one when it began */
 };
 
 /* Names that may mean work. */
@@ -235,7 +236,9 @@ static int look(struct watch *w, struct look *l)
         w->newest = all->v[all->n - 1];
         w->active = sk_now();
     }
-    for (int i = 0; i < all->n && !l->did; i++)
+    if (!w->last)
+        w->last = w->o->once ? w->newest : INT_MAX;
+    for (int i = 0; i < all->n && !l->did && all->v[i] <= w->last; i++)
         if (!(sk_numbers_have(&merged, all->v[i]) && sk_numbers_have(&w->now.scored, all->v[i])) &&
             look_at(w, all->v[i], l) < 0)
             return -1;

@@ -159,3 +159,55 @@ void sk_batch_pack(struct sk_batch *b, const struct sk_batch_limits *l, const st
     }
     pack(b, n);
 }
+
+void sk_batch_part_init(struct sk_batch *part, const struct sk_batch_limits *l)
+{
+    *part = (struct sk_batch){.cap_sentences = most(l->max_sentences, 1)};
+    part->source_offset = sk_xcalloc((size_t)part->cap_sentences + 1, sizeof *part->source_offset);
+    part->target_offset = sk_xcalloc((size_t)part->cap_sentences + 1, sizeof *part->target_offset);
+    part->source_leaf = sk_xcalloc((size_t)l->leaves + 1, sizeof *part->source_leaf);
+    part->target_leaf = sk_xcalloc((size_t)l->leaves + 1, sizeof *part->target_leaf);
+}
+
+/* First sentence whose rows stand at `row` or behind: sentences have rows, so there is one. */
+static int sentence_at(const struct sk_batch *b, int row)
+{
+    int low = 0, high = b->sentences;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (b->source_offset[middle] < row) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+void sk_batch_part(struct sk_batch *part, const struct sk_batch *b, int first, int n)
+{
+    SK_ENSURE(n >= 1 && !(n & (n - 1)) && first >= 0 && first + n <= b->leaves);
+    int s = b->source_leaf[first], t = b->target_leaf[first], begin = sentence_at(b, s);
+    part->leaves = n;
+    part->sentences = sentence_at(b, b->source_leaf[first + n]) - begin;
+    part->source_rows = b->source_leaf[first + n] - s;
+    part->target_rows = b->target_leaf[first + n] - t;
+    part->source = b->source + s;
+    part->target = b->target + t;
+    part->label = b->label + t;
+    part->ordinal = b->ordinal + begin;
+    for (int i = 0; i <= part->sentences; i++) {
+        part->source_offset[i] = b->source_offset[begin + i] - s;
+        part->target_offset[i] = b->target_offset[begin + i] - t;
+    }
+    for (int l = 0; l <= n; l++) {
+        part->source_leaf[l] = b->source_leaf[first + l] - s;
+        part->target_leaf[l] = b->target_leaf[first + l] - t;
+    }
+}
+
+void sk_batch_part_free(struct sk_batch *part)
+{
+    free(part->source_offset);
+    free(part->target_offset);
+    free(part->source_leaf);
+    free(part->target_leaf);
+    *part = (struct sk_batch){0};
+}

@@ -42,4 +42,10 @@ void sk_batch_free(struct sk_batch *b);
 int sk_batch_fill(struct sk_batch *b, const struct sk_batch_limits *l, struct sk_reader *r);
 /* The same from given pairs (validation, scoring): all n must fit. */
 void sk_batch_pack(struct sk_batch *b, const struct sk_batch_limits *l, const struct sk_pair *pairs, int n);
+/* part: what b holds of leaves first..first + n - 1 (n a power of two), as a batch
+ * of its own. It points into b; its arrays of offsets are made by
+ * sk_batch_part_init for parts of batches of these limits. */
+void sk_batch_part_init(struct sk_batch *part, const struct sk_batch_limits *l);
+void sk_batch_part(struct sk_batch *part, const struct sk_batch *b, int first, int n);
+void sk_batch_part_free(struct sk_batch *part);
 #endif

@@ -42,7 +42,7 @@ static void say_score(const struct sk_trainer *t, const struct sk_metrics *table
 
 /* What is new in the listing into the table: how many lines changed. A result
  * that cannot be read is said once and left. */
-static int merge_new(const struct sk_trainer *t, const struct sk_scan *now, struct sk_metrics *table)
+static int merge_new(const struct sk_trainer *t, const struct sk_scan *now, struct sk_metrics *table, int say)
 {
     const struct sk_scan *before = &t->beside.now;
     const char *dir = t->o->output;
@@ -51,7 +51,7 @@ static int merge_new(const struct sk_trainer *t, const struct sk_scan *now, stru
         int n = table->line[i].checkpoint, one = 0, values = 0;
         if (sk_numbers_have(&now->scored, n) && !sk_numbers_have(&before->scored, n)) {
             one = sk_evaluation_merge_line(dir, table, n);
-            if (one > 0)
+            if (one >= 0 && say)
                 say_score(t, table, n);
         }
         if (sk_numbers_have(&now->values, n) && !sk_numbers_have(&before->values, n))
@@ -81,14 +81,15 @@ static void take_over(struct sk_trainer *t)
     char *eval = sk_path_join(t->o->output, SK_MD_EVAL);
     sk_notify_add(b->notify, eval);
     free(eval);
+    int first = b->looked <= 0;
     b->looked = sk_clock();
     if (sk_scan_read(&now, t->o->output) < 0) {
         sk_warn("%s", sk_fail_message());
         return;
     }
-    if (is_new(&now.scored, &b->now.scored) || is_new(&now.values, &b->now.values)) {
+    if (!t->checkpoints.follows && (is_new(&now.scored, &b->now.scored) || is_new(&now.values, &b->now.values))) {
         int failed = sk_metrics_load(&table, t->o->output) < 0;
-        failed = failed || (merge_new(t, &now, &table) > 0 && sk_metrics_save(&table, t->o->output) < 0) ||
+        failed = failed || (merge_new(t, &now, &table, !first) > 0 && sk_metrics_save(&table, t->o->output) < 0) ||
             sk_checkpoints_link_best(&t->checkpoints, &t->state) < 0;
         sk_metrics_free(&table);
         if (failed) {
@@ -196,6 +197,9 @@ static int look(struct sk_trainer *t, int listing)
     struct sk_beside *b = &t->beside;
     if (sk_notify_wait(b->notify, 0, wanted) || listing || sk_clock() - b->looked >= poll_seconds)
         take_over(t);
+    /* Of several shards one does that. */
+    if (t->checkpoints.follows)
+        return 0;
     if (t->o->on_checkpoint && sk_command_look(t))
         take_over(t);
     return t->p->monitor ? look_after_watcher(t) : 0;
@@ -271,7 +275,7 @@ int sk_beside_settle(struct sk_trainer *t)
 int sk_beside_end(struct sk_trainer *t)
 {
     struct sk_beside *b = &t->beside;
-    if (!t->p->monitor && !t->o->on_checkpoint)
+    if (t->checkpoints.follows || (!t->p->monitor && !t->o->on_checkpoint))
         return 1;
     take_over(t);
     while (b->watcher.pid || (t->p->monitor && !b->gave_up && unscored(b)) ||

@@ -34,7 +34,7 @@ struct sk_command {
     int out;                         /* the end of its output that we read */
     struct sk_str text;              /* that it has printed so far */
     char params[SK_HASH_HEX];        /* checksum of the checkpoint's */
-    int passed;                      /* not again in this life: checkpoints up to this one */
+    int passed, killed;              /* not again in this life: checkpoints up to this one; how often it was killed */
 };
 struct sk_beside {
     int open, notify;

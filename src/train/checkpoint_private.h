@@ -14,9 +14,10 @@ struct sk_tensor_group { char prefix; float *values; /* (device) */ };
 struct sk_tensor_groups { struct sk_tensor_group g[3]; int n; };
 /* The moments, and the parameters if wanted, in order of their prefixes. */
 struct sk_tensor_groups sk_checkpoints_groups(const struct sk_checkpoints *c, int with_params);
-/* Writes groups with the state as metadata: 0 or -1. */
-int sk_checkpoints_save(const struct sk_checkpoints *c, const char *path, const struct sk_tensor_groups *all,
-                        const struct sk_train_state *s, enum sk_commit how);
+/* Writes groups with the state as metadata, as far as sk_tensors_stage goes: NULL
+ * on failure. */
+struct sk_tensors_writer *sk_checkpoints_stage(const struct sk_checkpoints *c, const char *path,
+                                               const struct sk_tensor_groups *all, const struct sk_train_state *s);
 /* Opens and verifies a file with a state: 1; 0 (sk_fail) it is damaged; -1. One
  * of another version is not damaged: passing over it would lose the run. */
 int sk_checkpoints_open(const char *path, struct sk_train_state *s, struct sk_tensors **f);
@@ -26,7 +27,7 @@ int sk_checkpoints_load(const struct sk_checkpoints *c, struct sk_tensors *f, co
  * -1 if it cannot be read. */
 int sk_checkpoints_damaged(void);
 /* Checksum that sk_params_save gives a file of the parameters. */
-void sk_checkpoints_hash(const struct sk_checkpoints *c, char hex[SK_HASH_HEX]);
+void sk_checkpoints_hash_params(const struct sk_checkpoints *c, char hex[SK_HASH_HEX]);
 /* From the device to c->host. */
 void sk_checkpoints_fetch(const struct sk_checkpoints *c, const float *values);
 

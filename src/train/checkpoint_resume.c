@@ -133,14 +133,14 @@ int sk_checkpoints_resume(struct sk_checkpoints *c, struct sk_train_state *s, co
     } else if (!newest) {
         result = n == 0 ? 0 : sk_fail(SK_EXIT_DATA, "%s holds %d checkpoints, but none can be resumed from. Restore "
                                       "state and params of one, or give --overwrite-output to begin anew", c->dir, n);
-        if (n == 0)
+        if (n == 0 && !c->follows)
             result = remove_later(c, 0, 0);
         goto out;
     }
-    if (check_data(c, s, corpus, validation) < 0 || remove_later(c, s->now.checkpoint, s->withdraws) < 0 ||
-        sk_checkpoints_derive(c, s) < 0)
+    if (check_data(c, s, corpus, validation) < 0)
         goto out;
-    if (!interrupted && sk_checkpoints_drop_interrupted(c) < 0)
+    if (!c->follows && (remove_later(c, s->now.checkpoint, s->withdraws) < 0 || sk_checkpoints_derive(c, s) < 0 ||
+                        (!interrupted && sk_checkpoints_drop_interrupted(c) < 0)))
         goto out;
     result = 1;
 out:

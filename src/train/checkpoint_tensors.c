@@ -46,14 +46,12 @@ static struct sk_tensor *list_tensors(const struct sk_checkpoints *c, const stru
     return list;
 }
 
-/* Writes groups with the state as metadata. */
-int sk_checkpoints_save(const struct sk_checkpoints *c, const char *path, const struct sk_tensor_groups *all,
-                       const struct sk_train_state *s, enum sk_commit how)
+struct sk_tensors_writer *sk_checkpoints_stage(const struct sk_checkpoints *c, const char *path,
+                                               const struct sk_tensor_groups *all, const struct sk_train_state *s)
 {
     char *names, *text = sk_train_state_text(s);
     struct sk_tensor *list = list_tensors(c, all, &names);
     struct sk_meta meta = {"state", text};
-    int result = -1;
     struct sk_tensors_writer *w = sk_tensors_create(path, list, all->n * c->table->n, &meta, 1);
     for (int k = 0; w && k < all->n; k++) {
         sk_checkpoints_fetch(c, all->g[k].values);
@@ -63,12 +61,10 @@ int sk_checkpoints_save(const struct sk_checkpoints *c, const char *path, const 
                 w = NULL;
             }
     }
-    if (w)
-        result = sk_tensors_finish(w, how, NULL);
     free(list);
     free(names);
     free(text);
-    return result;
+    return w && sk_tensors_seal(w, NULL) == 0 ? w : NULL;
 }
 
 static int load_group(const struct sk_checkpoints *c, struct sk_tensors *f, const struct sk_tensor_group *g)
@@ -97,7 +93,7 @@ int sk_checkpoints_load(const struct sk_checkpoints *c, struct sk_tensors *f, co
 }
 
 /* Checksum that sk_params_save gives a file of these parameters. */
-void sk_checkpoints_hash(const struct sk_checkpoints *c, char hex[SK_HASH_HEX])
+void sk_checkpoints_hash_params(const struct sk_checkpoints *c, char hex[SK_HASH_HEX])
 {
     sk_checkpoints_fetch(c, c->params);
     sk_params_hash(c->table, c->host, hex);

@@ -12,7 +12,7 @@
 #include "modeldir/values.h"
 #include "train/loop.h"
 
-enum { MOST = 1 << 18 };             /* bytes of output that are looked at */
+enum { MOST = 1 << 18, KILLS = 3 };  /* bytes of output that are looked at; times that it may be killed */
 
 /* The first checkpoint that it has not run for; 0: none. */
 static int next(const struct sk_trainer *t)
@@ -110,6 +110,17 @@ static void record(struct sk_trainer *t)
     char how[64];
     int failed = c->child.status != 0;
     sk_child_how(&c->child, how);
+    /* Whoever kills it (memory, the end of a job) does not say that it is wrong; a
+     * shell says so of what it runs by 128 and the signal. */
+    if (c->child.status > 128) {
+        int again = ++c->killed < KILLS;
+        sk_warn("checkpoint %d: the command of --on-checkpoint was killed (%s): %s", c->checkpoint, how,
+                again ? "it is run again" : "the next start runs it again");
+        c->passed = again ? c->checkpoint - 1 : c->checkpoint;
+        c->killed = again ? c->killed : 0;
+        return;
+    }
+    c->killed = 0;
     if (!failed && c->text.len)
         sk_values_read(c->text.text, c->text.len, c->checkpoint, &lines);
     if (failed)

@@ -104,7 +104,7 @@ static int in_child(const struct sk_train_options *o, const struct sk_train_plan
     elsewhere.output = folder;
     elsewhere.overwrite_output = 0;
     elsewhere.no_logfile = 1;
-    int result = sk_train_prepare(&d, &elsewhere, p);
+    int result = sk_train_prepare(&d, &elsewhere, p, SK_ALONE);
     if (result == 0)
         result = describe(&elsewhere, p, &d);
     sk_train_data_free(&d);

@@ -8,6 +8,7 @@
 #include "train/decide.h"
 #include "train/prepare.h"
 #include "train/report.h"
+#include "train/shards.h"
 
 struct sk_trainer {
     const struct sk_train_options *o;
@@ -27,8 +28,10 @@ struct sk_trainer {
     struct sk_train_state state;
     struct sk_checkpoints checkpoints;
     struct sk_report report;
+    struct sk_shards *shards;        /* NULL: this process trains alone */
     struct sk_beside beside;
     double started, seconds_before;  /* clock at the start; state.seconds then */
+    double saving;                   /* seconds that writing the last checkpoint took, until it went on */
 };
 
 /* The next update, or -1 after sk_fail. What it did is in the state. (update.c) */

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/msg.h"
+#include "train/exchange/exchange.h"
 
 static int larger(int a, int b)
 {
@@ -193,10 +194,11 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
     if (!ops->host)
         host += floats * sizeof(float);
     size_t readers = reader_size(m, train) + reader_size(m, val);
+    size_t shards = sizeof(float) * sk_exchange_size(o->virtual_shards, o->num_shards, floats);
     free(c.weight);
     sk_memory_resident(&now, &most);
     sk_debug("Memory: bytes now %zu, at most so far %zu; model %zu, optimizer %zu, workspace %zu, host %zu, "
-             "readers %zu", now, most, model, optimizer, workspace, host, readers);
-    size_t sum = now + model + optimizer + workspace + host + readers;
+             "readers %zu, shards %zu", now, most, model, optimizer, workspace, host, readers, shards);
+    size_t sum = now + model + optimizer + workspace + host + readers + shards;
     return sum > most ? sum : most;
 }

@@ -5,6 +5,7 @@
 
 #include "base/msg.h"
 #include "math/ops.h"
+#include "modeldir/shards.h"
 #include "train/prepared.h"
 
 #define AT(field) offsetof(struct sk_train_options, field)
@@ -270,10 +271,16 @@ static const struct sk_opt options[] = {
      "SK_VALIDATION_TARGET, SK_TRANSLATIONS.", .flags = SK_OPT_FREE},
 
     HEADING("This process"),
-    {.name = "num-shards", .type = SK_OPT_INT, .offset = AT(num_shards), .initial = "1", .min = 1, .max = 1024,
-     .value = "N", .help = "Processes that train together: 1.", .flags = SK_OPT_FREE},
+    {.name = "num-shards", .type = SK_OPT_STRING, .offset = AT(shards), .initial = "1", .value = "N|slurm",
+     .help = "Processes that train together, on one host or several: the result is that of one. They find each other "
+     "in DIR/shards, come and go at any time, and go on without those that are lost. slurm: this number and the next "
+     "are those of the job array, or of the tasks of the step.", .flags = SK_OPT_FREE},
     {.name = "shard", .type = SK_OPT_INT, .offset = AT(shard), .initial = "0", .min = 0, .max = 1023, .value = "K",
-     .help = "Which of them this is: 0.", .flags = SK_OPT_FREE},
+     .help = "Which of them this is, from 0. Those beyond --virtual-shards wait to take the place of others.",
+     .flags = SK_OPT_FREE},
+    {.name = "shard-timeout", .type = SK_OPT_FLOAT, .offset = AT(shard_timeout), .initial = "30", .min = 2,
+     .max = 3600, .value = "SECONDS", .help = "A shard that shows no life for so long is given up. One whose process "
+     "ends is noticed at once.", .flags = SK_OPT_FREE},
     {.name = "threads", .type = SK_OPT_INT, .offset = AT(threads), .initial = "0", .min = 0, .max = 1024,
      .value = "N", .help = "Threads; 0: one for each CPU this process may use. Results do not depend on it.",
      .flags = SK_OPT_FREE},
@@ -321,6 +328,52 @@ static void check_training_data(struct sk_train_options *o)
         exit(sk_die());
 }
 
+/* A number that Slurm gave, or -1. */
+static int of_slurm(const char *name)
+{
+    const char *text = getenv(name);
+    char *end;
+    long n = text && *text ? strtol(text, &end, 10) : -1;
+    return n < 0 || *end || n > 1 << 20 ? -1 : (int)n;
+}
+
+/* --num-shards slurm: an element of an array counts from the array's first by its
+ * step; a task of a step has its rank. */
+static void read_slurm(struct sk_train_options *o)
+{
+    int id = of_slurm("SLURM_ARRAY_TASK_ID"), first = of_slurm("SLURM_ARRAY_TASK_MIN");
+    int step = of_slurm("SLURM_ARRAY_TASK_STEP"), last = of_slurm("SLURM_ARRAY_TASK_MAX");
+    if (id >= 0 && first >= 0 && last >= first && step > 0) {
+        o->num_shards = (last - first) / step + 1;
+        o->shard = (id - first) / step;
+    } else {
+        o->num_shards = of_slurm("SLURM_NTASKS");
+        o->shard = of_slurm("SLURM_PROCID");
+        if (o->num_shards < 1 || o->shard < 0)
+            sk_opt_misuse("--num-shards slurm: neither SLURM_ARRAY_TASK_ID with its MIN, MAX and STEP nor SLURM_NTASKS with "
+                          "SLURM_PROCID is set: this is no element of a job array and no task of a step");
+    }
+}
+
+static void read_shards(struct sk_train_options *o)
+{
+    char *end;
+    if (strcmp(o->shards, "slurm") == 0) {
+        read_slurm(o);
+    } else {
+        long n = strtol(o->shards, &end, 10);
+        o->num_shards = end == o->shards || *end || n < 1 || n > SK_SHARDS_MAX ? 0 : (int)n;
+    }
+    if (o->num_shards < 1 || o->num_shards > SK_SHARDS_MAX)
+        sk_opt_misuse("--num-shards '%s': give a number from 1 to %d, or slurm", o->shards, SK_SHARDS_MAX);
+    if (o->shard >= o->num_shards)
+        sk_opt_misuse("--shard %d: shards count from 0, of %d (--num-shards) the last is %d", o->shard, o->num_shards,
+                      o->num_shards - 1);
+    if (o->num_shards > 1 && o->overwrite_output)
+        sk_opt_misuse("--overwrite-output is not for several shards, which start one after the other: remove %s before",
+                      o->output);
+}
+
 void sk_train_options_parse(struct sk_train_options *o, struct sk_train_plan *p, int argc, char **argv)
 {
     static char vs[] = "--validation-source", vt[] = "--validation-target";
@@ -337,6 +390,7 @@ void sk_train_options_parse(struct sk_train_options *o, struct sk_train_plan *p,
     sk_opt_parse(&sk_train_program, o, argc, argv);
     sk_quiet(o->quiet);
     sk_debug_wanted(strcmp(o->loglevel, "DEBUG") == 0);
+    read_shards(o);
     if (o->metrics.n == 0)
         o->metrics = (struct sk_opt_list){2, both};
     check_training_data(o);

@@ -63,8 +63,11 @@ struct sk_train_options {
     /* this process */
     const char *dtype;
     long long seed;
-    int overwrite_output, num_shards, shard, threads, use_cpu, dry_run, quiet, no_logfile;
+    int overwrite_output, shard, threads, use_cpu, dry_run, quiet, no_logfile;
     const char *loglevel;
+    const char *shards;              /* --num-shards as given: N or slurm */
+    double shard_timeout;
+    int num_shards;                  /* what it means */
 };
 
 enum sk_clip { SK_CLIP_NONE, SK_CLIP_ABS, SK_CLIP_NORM };

@@ -235,9 +235,6 @@ static void check_data(const struct sk_train_options *o, const struct sk_train_p
 {
     if (sk_md_check_output(o->output) < 0)
         sk_opt_misuse("%s", sk_fail_message());
-    if (o->num_shards != 1 || o->shard != 0)
-        sk_opt_misuse("--num-shards %d --shard %d: this version trains with one process (--num-shards 1 --shard 0)",
-                      o->num_shards, o->shard);
     if (o->virtual_shards & (o->virtual_shards - 1))
         sk_opt_misuse("--virtual-shards %d is no power of two", o->virtual_shards);
     if (!p->sentence_batches && o->batch_size < o->max_seq_len[1] + 1)

@@ -42,6 +42,8 @@ static int wipe(const struct sk_start *s)
         free(numbers);
     }
     for (int i = 0; sk_md_folders[i] && !failed; i++) {
+        if (strcmp(sk_md_folders[i], SK_MD_SHARDS) == 0 && s->as != SK_ALONE)
+            continue;                    /* where those who wait for us are */
         char *path = sk_start_path(s, sk_md_folders[i]);
         failed = sk_start_has(s, sk_md_folders[i]) > 0 && sk_remove_tree(path) < 0;
         free(path);
@@ -76,6 +78,8 @@ static int check_no_results(const struct sk_start *s)
 
 static int lock_directory(struct sk_start *s)
 {
+    if (s->as != SK_ALONE)
+        return 0;
     s->d->lock = sk_claim_trainer(s->dir);
     if (s->d->lock < 0 && sk_fail_code() == SK_EXIT_TEMP)
         sk_fail_prefix("another trainer works on %s: ", s->dir);
@@ -174,6 +178,28 @@ static int decide(struct sk_start *s)
     return wipe(s);
 }
 
+/* Which log is ours. */
+static char *log_path(const struct sk_start *s)
+{
+    char *name = s->o->shard ? sk_xprintf(SK_MD_LOG ".%d", s->o->shard) : sk_xstrdup(SK_MD_LOG);
+    char *path = sk_start_path(s, name);
+    free(name);
+    return path;
+}
+
+/* A directory that another shard has prepared. */
+static int enter_prepared(struct sk_start *s)
+{
+    if (check_plain(s) < 0 || (s->o->prepared_data && read_prepared(s, 1) < 0) || compare_with_record(s))
+        return -1;
+    if (!s->recorded)
+        return sk_fail(SK_EXIT_TEMP, "%s has no " SK_MD_CHECKSUMS " yet", s->dir);
+    char *log = log_path(s);
+    int result = s->o->no_logfile ? 0 : sk_log_open(log);
+    free(log);
+    return result;
+}
+
 /* Directory and lock: afterwards s->fresh is known and the log is open. */
 static int enter(struct sk_start *s)
 {
@@ -190,7 +216,7 @@ static int enter(struct sk_start *s)
         return -1;
     if ((s->fresh || !s->recorded) && !s->inputs_read && sk_start_read_inputs(s) < 0)
         return -1;
-    char *log = sk_start_path(s, SK_MD_LOG), *data = sk_start_path(s, SK_MD_DATA);
+    char *log = log_path(s), *data = sk_start_path(s, SK_MD_DATA);
     int result = (!s->o->no_logfile && sk_log_open(log) < 0) || sk_mkdir(data) < 0 || sk_file_sweep(s->dir) < 0 ||
         sk_file_sweep(data) < 0 || sk_evaluation_sweep(s->dir, 0) < 0 ? -1 : 0;
     free(log);
@@ -215,7 +241,8 @@ static int save_unless_same(const struct sk_start *s, const char *name, const ch
     return result;
 }
 
-static int put_config(struct sk_start *s)
+/* The configuration that follows from options and data. */
+static int make_config(struct sk_start *s)
 {
     struct sk_config *c = &s->d->config;
     const struct sk_corpus_stats *stats = sk_corpus_stats(s->d->train);
@@ -225,9 +252,14 @@ static int put_config(struct sk_start *s)
         c->model.vocab[side] = sk_vocab_size(s->vocab[side]);
     for (int side = 0; side < 2; side++)
         c->max_seq_len[side] = s->o->max_seq_len[side];
-    if (sk_transformer_check(&c->model) < 0)
+    return sk_transformer_check(&c->model);
+}
+
+static int put_config(struct sk_start *s)
+{
+    if (make_config(s) < 0)
         return -1;
-    char *text = sk_config_text(c);
+    char *text = sk_config_text(&s->d->config);
     int result = save_unless_same(s, SK_MD_CONFIG, text);
     free(text);
     return result;
@@ -256,16 +288,19 @@ static int put_args(const struct sk_start *s)
 static int prepare(struct sk_start *s)
 {
     sk_inputs_name(&s->inputs, s->o);
-    if (enter(s) < 0 || sk_start_vocabs(s) < 0)
+    if ((s->as == SK_FOLLOWS ? enter_prepared(s) : enter(s)) < 0 || sk_start_vocabs(s) < 0)
         return -1;
     if (sk_start_corpora(s) < 0 || sk_start_validation_text(s) < 0)
         return -1;
+    if (s->as == SK_FOLLOWS)
+        return make_config(s);
     return put_config(s) < 0 || put_checksums(s) < 0 || put_args(s) < 0 ? -1 : 0;
 }
 
-int sk_train_prepare(struct sk_train_data *d, const struct sk_train_options *o, const struct sk_train_plan *p)
+int sk_train_prepare(struct sk_train_data *d, const struct sk_train_options *o, const struct sk_train_plan *p,
+                     enum sk_start_as as)
 {
-    struct sk_start s = {.d = d, .o = o, .p = p, .dir = o->output};
+    struct sk_start s = {.d = d, .o = o, .p = p, .dir = o->output, .as = as};
     struct sk_pool *pool = sk_data_pool(o->threads);
     memset(d, 0, sizeof *d);
     d->lock = -1;

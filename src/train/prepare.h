@@ -20,10 +20,14 @@ struct sk_train_data {
     struct sk_corpus *train, *validation;
     struct sk_config config;
 };
+/* SK_LEADS: one of several shards that holds the lock already; SK_FOLLOWS: one
+ * that finds the directory prepared and writes nothing but its log. */
+enum sk_start_as { SK_ALONE, SK_LEADS, SK_FOLLOWS };
 /* 0 or -1 (sk_fail). Wrong input, --params that do not fit, too little memory
  * (SK_EXIT_NO) are found before anything is written. Takes the lock (another
  * trainer holds it: SK_EXIT_TEMP), opens the log, --overwrite-output removes the
  * old run's files; it is refused if the input is among them. */
-int sk_train_prepare(struct sk_train_data *d, const struct sk_train_options *o, const struct sk_train_plan *p);
+int sk_train_prepare(struct sk_train_data *d, const struct sk_train_options *o, const struct sk_train_plan *p,
+                     enum sk_start_as as);
 void sk_train_data_free(struct sk_train_data *d);
 #endif

@@ -11,6 +11,7 @@ struct sk_start {
     const struct sk_train_options *o;
     const struct sk_train_plan *p;
     const char *dir;
+    enum sk_start_as as;
     struct sk_data_options data;
     struct sk_inputs inputs, record;
     struct sk_data_counts counts;

@@ -119,7 +119,7 @@ void sk_report_progress(struct sk_report *r, const struct sk_train_state *s)
     if (r->waiting)
         sk_str_printf(&text, "waiting-for-checkpoint\t%d\nwaiting-since\t%lld\n", r->waiting, r->waiting_since);
     char *path = sk_path_join(r->dir, SK_MD_PROGRESS);
-    if (sk_file_save(path, text.text, text.len, SK_REPLACE) < 0)
+    if (!r->follows && sk_file_save(path, text.text, text.len, SK_REPLACE) < 0)
         sk_warn("%s", sk_fail_message());
     free(path);
     sk_str_free(&text);

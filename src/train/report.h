@@ -17,6 +17,7 @@ struct sk_report {
     int64_t interval, max_updates;   /* between checkpoints; 0: no limit */
     struct sk_tally line, checkpoint;
     double live, progress;           /* when last shown, when last written */
+    int follows;                     /* another shard writes DIR/progress */
     const char *stopped;             /* the signal that ends it; NULL: none */
     int waiting;                     /* checkpoint whose result it waits for; 0: none */
     long long waiting_since;         /* seconds since 1970 */

@@ -106,6 +106,8 @@ static int open_trainer(struct sk_trainer *t)
         .host = t->ops->host ? t->gradients : sk_xaligned(t->table->total * sizeof(float))};
     t->report = (struct sk_report){.dir = t->o->output, .accuracy = t->p->accuracy,
                                    .interval = t->o->checkpoint_frequency, .max_updates = t->o->max_updates};
+    if (t->shards)
+        sk_shards_begin(t);
     int resumed = sk_checkpoints_resume(&t->checkpoints, &t->state, train->hash, val->hash);
     if (resumed < 0 || (!resumed && start_params(t) < 0))
         return -1;
@@ -122,6 +124,8 @@ static int open_trainer(struct sk_trainer *t)
 
 static void close_trainer(struct sk_trainer *t)
 {
+    if (t->shards)
+        sk_shards_end(t);
     if (t->reader)
         sk_reader_free(t->reader);
     if (t->validation)
@@ -144,30 +148,54 @@ static void close_trainer(struct sk_trainer *t)
 
 /* --- checkpoints -------------------------------------------------------------------- */
 
-/* Each validation pair once, in corpus order. 1: done, 0: a signal came, -1. */
+/* Each validation pair once, in corpus order; shards share the batches out. 1:
+ * done, 0: a signal came, -1. */
 static int validate(struct sk_trainer *t, struct sk_loss *total)
 {
-    int got;
+    struct sk_loss *loss = NULL;
+    int n = 0, got, stopped = 0;
     memset(total, 0, sizeof *total);
     if (sk_reader_seek(t->validation, 0, 0) < 0)
         return -1;
-    while ((got = sk_batch_fill(&t->batch, &t->limits, t->validation)) > 0) {
-        struct sk_loss loss;
-        if (sk_signals_pending())
-            return 0;
-        sk_model_loss(t->model, &t->batch, NULL, &loss);
-        total->nll += loss.nll;
-        total->correct += loss.correct;
-        total->labels += loss.labels;
+    while ((got = sk_batch_fill(&t->batch, &t->limits, t->validation)) > 0 && !(stopped = sk_signals_pending())) {
+        loss = sk_xrealloc(loss, (size_t)n + 1, sizeof *loss);
+        loss[n] = (struct sk_loss){0, 0, 0};
+        if (!t->shards || sk_shards_own(t, n))
+            sk_model_loss(t->model, &t->batch, NULL, &loss[n]);
+        n++;
     }
-    return got < 0 ? sk_trainer_not_read(1) : 1;
+    int result = got < 0 ? sk_trainer_not_read(1) : !stopped;
+    if (result > 0 && t->shards && sk_shards_losses(t, loss, n) < 0)
+        result = -1;
+    for (int i = 0; i < n; i++) {
+        total->nll += loss[i].nll;
+        total->correct += loss[i].correct;
+        total->labels += loss[i].labels;
+    }
+    free(loss);
+    return result;
 }
 
-/* 1: committed, 0: a signal came first, -1. */
+/* Sees to a checkpoint that is being published. 0 or -1. */
+static int settle(struct sk_trainer *t, int wait)
+{
+    double before = sk_clock();
+    int settled = sk_checkpoints_settle(&t->checkpoints, &t->state, wait);
+    if (settled > 0) {
+        sk_report_progress(&t->report, &t->state);
+        sk_info("Checkpoint [%d]\tSaved; training waited %.3f seconds for that", t->state.now.checkpoint,
+                t->saving + sk_clock() - before);
+    }
+    return settled < 0 ? -1 : 0;
+}
+
+/* 1: written, 0: a signal came first, -1. */
 static int checkpoint(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
     struct sk_loss val;
+    if (settle(t, 1) < 0)
+        return -1;
     sk_report_training(&t->report, s, s->now.checkpoint + 1);
     if (sk_checkpoints_nonfinite(&t->checkpoints, t->params))
         return sk_trainer_not_finite(t, s->updates);
@@ -178,11 +206,13 @@ static int checkpoint(struct sk_trainer *t)
     int decided = sk_trainer_decide(t, &val);
     if (decided <= 0)
         return decided;
+    double before = sk_clock();
     if (sk_checkpoints_commit(&t->checkpoints, s) < 0)
         return -1;
-    sk_report_progress(&t->report, s);
+    t->saving = sk_clock() - before;
     sk_report_restart(&t->report);
-    return 1;
+    /* Another shard may need it: were we lost, it would go on from there. */
+    return t->shards && (settle(t, 1) < 0 || sk_shards_barrier(t) < 0) ? -1 : 1;
 }
 
 /* --- the end ---------------------------------------------------------------------------- */
@@ -207,6 +237,8 @@ static void say_reason(const struct sk_trainer *t, enum sk_stop reason)
 static int interrupted(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
+    if (settle(t, 1) < 0)
+        return -1;
     if (s->updates != s->now.updates && sk_checkpoints_interrupt(&t->checkpoints, s) < 0)
         return -1;
     t->report.stopped = sk_signals_name(sk_signals_pending());
@@ -223,6 +255,8 @@ static int finish(struct sk_trainer *t, enum sk_stop reason)
     const struct sk_train_state *s = &t->state;
     struct sk_stopping known;
     const struct sk_stopping *best = &known;
+    if (settle(t, 1) < 0)
+        return -1;
     int settled = sk_beside_settle(t);
     if (settled <= 0)
         return settled < 0 ? -1 : interrupted(t);
@@ -230,7 +264,7 @@ static int finish(struct sk_trainer *t, enum sk_stop reason)
         return -1;
     char *path = sk_path_join(t->o->output, SK_MD_FINISHED);
     int before = sk_file_exists(path), result = before;
-    if (before == 0) {
+    if (before == 0 && !t->checkpoints.follows) {
         struct sk_str text = {0};
         sk_str_printf(&text, "best\t%d\ncheckpoint\t%d\nreason\t%s\ntime\t%lld\nupdates\t%lld\n",
                       best->best_checkpoint, s->now.checkpoint, names[reason], (long long)time(NULL),
@@ -244,6 +278,8 @@ static int finish(struct sk_trainer *t, enum sk_stop reason)
     int ended = sk_beside_end(t);
     if (ended <= 0)
         return ended < 0 ? -1 : interrupted(t);
+    if (t->shards && sk_shards_barrier(t) < 0)
+        return -1;
     say_reason(t, reason);
     sk_info("Training %sfinished%s. Best checkpoint: %d. Best validation %s: %.6f",
             before ? "had been " : "", reason == SK_STOP_DIVERGED ? "" : ", can be continued later",
@@ -263,7 +299,7 @@ static int extend(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
     char *path = sk_path_join(t->o->output, SK_MD_FINISHED);
-    int removed = sk_file_remove(path);
+    int removed = t->checkpoints.follows ? 0 : sk_file_remove(path);
     free(path);
     if (removed < 0)
         return -1;
@@ -297,28 +333,50 @@ static int loop(struct sk_trainer *t)
         return -1;
     if (sk_beside_open(t) < 0)
         return -1;
-    if (s->updates == 0 && t->o->keep_initializations && sk_checkpoints_keep_initial(&t->checkpoints) < 0)
+    if (s->updates == 0 && t->o->keep_initializations && !t->checkpoints.follows &&
+        sk_checkpoints_keep_initial(&t->checkpoints) < 0)
         return -1;
     if (s->updates == 0)
         sk_info("Training started.");
     sk_report_start(&t->report);
     sk_report_progress(&t->report, s);
-    for (;;) {
+    for (int result;;) {
+        int together = t->shards ? sk_shards_step(t) : 1;
+        if (together < 0)
+            return -1;
         int off_checkpoint = s->updates != s->now.updates;
-        if (sk_beside_look(t) < 0)
+        if (settle(t, 0) < 0)
+            return -1;
+        if (!t->checkpoints.publisher && sk_beside_look(t) < 0)
             return failed_beside(t);
         enum sk_stop reason = sk_trainer_stop_reason(t);
-        if (reason && !off_checkpoint)
-            return finish(t, reason);
-        if (sk_signals_pending())
+        int ends = together && reason && !off_checkpoint;
+        if (ends)
+            result = finish(t, reason);
+        else if (sk_signals_pending())
             return interrupted(t);
-        if (off_checkpoint && (reason || s->updates % t->o->checkpoint_frequency == 0)) {
-            if (checkpoint(t) < 0)
-                return t->beside.failed ? failed_beside(t) : -1;
-        } else if (sk_trainer_update(t) < 0) {
+        else if (off_checkpoint && (reason || s->updates % t->o->checkpoint_frequency == 0))
+            result = checkpoint(t);
+        else
+            result = sk_trainer_update(t);
+        if (ends && result >= 0)
+            return result;
+        if (result < 0 && t->beside.failed)
+            return failed_beside(t);
+        if (result < 0 && !sk_shards_over(t))
             return -1;
-        }
     }
+}
+
+/* Training has failed: the last checkpoint stays all the same. */
+static void settle_failed(struct sk_trainer *t)
+{
+    enum sk_exit code = sk_fail_code();
+    char *why = sk_xstrdup(sk_fail_message());
+    if (settle(t, 1) < 0)
+        sk_warn("%s", sk_fail_message());
+    sk_fail(code, "%s", why);
+    free(why);
 }
 
 static void say_memory(void)
@@ -329,13 +387,16 @@ static void say_memory(void)
         sk_info("Memory: at most %.1f MB were taken", (double)most / 1e6);
 }
 
-int sk_train(const struct sk_train_options *o, const struct sk_train_plan *p, const struct sk_train_data *d)
+int sk_train(const struct sk_train_options *o, const struct sk_train_plan *p, const struct sk_train_data *d,
+             struct sk_shards *shards)
 {
-    struct sk_trainer t = {.o = o, .p = p, .d = d};
+    struct sk_trainer t = {.o = o, .p = p, .d = d, .shards = shards};
     int result = open_trainer(&t);
     sk_signals_defer();
     if (result == 0)
         result = loop(&t);
+    if (t.checkpoints.publisher)
+        settle_failed(&t);
     sk_beside_close(&t);
     say_memory();
     close_trainer(&t);

@@ -69,7 +69,10 @@ static int gradient(struct sk_trainer *t, uint32_t u, struct tally *total, doubl
             return -1;
         /* How many labels several batches have is known after the last. */
         float scale = 1.0f / (float)(valid && n == 1 ? t->batch.target_rows : t->o->batch_size);
-        sk_model_gradient(t->model, &t->batch, (uint64_t)t->o->seed, u, (float)t->o->label_smoothing, scale, &loss);
+        if (!t->shards)
+            sk_model_gradient(t->model, &t->batch, (uint64_t)t->o->seed, u, (float)t->o->label_smoothing, scale, &loss);
+        else if (sk_shards_gradient(t, u, scale, &loss) < 0)
+            return -1;
         if (i + 1 == n && n > 1)
             t->ops->add(t->dev, t->gradients, t->sum, t->table->total);
         else if (n > 1 && i == 0)

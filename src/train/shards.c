@@ -1,0 +1,302 @@
+#include "train/shards.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/msg.h"
+#include "modeldir/paths.h"
+#include "train/exchange/exchange.h"
+#include "train/exchange/group.h"
+#include "train/loop.h"
+#include "train/signals.h"
+
+struct sk_shards {
+    struct sk_trainer *t;
+    struct sk_group *group;
+    struct sk_channel *channel;          /* of the generation; NULL: there is none */
+    struct sk_exchange *exchange;
+    struct sk_batch part;
+    char version[64];
+    int formed;                          /* a generation was there before */
+};
+
+/* What all tell each other at the head of a turn. */
+struct word { int64_t update; double seconds; int regroup; };
+
+/* Whether another one writes, and speaks. */
+static void follow(struct sk_trainer *t, int follows)
+{
+    t->checkpoints.follows = t->report.follows = follows;
+    sk_quiet(t->o->quiet || follows);
+}
+
+/* --- calls of the group ------------------------------------------------------------ */
+
+/* What was read takes the place of what is held. */
+static void take_state(struct sk_trainer *t, const struct sk_train_state *read)
+{
+    sk_train_state_free(&t->state);
+    t->state = *read;
+    t->seconds_before = read->seconds;
+    t->started = sk_clock();
+    sk_model_load_weights(t->model);
+}
+
+/* Others may have gone on without this shard, up to a later checkpoint; or what it
+ * did after a checkpoint stands on nothing, because that was never written. */
+static int keep_up(struct sk_trainer *t)
+{
+    struct sk_train_state *s = &t->state;
+    int *numbers, n = sk_md_list(t->o->output, "params", &numbers), newest = n > 0 ? numbers[n - 1] : 0;
+    free(numbers);
+    if (n < 0)
+        return -1;
+    if (newest == s->now.checkpoint || (newest < s->now.checkpoint && s->updates == s->now.updates))
+        return 0;
+    follow(t, 1);
+    struct sk_train_state read = {0};
+    int resumed = sk_checkpoints_resume(&t->checkpoints, &read, s->corpus, s->validation);
+    if (resumed <= 0)
+        return resumed < 0 ? -1 : sk_fail(SK_EXIT_TEMP, "%s holds no checkpoint any more; start again", t->o->output);
+    take_state(t, &read);
+    return 0;
+}
+
+/* At a checkpoint the parameters may have been set back already, or not yet: there
+ * the checkpoint itself says what is held. */
+static int standing(void *ctx, int64_t *update, char hash[SK_HASH_HEX])
+{
+    struct sk_trainer *t = ((struct sk_shards *)ctx)->t;
+    const struct sk_train_state *s = &t->state;
+    if (keep_up(t))
+        return -1;
+    *update = s->updates;
+    if (s->updates == s->now.updates && s->now.checkpoint > 0)
+        sk_hash_bytes(s->params, strlen(s->params), hash);
+    else
+        sk_checkpoints_hash(&t->checkpoints, hash);
+    return 0;
+}
+
+static int save(void *ctx, const char *path)
+{
+    struct sk_trainer *t = ((struct sk_shards *)ctx)->t;
+    return sk_checkpoints_export(&t->checkpoints, &t->state, path);
+}
+
+static int load(void *ctx, const char *path)
+{
+    struct sk_trainer *t = ((struct sk_shards *)ctx)->t;
+    struct sk_train_state s = {0};
+    if (sk_checkpoints_import(&t->checkpoints, &s, path))
+        return -1;
+    take_state(t, &s);
+    return 0;
+}
+
+static int stop(void *ctx)
+{
+    (void)ctx;
+    return sk_signals_pending() != 0;
+}
+
+/* --- coming and going ------------------------------------------------------------------ */
+
+struct sk_shards *sk_shards_enter(const struct sk_train_options *o)
+{
+    struct sk_shards *s = sk_xcalloc(1, sizeof *s);
+    snprintf(s->version, sizeof s->version, SK_VERSION " %s", sk_channel_library());
+    const struct sk_group_options options = {o->output, s->version, o->shard, o->num_shards, o->virtual_shards,
+                                             o->shard_timeout, {s, standing, save, load, stop}};
+    s->group = sk_group_open(&options);
+    if (s->group && sk_group_enter(s->group) >= 0)
+        return s;
+    sk_group_close(s->group);
+    free(s);
+    return NULL;
+}
+
+static void leave_generation(struct sk_shards *s, int done)
+{
+    sk_exchange_free(s->exchange);
+    sk_channel_close(s->channel, done);
+    s->exchange = NULL;
+    s->channel = NULL;
+}
+
+void sk_shards_end(struct sk_trainer *t)
+{
+    leave_generation(t->shards, 1);
+    sk_batch_part_free(&t->shards->part);
+}
+
+void sk_shards_leave(struct sk_shards *s)
+{
+    if (!s)
+        return;
+    sk_group_close(s->group);
+    free(s);
+}
+
+int sk_shards_lead(const struct sk_shards *s)
+{
+    return sk_group_leads(s->group);
+}
+
+void sk_shards_begin(struct sk_trainer *t)
+{
+    t->shards->t = t;
+    follow(t, !sk_shards_lead(t->shards));
+    sk_batch_part_init(&t->shards->part, &t->limits);
+}
+
+/* --- a generation ------------------------------------------------------------------------ */
+
+static void say_members(const struct sk_members *m, int me)
+{
+    struct sk_str text = {0};
+    for (int i = 0; i < m->n; i++)
+        sk_str_printf(&text, "%s%d (%s)", i ? ", " : "", m->member[i].shard, m->member[i].host);
+    sk_info("Generation %d from update %lld: shards %s; this is %d, shard %d writes", m->generation, (long long)m->update,
+            text.text, m->member[me].shard, m->leader);
+    sk_str_free(&text);
+}
+
+/* The leader before this one may not have come to write the checkpoint that was
+ * decided, or what follows from it. */
+static int take_over(struct sk_trainer *t)
+{
+    struct sk_train_state *s = &t->state;
+    if (t->checkpoints.follows)
+        return 0;
+    if (sk_shards_lead(t->shards) && sk_file_sweep(t->o->output) < 0)    /* what a killed leader began */
+        return -1;
+    if (s->now.checkpoint == 0)
+        return 0;
+    char *params = sk_md_checkpoint(t->o->output, "params", s->now.checkpoint);
+    char *state = sk_md_checkpoint(t->o->output, "state", s->now.checkpoint);
+    int there = sk_file_exists(params), result = there;
+    if (there > 0)
+        result = sk_checkpoints_derive(&t->checkpoints, s);
+    else if (there == 0)
+        result = sk_file_remove(state) < 0 || sk_checkpoints_commit(&t->checkpoints, s) < 0 ||
+            sk_checkpoints_settle(&t->checkpoints, s, 1) < 0 ? -1 : 0;
+    free(params);
+    free(state);
+    return result;
+}
+
+static int form(struct sk_trainer *t)
+{
+    struct sk_shards *s = t->shards;
+    int result = sk_group_form(s->group, &s->channel);
+    if (result)
+        return result;
+    const struct sk_members *m = sk_group_members(s->group);
+    struct sk_model_region region[SK_REGIONS_MAX];
+    int regions = sk_model_regions(t->model, NULL);
+    SK_ENSURE(regions <= SK_REGIONS_MAX);
+    sk_model_regions(t->model, region);
+    s->exchange = sk_exchange_new(&(struct sk_exchange_options){
+        t->ops, t->dev, s->channel, t->limits.leaves, m->n, sk_group_me(s->group), m->secret, sk_group_watch, s->group,
+        region, regions});
+    follow(t, sk_group_me(s->group) != sk_group_leader(s->group));
+    say_members(m, sk_group_me(s->group));
+    s->formed = 1;
+    if (sk_reader_seek(t->reader, t->state.epoch, t->state.position) < 0 || take_over(t) < 0)
+        return -1;
+    sk_report_restart(&t->report);
+    return 0;
+}
+
+int sk_shards_step(struct sk_trainer *t)
+{
+    struct sk_shards *s = t->shards;
+    struct word all[SK_SHARDS_MAX];
+    for (;;) {
+        if (!s->exchange) {
+            int formed = form(t);
+            if (formed)
+                return formed == -2 ? 0 : -1;
+        }
+        struct word mine = {t->state.updates, t->state.seconds, 0};
+        int me = sk_group_me(s->group), leader = sk_group_leader(s->group), n = sk_group_members(s->group)->n;
+        if (me == leader)
+            mine.regroup = sk_group_waited_for(s->group) || sk_group_over(s->group) != 0;
+        if (sk_exchange_gather(s->exchange, &mine, sizeof mine, all)) {
+            if (!sk_shards_over(t))
+                return -1;
+            continue;
+        }
+        for (int i = 0; i < n; i++)
+            if (all[i].update != t->state.updates)
+                SK_BUG("shards at updates %lld and %lld train together", (long long)all[i].update,
+                       (long long)t->state.updates);
+        t->seconds_before += all[leader].seconds - t->state.seconds;
+        t->state.seconds = all[leader].seconds;
+        if (!all[leader].regroup)
+            return 1;
+        leave_generation(s, 1);
+    }
+}
+
+int sk_shards_over(struct sk_trainer *t)
+{
+    struct sk_shards *s = t->shards;
+    if (!s || !s->exchange || sk_fail_code() != SK_EXIT_TEMP)
+        return 0;
+    int lost = sk_channel_lost(s->channel);
+    const struct sk_members *m = sk_group_members(s->group);
+    if (lost >= 0)
+        sk_info("Shard %d on %s is lost (%s): the update is done again without it", m->member[lost].shard,
+                m->member[lost].host, sk_fail_message());
+    else
+        sk_info("%s: the update is done again by those who are left", sk_fail_message());
+    leave_generation(s, 0);
+    return 1;
+}
+
+int sk_shards_barrier(struct sk_trainer *t)
+{
+    char all[SK_SHARDS_MAX], mine = 0;
+    return sk_exchange_gather(t->shards->exchange, &mine, 1, all);
+}
+
+/* --- work shared out -------------------------------------------------------------------------- */
+
+int sk_shards_gradient(struct sk_trainer *t, uint32_t update, float scale, struct sk_loss *loss)
+{
+    struct sk_shards *s = t->shards;
+    const struct sk_leaf_range *range;
+    struct sk_loss of_range[SK_RANGES_MAX];
+    int n = sk_exchange_ranges(s->exchange, &range);
+    for (int k = 0; k < n; k++) {
+        sk_batch_part(&s->part, &t->batch, range[k].first, range[k].n);
+        sk_model_gradient_part(t->model, &s->part, (uint64_t)t->o->seed, update, (float)t->o->label_smoothing, scale,
+                               &of_range[k]);
+        sk_exchange_keep(s->exchange, k);
+    }
+    if (sk_exchange_sum(s->exchange, of_range, loss))
+        return -1;
+    sk_model_gradient_finish(t->model);
+    return 0;
+}
+
+int sk_shards_own(const struct sk_trainer *t, int i)
+{
+    return i % sk_group_members(t->shards->group)->n == sk_group_me(t->shards->group);
+}
+
+int sk_shards_losses(struct sk_trainer *t, struct sk_loss *loss, int n)
+{
+    int members = sk_group_members(t->shards->group)->n;
+    struct sk_loss *all = sk_xcalloc((size_t)members * (size_t)n, sizeof *all);
+    int result = sk_exchange_gather(t->shards->exchange, loss, (size_t)n * sizeof *loss, all);
+    for (int i = 0; i < n; i++)
+        loss[i] = all[(size_t)(i % members) * (size_t)n + (size_t)i];
+    free(all);
+    return result;
+}

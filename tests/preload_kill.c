@@ -8,6 +8,7 @@
  *                        of its bytes first
  *   SK_KILL_FAIL=n:errno the n-th call fails with this number instead (and
  *                        every later one that writes, as on a full disk)
+ *   SK_KILL_SLOW=ms      fsync of a checkpoint's files takes so long, as on a slow disk
  *   SK_KILL_COUNT=FILE   write the number of calls there at exit
  */
 #include <dlfcn.h>
@@ -26,7 +27,7 @@
 
 static atomic_long calls;
 static char under[PATH_MAX];
-static long kill_at, fail_at;
+static long kill_at, fail_at, slow;
 static int fail_errno;
 static const char *count_file;
 
@@ -36,6 +37,7 @@ static __attribute__((constructor)) void begin(void)
     if (s && !realpath(s, under)) snprintf(under, sizeof under, "%s", s);
     if ((s = getenv("SK_KILL_AT"))) kill_at = atol(s);
     if ((s = getenv("SK_KILL_FAIL"))) sscanf(s, "%ld:%d", &fail_at, &fail_errno);
+    if ((s = getenv("SK_KILL_SLOW"))) slow = atol(s);
     count_file = getenv("SK_KILL_COUNT");
 }
 
@@ -117,6 +119,13 @@ ssize_t pwrite(int fd, const void *b, size_t n, off_t at)
 int fsync(int fd)
 {
     REAL(int, fsync, int);
+    char link[64], path[PATH_MAX];
+    if (slow) {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        ssize_t n = readlink(link, path, sizeof path - 1);
+        path[n < 0 ? 0 : n] = 0;
+        if (below(path) && (strstr(path, "/.state.") || strstr(path, "/.params."))) usleep((useconds_t)(slow * 1000));
+    }
     return turn(fd_counts(fd), 1, fd, NULL, 0) ? -1 : real(fd);
 }
 int fdatasync(int fd)

@@ -87,6 +87,15 @@ int sk_params_save(const struct sk_params *t, const char *path, const float *dat
     return r;
 }
 
+struct sk_tensors_writer *sk_params_stage(const struct sk_params *t, const char *path, const float *data,
+                                          char hash[SK_HASH_HEX])
+{
+    struct sk_tensor *x = sk_params_tensors(t, data);
+    struct sk_tensors_writer *w = sk_tensors_stage(path, x, t->n, NULL, 0, hash);
+    free(x);
+    return w;
+}
+
 void sk_params_hash(const struct sk_params *t, const float *data, char hash[SK_HASH_HEX])
 {
     struct sk_tensor *x = sk_params_tensors(t, data);

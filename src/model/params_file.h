@@ -29,6 +29,9 @@ struct sk_tensor *sk_params_tensors(const struct sk_params *t, const float *data
 /* Writes params alone; returns as sk_tensors_save. */
 int sk_params_save(const struct sk_params *t, const char *path, const float *data, enum sk_commit how,
                    char hash[SK_HASH_HEX]);
+/* The same as far as sk_tensors_stage goes. */
+struct sk_tensors_writer *sk_params_stage(const struct sk_params *t, const char *path, const float *data,
+                                          char hash[SK_HASH_HEX]);
 /* The checksum that this file would have. */
 void sk_params_hash(const struct sk_params *t, const float *data, char hash[SK_HASH_HEX]);
 #endif

@@ -31,10 +31,14 @@ struct sk_meta { const char *key, *value; };
 enum { SK_SHAPE_TEXT = 100 };
 void sk_tensor_shape(int ndim, const int64_t *shape, char text[SK_SHAPE_TEXT]);
 
+struct sk_tensors_writer;
 /* Writes a whole file. hash (may be NULL) gets the checksum. 0, 1
  * (published before with the same content), -1. */
 int sk_tensors_save(const char *path, const struct sk_tensor *t, int n,
                     const struct sk_meta *meta, int n_meta, enum sk_commit how, char hash[SK_HASH_HEX]);
+/* The same, but only sealed (below): NULL on failure. */
+struct sk_tensors_writer *sk_tensors_stage(const char *path, const struct sk_tensor *t, int n,
+                                           const struct sk_meta *meta, int n_meta, char hash[SK_HASH_HEX]);
 /* The checksum that such a file would have. */
 void sk_tensors_hash(const struct sk_tensor *t, int n, const struct sk_meta *meta, int n_meta,
                      char hash[SK_HASH_HEX]);
@@ -43,11 +47,15 @@ void sk_tensors_hash(const struct sk_tensor *t, int n, const struct sk_meta *met
  * the order of the listing (t[].data ignored). The checksum of metadata is
  * known only at the end, so the header is written with a place for it: the
  * output must be a file, not a pipe. */
-struct sk_tensors_writer;
 struct sk_tensors_writer *sk_tensors_create(const char *path, const struct sk_tensor *t, int n,
                                             const struct sk_meta *meta, int n_meta);
 int sk_tensors_write(struct sk_tensors_writer *w, const float *data, size_t n);
 int sk_tensors_finish(struct sk_tensors_writer *w, enum sk_commit how, char hash[SK_HASH_HEX]);
+/* The same in two steps: seal completes the bytes, the system has them, and they
+ * no longer depend on memory; commit makes them last and gives them their
+ * name, which takes as long as the disk does: perhaps in another thread. */
+int sk_tensors_seal(struct sk_tensors_writer *w, char hash[SK_HASH_HEX]);    /* 0; -1: w is gone */
+int sk_tensors_commit(struct sk_tensors_writer *w, enum sk_commit how);      /* as sk_tensors_save */
 void sk_tensors_abandon(struct sk_tensors_writer *w);
 
 struct sk_tensors;

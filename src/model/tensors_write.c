@@ -117,24 +117,35 @@ int sk_tensors_write(struct sk_tensors_writer *w, const float *data, size_t n)
     return sk_file_write(&w->file, data, n * sizeof *data);
 }
 
-int sk_tensors_finish(struct sk_tensors_writer *w, enum sk_commit how, char hash[SK_HASH_HEX])
+int sk_tensors_seal(struct sk_tensors_writer *w, char hash[SK_HASH_HEX])
 {
     char hex[SK_HASH_HEX];
     SK_ENSURE(w->left == 0);
     sk_hash_end(w->hash, hex);
+    w->hash = NULL;
     if (hash) memcpy(hash, hex, SK_HASH_HEX);
     int r = sk_file_patch(&w->file, hex, SK_HASH_HEX - 1, w->hash_at);
-    if (r == 0) r = sk_file_commit(&w->file, how);
-    else sk_file_abandon(&w->file);
+    if (r) sk_tensors_abandon(w);
+    return r;
+}
+
+int sk_tensors_commit(struct sk_tensors_writer *w, enum sk_commit how)
+{
+    int r = sk_file_commit(&w->file, how);
     free(w);
     return r;
+}
+
+int sk_tensors_finish(struct sk_tensors_writer *w, enum sk_commit how, char hash[SK_HASH_HEX])
+{
+    return sk_tensors_seal(w, hash) ? -1 : sk_tensors_commit(w, how);
 }
 
 void sk_tensors_abandon(struct sk_tensors_writer *w)
 {
     char hex[SK_HASH_HEX];
     if (!w) return;
-    sk_hash_end(w->hash, hex);
+    if (w->hash) sk_hash_end(w->hash, hex);
     sk_file_abandon(&w->file);
     free(w);
 }
@@ -151,17 +162,23 @@ static struct sk_tensor *by_name(const struct sk_tensor *t, int n)
     return sorted;
 }
 
-int sk_tensors_save(const char *path, const struct sk_tensor *t, int n, const struct sk_meta *meta, int n_meta,
-                    enum sk_commit how, char hash[SK_HASH_HEX])
+struct sk_tensors_writer *sk_tensors_stage(const char *path, const struct sk_tensor *t, int n,
+                                           const struct sk_meta *meta, int n_meta, char hash[SK_HASH_HEX])
 {
     struct sk_tensor *sorted = by_name(t, n);
     struct sk_tensors_writer *w = sk_tensors_create(path, sorted, n, meta, n_meta);
     int r = w ? 0 : -1;
     for (int i = 0; i < n && !r; i++) r = sk_tensors_write(w, sorted[i].data, sorted[i].size);
     if (w && r) sk_tensors_abandon(w);
-    else if (w) r = sk_tensors_finish(w, how, hash);
     free(sorted);
-    return r;
+    return r || sk_tensors_seal(w, hash) ? NULL : w;
+}
+
+int sk_tensors_save(const char *path, const struct sk_tensor *t, int n, const struct sk_meta *meta, int n_meta,
+                    enum sk_commit how, char hash[SK_HASH_HEX])
+{
+    struct sk_tensors_writer *w = sk_tensors_stage(path, t, n, meta, n_meta, hash);
+    return w ? sk_tensors_commit(w, how) : -1;
 }
 
 void sk_tensors_hash(const struct sk_tensor *t, int n, const struct sk_meta *meta, int n_meta, char hash[SK_HASH_HEX])

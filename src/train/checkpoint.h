@@ -5,6 +5,10 @@
  * `interrupted`, parameters beyond --keep-last-params). Every start derives
  * them again, so a kill anywhere loses nothing that was committed.
  *
+ * Training waits until both files are in the system's memory, as long as
+ * copying takes: no second copy in ours. What takes long, until they are on
+ * disk and have their names, is left to a thread.
+ *
  * `state.N`: tensors "m:NAME" and "v:NAME" (the optimizer's moments, if it keeps
  * them), metadata "state". `interrupted`: the same and the parameters,
  * "p:NAME"; replaced whole.
@@ -37,6 +41,7 @@ struct sk_checkpoints {
     float *params, *m, *v;           /* (device) flat, in the table's layout; m, v: NULL if not kept */
     float *host;                     /* table->total floats, for what goes to and from files; may be the
                                       * gradient, which is of no use between updates */
+    struct sk_publisher *publisher;  /* of a checkpoint under way; NULL: none */
 };
 /* Loads the newest of `interrupted` and the checkpoints that verifies into
  * params, m, v and s; removes what came after it and derives. 1 resumed, 0
@@ -45,9 +50,16 @@ struct sk_checkpoints {
  * at hand; others: SK_EXIT_CONFIG. */
 int sk_checkpoints_resume(struct sk_checkpoints *c, struct sk_train_state *s,
                           const char *corpus, const char *validation);
-/* Commits checkpoint s->now.checkpoint: 0 or -1. Sets s->params. */
+/* Writes checkpoint s->now.checkpoint and leaves it to a thread to have it on
+ * disk and to publish it, while training goes on: 0 or -1. Sets s->params. No
+ * other may be under way. */
 int sk_checkpoints_commit(struct sk_checkpoints *c, struct sk_train_state *s);
-/* Writes `interrupted`: 0 or -1. */
+/* To be called now and then, and with `wait` before anything is decided or
+ * ended: when the checkpoint has been published, what follows from the state is
+ * done. 1: so it was, just now; 0: nothing is under way or (without `wait`) it is
+ * not yet there; -1: it could not be published. */
+int sk_checkpoints_settle(struct sk_checkpoints *c, const struct sk_train_state *s, int wait);
+/* Writes `interrupted`, after what is under way: 0 or -1. */
 int sk_checkpoints_interrupt(struct sk_checkpoints *c, struct sk_train_state *s);
 /* The same to any path, published by link: 0, 1 it is there already, -1; and back,
  * of a run with the same data: 0 or -1. Of another shard. */

@@ -31,6 +31,7 @@ struct sk_trainer {
     struct sk_shards *shards;        /* NULL: this process trains alone */
     struct sk_beside beside;
     double started, seconds_before;  /* clock at the start; state.seconds then */
+    double saving;                   /* seconds that writing the last checkpoint took, until it went on */
 };
 
 /* The next update, or -1 after sk_fail. What it did is in the state. (update.c) */

@@ -182,7 +182,8 @@ static int take_over(struct sk_trainer *t)
     if (there > 0)
         result = sk_checkpoints_derive(&t->checkpoints, s);
     else if (there == 0)
-        result = sk_file_remove(state) < 0 ? -1 : sk_checkpoints_commit(&t->checkpoints, s);
+        result = sk_file_remove(state) < 0 || sk_checkpoints_commit(&t->checkpoints, s) < 0 ||
+            sk_checkpoints_settle(&t->checkpoints, s, 1) < 0 ? -1 : 0;
     free(params);
     free(state);
     return result;

@@ -176,11 +176,26 @@ static int validate(struct sk_trainer *t, struct sk_loss *total)
     return result;
 }
 
-/* 1: committed, 0: a signal came first, -1. */
+/* Sees to a checkpoint that is being published. 0 or -1. */
+static int settle(struct sk_trainer *t, int wait)
+{
+    double before = sk_clock();
+    int settled = sk_checkpoints_settle(&t->checkpoints, &t->state, wait);
+    if (settled > 0) {
+        sk_report_progress(&t->report, &t->state);
+        sk_info("Checkpoint [%d]\tSaved; training waited %.3f seconds for that", t->state.now.checkpoint,
+                t->saving + sk_clock() - before);
+    }
+    return settled < 0 ? -1 : 0;
+}
+
+/* 1: written, 0: a signal came first, -1. */
 static int checkpoint(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
     struct sk_loss val;
+    if (settle(t, 1) < 0)
+        return -1;
     sk_report_training(&t->report, s, s->now.checkpoint + 1);
     if (sk_checkpoints_nonfinite(&t->checkpoints, t->params))
         return sk_trainer_not_finite(t, s->updates);
@@ -191,11 +206,13 @@ static int checkpoint(struct sk_trainer *t)
     int decided = sk_trainer_decide(t, &val);
     if (decided <= 0)
         return decided;
+    double before = sk_clock();
     if (sk_checkpoints_commit(&t->checkpoints, s) < 0)
         return -1;
-    sk_report_progress(&t->report, s);
+    t->saving = sk_clock() - before;
     sk_report_restart(&t->report);
-    return t->shards && sk_shards_barrier(t) < 0 ? -1 : 1;
+    /* Another shard may need it: were we lost, it would go on from there. */
+    return t->shards && (settle(t, 1) < 0 || sk_shards_barrier(t) < 0) ? -1 : 1;
 }
 
 /* --- the end ---------------------------------------------------------------------------- */
@@ -220,6 +237,8 @@ static void say_reason(const struct sk_trainer *t, enum sk_stop reason)
 static int interrupted(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
+    if (settle(t, 1) < 0)
+        return -1;
     if (s->updates != s->now.updates && sk_checkpoints_interrupt(&t->checkpoints, s) < 0)
         return -1;
     t->report.stopped = sk_signals_name(sk_signals_pending());
@@ -236,6 +255,8 @@ static int finish(struct sk_trainer *t, enum sk_stop reason)
     const struct sk_train_state *s = &t->state;
     struct sk_stopping known;
     const struct sk_stopping *best = &known;
+    if (settle(t, 1) < 0)
+        return -1;
     int settled = sk_beside_settle(t);
     if (settled <= 0)
         return settled < 0 ? -1 : interrupted(t);
@@ -312,7 +333,8 @@ static int loop(struct sk_trainer *t)
         return -1;
     if (sk_beside_open(t) < 0)
         return -1;
-    if (s->updates == 0 && t->o->keep_initializations && !t->checkpoints.follows && sk_checkpoints_keep_initial(&t->checkpoints) < 0)
+    if (s->updates == 0 && t->o->keep_initializations && !t->checkpoints.follows &&
+        sk_checkpoints_keep_initial(&t->checkpoints) < 0)
         return -1;
     if (s->updates == 0)
         sk_info("Training started.");
@@ -323,7 +345,9 @@ static int loop(struct sk_trainer *t)
         if (together < 0)
             return -1;
         int off_checkpoint = s->updates != s->now.updates;
-        if (sk_beside_look(t) < 0)
+        if (settle(t, 0) < 0)
+            return -1;
+        if (!t->checkpoints.publisher && sk_beside_look(t) < 0)
             return failed_beside(t);
         enum sk_stop reason = sk_trainer_stop_reason(t);
         int ends = together && reason && !off_checkpoint;
@@ -344,6 +368,17 @@ static int loop(struct sk_trainer *t)
     }
 }
 
+/* Training has failed: the last checkpoint stays all the same. */
+static void settle_failed(struct sk_trainer *t)
+{
+    enum sk_exit code = sk_fail_code();
+    char *why = sk_xstrdup(sk_fail_message());
+    if (settle(t, 1) < 0)
+        sk_warn("%s", sk_fail_message());
+    sk_fail(code, "%s", why);
+    free(why);
+}
+
 static void say_memory(void)
 {
     size_t now, most;
@@ -360,6 +395,8 @@ int sk_train(const struct sk_train_options *o, const struct sk_train_plan *p, co
     sk_signals_defer();
     if (result == 0)
         result = loop(&t);
+    if (t.checkpoints.publisher)
+        settle_failed(&t);
     sk_beside_close(&t);
     say_memory();
     close_trainer(&t);

@@ -7,6 +7,8 @@
 if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then TMPDIR=/dev/shm; fi
 . "$(dirname "$0")/tap.sh"
 [ -n "${SAN:-}" ] && skip_all "a preloaded library and sanitizers do not go together"
+command -v python3 >/dev/null || skip_all "python3 is not installed"
+here=$(cd "$(dirname "$0")" && pwd)
 export SK_KILL_UNDER="$T/m"
 
 awk -v dir="$T" 'BEGIN {
@@ -46,7 +48,9 @@ result() {
         cksum params.0*
         sed -E 's/	(time-elapsed|used-[a-z-]*)=[^	]*//g' metrics
         readlink params.best
-        find . ! -name 'state.0*' ! -name log ! -name . | LC_ALL=C sort
+        find . ! -name 'state.0*' ! -name log ! -name . ! -name '*tfevents*' | LC_ALL=C sort
+        # Who wrote the events, and where, differs; points do not.
+        python3 "$here/events.py" tensorboard | grep -v '^\(time\|used\)-' | LC_ALL=C sort
         ls state.0*
     )
 }

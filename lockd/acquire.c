@@ -252,7 +252,7 @@ static void sort_out(struct attempt *a, const char *dir, struct sk_grant *grant)
         for (int i = 0; i < a->g->n; i++) {
             int named = r->named && r->named[i];
             if (named == pass || (!named && !a->any_left)) continue;
-            int given = a->g->scheduled || held_by_parent(&a->g->gpu[i], dir);
+            int given = r->no_locks || a->g->scheduled || held_by_parent(&a->g->gpu[i], dir);
             if (given) {
                 grant_add(grant, i, -1);
                 a->any_left -= !named;
@@ -272,14 +272,14 @@ int sk_gpus_acquire(struct sk_gpus *g, const struct sk_gpu_request *r, struct sk
     struct attempt a = {.g = g, .r = r, .queue = -1, .inotify = -1,
                         .deadline = r->timeout < 0 ? -1 : now() + r->timeout};
     int total = r->any, result = 0;
-    *grant = (struct sk_grant){0};
+    *grant = (struct sk_grant){.no_locks = r->no_locks};
     for (int i = 0; i < g->n; i++) total += r->named && r->named[i];
     if (total > g->n)
         return sk_fail(SK_EXIT_NO, "%d GPUs are wanted, this process sees %d (CUDA_VISIBLE_DEVICES may hide some)", total,
                        g->n);
     a.w = sk_xcalloc((size_t)g->n + 1, sizeof *a.w);
-    char *dir = sk_lock_dir(r->lock_dir);
-    if (!dir) {
+    char *dir = r->no_locks ? NULL : sk_lock_dir(r->lock_dir);
+    if (!dir && !r->no_locks) {
         free(a.w);
         return -1;
     }
@@ -306,7 +306,7 @@ void sk_grant_export(const struct sk_gpus *g, const struct sk_grant *grant)
         if (grant->fd[i] >= 0) fcntl(grant->fd[i], F_SETFD, 0);
     }
     setenv("CUDA_VISIBLE_DEVICES", names.text, 1);
-    setenv(locked_by_parent, names.text, 1);
+    if (!grant->no_locks) setenv(locked_by_parent, names.text, 1);
     if (g->pretended) setenv("SK_GPUS", names.text, 1);
     sk_str_free(&names);
 }

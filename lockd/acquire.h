@@ -20,13 +20,17 @@ struct sk_gpu_request {
     int any;                         /* so many besides, whichever */
     double timeout;                  /* seconds; < 0: for ever; 0: at once or not at all */
     int ignore_busy;                 /* take also GPUs on which somebody computes without a lock */
+    int no_locks;                    /* take the named and the first others, whoever has them */
     const char *lock_dir;            /* NULL: the usual one */
     char *const *command;            /* for the note in the lock files */
     /* Called once if it has to wait; may be NULL. */
     void (*waiting)(void *ctx, int ahead /* requests before this one */);
     void *ctx;
 };
-struct sk_grant { int n, *gpu /* (n) indices, ascending */, *fd /* (n); -1: given by Slurm or a parent */; };
+struct sk_grant {
+    int n, *gpu /* (n) indices, ascending */, *fd /* (n); -1: given by Slurm or a parent, or taken without lock */;
+    int no_locks;
+};
 
 /* g: utilisation and processes are asked for again while it waits.
  * 0, or -1 (sk_fail): SK_EXIT_TEMP after the timeout, SK_EXIT_NO if there are
@@ -34,7 +38,7 @@ struct sk_grant { int n, *gpu /* (n) indices, ascending */, *fd /* (n); -1: give
  * parent process holds for this one (SK_LOCKED), are had at once. */
 int sk_gpus_acquire(struct sk_gpus *g, const struct sk_gpu_request *r, struct sk_grant *grant);
 /* Keeps the locks through exec and sets CUDA_VISIBLE_DEVICES (for pretended
- * GPUs SK_GPUS too) and SK_LOCKED. */
+ * GPUs SK_GPUS too) and, if there are locks, SK_LOCKED. */
 void sk_grant_export(const struct sk_gpus *g, const struct sk_grant *grant);
 void sk_grant_release(struct sk_grant *grant);
 

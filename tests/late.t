@@ -145,6 +145,28 @@ exits 65 "also while it waits" train -o "$T/stops2" --max-updates 1000 --optimiz
     --stop-training-on-decoder-failure
 unset TRAINER
 
+# --- what is still to be scored stays ---------------------------------------------------
+mkdir -p "$T/kept/eval"
+# Somebody is at work on a checkpoint, and behind.
+python3 -c '
+import fcntl, os, struct, sys, time
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+fcntl.fcntl(fd, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))   # F_OFD_SETLK
+open(sys.argv[2], "w").close()
+time.sleep(600)' "$T/kept/eval/00002.claim" "$T/claimed" &
+pid=$!
+until_ 20 test -e "$T/claimed" || :
+exits 0 "only the last parameters are kept" train -o "$T/kept" --max-updates 20 --keep-last-params 1
+is "$(cd "$T/kept" && echo params.0*)" "params.00001 params.00002 params.00003 params.00004" \
+    "but those that a busy evaluator has not scored"
+kill $pid
+wait $pid 2>/dev/null
+exits 0 "later" train -o "$T/kept" --max-updates 25 --keep-last-params 1
+is "$(cd "$T/kept" && echo params.0*)" "params.00005" "they go"
+exits 0 "with a watcher of its own" train -o "$T/own" --max-updates 25 --keep-last-params 1 --monitor-bleu -1
+is "$(cd "$T/own" && echo params.0*)" "params.00005" "too, when it has ended"
+is "$(grep -c '	bleu-val=' "$T/own/metrics")" 5 "and scored all"
+
 # --- a command for each checkpoint -------------------------------------------------------
 command='echo "said $SK_CHECKPOINT" >>"'$T/said'"; echo "answer=$((40 + SK_CHECKPOINT))"; echo " no=1"; echo noise
     echo "perplexity-val=3"; echo "x.y_z-1=0.5"; echo "bad=1x"; echo "inf=inf"
@@ -177,6 +199,8 @@ is "$(sed -n 's/.*	y=\([0-9]*\).*/\1/p' "$T/bad/metrics" | tr '\n' ' ')" "2 " "f
 pid=$!
 ok "training does not wait for it" until_ 20 test -e "$T/slow/finished"
 ok "but the trainer does" kill -0 $pid
+until_ 20 grep -q 'Training is done' "$T/slow/log" || :
+like "$(cat "$T/slow/log")" 'Training is done; to come: scores of 0 checkpoints, .* for 10$' "and says what is to come"
 kill -KILL $pid
 wait $pid 2>/dev/null
 is "$(cd "$T/slow/eval" 2>/dev/null && ls ./*.values)" "" "killed before the first has ended"

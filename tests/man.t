@@ -76,7 +76,9 @@ for p in $programs; do
     done >"$T/sections"
     is "$(cat "$T/sections")" "" "$page has all sections"
     of_help "$T/help" | sed 's/^-h --help$/--help/' >"$T/in-help"
-    of_page "$page" >"$T/in-page"
+    # Of a page that says `options of NAME(1)` in a comment, the other is a part.
+    others=$(sed -n 's/^\.\\" options of \(.*\)(1)$/\1/p' "$page")
+    for page_of in "$p" $others; do of_page "bin/$page_of.1"; done >"$T/in-page"
     is "$(grep -cx -e '--help' -e '--version' "$T/in-help")" 2 "options of --help are read"
     is "$(grep -vxF -f "$T/in-page" "$T/in-help")" "" "$page has every option of --help"
     sed 's/^-. //' "$T/in-help" >"$T/names"
@@ -86,7 +88,7 @@ for p in $programs; do
     is "$(cat "$T/unknown")" "" "$page has no other option"
     defaults "$T/help" >"$T/defaults"
     while read -r option value; do
-        entry "$page" "$option" | grep -qF -e "$value" -e "${value%.0}" || echo "$option $value"
+        for page_of in "$p" $others; do entry "bin/$page_of.1" "$option"; done | grep -qF -e "$value" -e "${value%.0}" || echo "$option $value"
     done <"$T/defaults" >"$T/other"
     is "$(cat "$T/other")" "" "$page has the defaults of --help"
 done

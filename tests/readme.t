@@ -11,7 +11,7 @@ awk '/^## /{ tour = $0 == "## A tour" } /^A job that is preempted/ { exit }
     sed 's/ 256 / 16 /; s/ 1024 / 32 /; s/-max-updates 5000/-max-updates 4/; s/-frequency 500/-frequency 2/; s/ 2048 / 400 /' \
         >"$T/tour"
 is "$(cut -d ' ' -f 1 "$T/tour" | tr '\n' ' ')" \
-    "sk-train-shard sk-status tail sk-bleu-eval sk-translate sk-average sk-translate sk-bleu-eval " "the tour's commands are read"
+    "sk-train-shard sk-status tail sk-bleu-eval sk-bleu-eval sk-translate sk-average sk-translate sk-bleu-eval " "the tour's commands are read"
 
 awk 'BEGIN { srand(7); for (i = 0; i < 100; i++) { n = 1 + int(5 * rand()); s = ""
     for (k = 0; k < n; k++) s = s " a" int(8 * rand()); print substr(s, 2) } }' >"$T/text"
@@ -29,7 +29,7 @@ while IFS= read -r line; do
     printf '%s\n' "$line" >"$T/line"
     exits 0 "$(printf '%s\n' "$line" | tr -d '\\' | cut -c 1-60)" sh -e "$T/line" </dev/null
 done <"$T/tour"
-ok "as many lines as were read" test "$n" -eq 8
+ok "as many lines as were read" test "$n" -eq 9
 like "$(cat "$T/out")" '^BLEU	' "the last one prints BLEU"
 
 done_testing

@@ -53,10 +53,35 @@ static void see_eval(struct sk_scan *s, const char *name)
             add(lists[i], (int)number);
 }
 
+/* opendir, which for a folder that is absent lists the one that it would be in:
+ * only then is it looked up anew. */
+static DIR *open_folder(const char *path)
+{
+    DIR *d = opendir(path);
+    if (d || errno != ENOENT || strcmp(path, ".") == 0 || strcmp(path, "/") == 0)
+        return d;
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    char *name = sk_xstrndup(path, n), *above = sk_path_dir(name);
+    DIR *up = open_folder(above);
+    if (up) {
+        while (readdir(up))
+            ;
+        closedir(up);
+        d = opendir(path);
+    }
+    int number = up ? errno : ENOENT;
+    free(name);
+    free(above);
+    errno = number;
+    return d;
+}
+
 /* 1: listed, 0: no such folder, -1. */
 static int list(struct sk_scan *s, const char *path, void (*name)(struct sk_scan *, const char *))
 {
-    DIR *d = opendir(path);
+    DIR *d = open_folder(path);
     if (!d)
         return errno == ENOENT ? 0 : sk_fail_errno("cannot open folder %s", path);
     struct dirent *e;

@@ -18,9 +18,9 @@
 #include "train/signals.h"
 
 /* Seconds: between two listings, for what other hosts do; between two looks
- * while waiting; until it is said again what is waited for; pauses before a
- * watcher that died is started again. */
-static const double poll_seconds = 1, wait_seconds = 0.02, say_seconds = 600, least_pause = 0.1, most_pause = 60;
+ * while waiting; until it is said again what is waited for, and at the end for the
+ * first time; pauses before a watcher that died is started again. */
+static const double poll_seconds = 1, wait_seconds = 0.02, say_seconds = 600, rest_seconds = 0.5, least_pause = 0.1, most_pause = 60;
 
 static int wanted(const char *name)
 {
@@ -71,6 +71,15 @@ static int is_new(const struct sk_numbers *now, const struct sk_numbers *before)
     return 0;
 }
 
+/* It is tried every second, but need not be said so often. */
+static void complain(struct sk_beside *b)
+{
+    if (b->complained > 0 && sk_clock() - b->complained < say_seconds)
+        return;
+    sk_warn("%s; scores are taken over later", sk_fail_message());
+    b->complained = sk_clock();
+}
+
 /* Lists the folder and takes over what came. Nothing of it is needed to train: what
  * fails is said and tried again. */
 static void take_over(struct sk_trainer *t)
@@ -84,7 +93,7 @@ static void take_over(struct sk_trainer *t)
     int first = b->looked <= 0;
     b->looked = sk_clock();
     if (sk_scan_read(&now, t->o->output) < 0) {
-        sk_warn("%s", sk_fail_message());
+        complain(b);
         return;
     }
     if (!t->checkpoints.follows && (is_new(&now.scored, &b->now.scored) || is_new(&now.values, &b->now.values))) {
@@ -97,7 +106,7 @@ static void take_over(struct sk_trainer *t)
         }
         sk_metrics_free(&table);
         if (failed) {
-            sk_warn("%s; scores are taken over later", sk_fail_message());
+            complain(b);
             sk_scan_free(&now);
             return;
         }
@@ -276,9 +285,22 @@ int sk_beside_settle(struct sk_trainer *t)
     return t->p->late && t->state.now.checkpoint > 0 ? sk_beside_await(t, t->state.now.checkpoint, &value) : 1;
 }
 
+/* Training is done, but not all that runs beside it. */
+static void say_rest(const struct sk_trainer *t)
+{
+    const struct sk_scan *now = &t->beside.now;
+    int scores = 0, values = 0;
+    for (int i = 0; i < now->params.n; i++) {
+        scores += t->p->monitor && !sk_numbers_have(&now->scored, now->params.v[i]);
+        values += t->o->on_checkpoint && !sk_numbers_have(&now->values, now->params.v[i]);
+    }
+    sk_info("Training is done; to come: scores of %d checkpoints, the command of --on-checkpoint for %d", scores, values);
+}
+
 int sk_beside_end(struct sk_trainer *t)
 {
     struct sk_beside *b = &t->beside;
+    double start = sk_clock(), said = 0;
     if (t->checkpoints.follows || (!t->p->monitor && !t->o->on_checkpoint))
         return 1;
     take_over(t);
@@ -286,6 +308,11 @@ int sk_beside_end(struct sk_trainer *t)
            (t->o->on_checkpoint && sk_command_pending(t))) {
         if (sk_signals_pending())
             return 0;
+        double now = sk_clock();
+        if (now - start > rest_seconds && now - said > say_seconds) {
+            say_rest(t);
+            said = now;
+        }
         if (wait_and_look(t) < 0)
             return -1;
     }

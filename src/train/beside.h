@@ -38,7 +38,7 @@ struct sk_command {
 };
 struct sk_beside {
     int open, notify;
-    double looked;                   /* clock of the last listing */
+    double looked, complained;       /* clock of the last listing, and of the last trouble with it that was said */
     struct sk_scan now;              /* what it found; all results of it have been taken over */
     struct sk_child watcher;
     double started, restart, pause;  /* clock: when, not before; seconds, which double */

@@ -374,7 +374,8 @@ static void read_shards(struct sk_train_options *o)
                       o->output);
 }
 
-void sk_train_options_parse(struct sk_train_options *o, struct sk_train_plan *p, int argc, char **argv)
+void sk_train_options_parse(const struct sk_program *program, struct sk_train_options *o, struct sk_train_plan *p,
+                            int argc, char **argv)
 {
     static char vs[] = "--validation-source", vt[] = "--validation-target";
     static const char *both[] = {"perplexity", "accuracy"};
@@ -386,8 +387,8 @@ void sk_train_options_parse(struct sk_train_options *o, struct sk_train_plan *p,
             argv[i] = vt;
     }
     memset(o, 0, sizeof *o);
-    char *command = sk_opt_command(argc, argv);
-    sk_opt_parse(&sk_train_program, o, argc, argv);
+    o->command = sk_opt_command(argc, argv);
+    sk_opt_parse(program, o, argc, argv);
     sk_quiet(o->quiet);
     sk_debug_wanted(strcmp(o->loglevel, "DEBUG") == 0);
     read_shards(o);
@@ -395,7 +396,4 @@ void sk_train_options_parse(struct sk_train_options *o, struct sk_train_plan *p,
         o->metrics = (struct sk_opt_list){2, both};
     check_training_data(o);
     sk_train_plan_make(p, o);
-    sk_info("sk version " SK_VERSION);
-    sk_info("Command: %s", command);
-    free(command);
 }

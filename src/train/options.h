@@ -65,6 +65,7 @@ struct sk_train_options {
     long long seed;
     int overwrite_output, shard, threads, use_cpu, dry_run, quiet, no_logfile;
     const char *loglevel;
+    const char *command;             /* all of it, as a shell would read it */
     const char *shards;              /* --num-shards as given: N or slurm */
     double shard_timeout;
     int num_shards;                  /* what it means */
@@ -105,6 +106,9 @@ int64_t sk_train_fixed(const struct sk_train_options *o, const struct sk_params 
 int sk_train_tying_shares(const struct sk_train_options *o);
 /* Checks across options and makes the plan; exits on misuse (64). (plan.c) */
 void sk_train_plan_make(struct sk_train_plan *p, const struct sk_train_options *o);
-/* Parses and makes the plan. Exits on --help, --version and misuse (64). */
-void sk_train_options_parse(struct sk_train_options *o, struct sk_train_plan *p, int argc, char **argv);
+/* Parses and makes the plan. Exits on --help, --version and misuse (64). The
+ * program is sk_train_program, or another whose table has its rows, and options
+ * of its own behind *o: these are part of no record. */
+void sk_train_options_parse(const struct sk_program *program, struct sk_train_options *o, struct sk_train_plan *p,
+                            int argc, char **argv);
 #endif

@@ -22,6 +22,7 @@
 #include "math/ops.h"
 #include "model/params.h"
 #include "modeldir/average.h"
+#include "modeldir/events.h"
 #include "train/state.h"
 
 struct sk_checkpoints {
@@ -41,6 +42,7 @@ struct sk_checkpoints {
     float *params, *m, *v;           /* (device) flat, in the table's layout; m, v: NULL if not kept */
     float *host;                     /* table->total floats, for what goes to and from files; may be the
                                       * gradient, which is of no use between updates */
+    struct sk_events *events;        /* follows `metrics` */
     struct sk_publisher *publisher;  /* of a checkpoint under way; NULL: none */
 };
 /* Loads the newest of `interrupted` and the checkpoints that verifies into

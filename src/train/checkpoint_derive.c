@@ -48,6 +48,8 @@ static int derive_metrics(const struct sk_checkpoints *c, const struct sk_train_
     before = sk_metrics_text(&found);
     if (strcmp(text, before) != 0)
         result = sk_metrics_save(&table, c->dir);
+    sk_events_begin(c->events, s->updates, &table);
+    sk_events_metrics(c->events, &table);
     *out = table;
     sk_metrics_free(&found);
     free(own);

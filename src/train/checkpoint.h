@@ -31,7 +31,7 @@ struct sk_checkpoints {
     int cache;                       /* --cache-last-best-params, by this strategy and metric */
     enum sk_strategy cache_strategy;
     const char *cache_metric;
-    int keep_best_state;
+    int keep_best_state, keep_states;    /* the best one's; how many of the last ones */
     int follows;                     /* another shard writes the directory: nothing is written here */
     const char *late;                /* name in metrics of what evaluators find and decides; or NULL */
     int evaluated, commanded;        /* evaluators, a command will come to every checkpoint: its parameters stay

@@ -101,6 +101,7 @@ static int open_trainer(struct sk_trainer *t)
         .dir = t->o->output, .keep_last = t->o->keep_last_params, .cache = t->o->cache_last_best,
         .cache_strategy = t->p->cache_strategy, .cache_metric = t->o->cache_metric, .late = t->p->late,
         .evaluated = t->p->monitor || t->p->late, .commanded = t->o->on_checkpoint != NULL,
+        .keep_states = t->o->keep_last_states,
         .keep_best_state = t->p->states_reset == SK_STATES_BEST, .table = t->table, .ops = t->ops, .dev = t->dev,
         .params = t->params, .m = t->m, .v = t->v, .events = sk_events_new(t->o->output),
         .host = t->ops->host ? t->gradients : sk_xaligned(t->table->total * sizeof(float))};

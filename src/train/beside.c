@@ -232,7 +232,7 @@ static void say_waiting(const struct sk_trainer *t, int checkpoint, int again)
     localtime_r(&since, &local);
     strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &local);
     sk_info("Checkpoint [%d]\t%s for its Validation-%s since %s; %s", checkpoint, again ? "still waiting" : "waiting",
-            t->p->optimized, when, held > 0 ? who : t->p->monitor ? "nobody works on it yet"
+            t->p->optimized, when, held > 0 ? who : t->p->monitor && !t->beside.gave_up ? "nobody works on it yet"
             : "nobody works on it: sk-bleu-eval --watch must run somewhere");
     free(who);
     free(claim);

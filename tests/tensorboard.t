@@ -6,7 +6,7 @@ if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then TMPDIR=/dev/shm; fi
 . "$(dirname "$0")/tap.sh"
 command -v python3 >/dev/null || skip_all "python3 is not installed"
 here=$(dirname "$0")
-points() { python3 "$here/events.py" "${1:-$T/m}/tensorboard"; }
+points() { python3 "$here/events.py" "$T/m/tensorboard"; }
 table() { python3 "$here/events.py" --table "$T/m/metrics"; }
 same_as_table() {
     points | grep -v '^update/' | LC_ALL=C sort >"$T/a"

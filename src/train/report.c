@@ -112,6 +112,7 @@ void sk_report_progress(struct sk_report *r, const struct sk_train_state *s)
     const struct sk_tally *t = r->line.updates ? &r->line : &r->checkpoint;
     sk_str_printf(&text, "checkpoint\t%d\n", s->now.checkpoint);
     sk_str_printf(&text, "checkpoint-frequency\t%lld\n", (long long)r->interval);
+    sk_str_printf(&text, "device\t%s\n", r->device);
     sk_str_printf(&text, "epoch\t%lld\n", (long long)s->epoch);
     sk_str_printf(&text, "learning-rate\t%.9g\n", s->learning_rate);
     sk_str_printf(&text, "max-updates\t%lld\n", (long long)r->max_updates);

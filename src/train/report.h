@@ -14,6 +14,7 @@
 struct sk_tally { double since; int64_t updates, samples, source_tokens, target_tokens; };
 struct sk_report {
     const char *dir;
+    char device[256];                /* that computes, described */
     struct sk_events *events;        /* gets a point every 50 updates */
     int accuracy;                    /* is reported */
     int64_t interval, max_updates;   /* between checkpoints; 0: no limit */

@@ -107,6 +107,7 @@ static int open_trainer(struct sk_trainer *t)
         .host = t->ops->host ? t->gradients : sk_xaligned(t->table->total * sizeof(float))};
     t->report = (struct sk_report){.dir = t->o->output, .events = t->checkpoints.events, .accuracy = t->p->accuracy,
                                    .interval = t->o->checkpoint_frequency, .max_updates = t->o->max_updates};
+    t->ops->describe(t->dev, t->report.device, sizeof t->report.device);
     if (t->shards)
         sk_shards_begin(t);
     int resumed = sk_checkpoints_resume(&t->checkpoints, &t->state, train->hash, val->hash);

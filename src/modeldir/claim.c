@@ -46,6 +46,8 @@ int sk_claim_any(const char *dir)
         return -1;
     int held = 0;
     for (int i = s.claims.n - 1; i >= 0 && !held; i--) {
+        if (sk_numbers_have(&s.scored, s.claims.v[i]))
+            continue;
         char *path = sk_md_eval(dir, s.claims.v[i], "claim"), *who;
         held = sk_lock_held(path, &who) > 0;
         free(who);

@@ -80,7 +80,7 @@ static int lock_directory(struct sk_start *s)
 {
     if (s->as == SK_LEADS)
         return 0;
-    s->d->lock = sk_claim_trainer(s->dir);
+    s->d->lock = sk_claim_trainer(s->dir, 0.5);
     if (s->d->lock < 0 && sk_fail_code() == SK_EXIT_TEMP)
         sk_fail_prefix("another trainer works on %s: ", s->dir);
     return s->d->lock < 0 ? -1 : 0;

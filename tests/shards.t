@@ -98,6 +98,10 @@ while [ "$k" -lt 3 ]; do
     k=$((k + 1))
 done
 ok "training began" wait_for i 8
+"$BIN/sk-status" "$T/i" >"$T/status"
+like "$(cat "$T/status")" '^  shards       generation 1: 0 on [^,]*, 1 on [^,]*, 2 on ' "sk-status says who takes part"
+like "$(cat "$T/status")" '\(writes\)' "and who writes"
+like "$("$BIN/sk-status" --json "$T/i")" '"generation":1,.*"shard":1,"state":"member"' "in JSON, too"
 # shellcheck disable=SC2086  # numbers
 kill $pids
 codes=

@@ -303,6 +303,30 @@ static char *of_shard(const char *dir, int shard, const char *what)
     return path;
 }
 
+static int ascending(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+int sk_shards_list(const char *dir, int **shard)
+{
+    char *path = sk_path_join(dir, SK_MD_SHARDS);
+    DIR *d = opendir(path);
+    int n = 0;
+    *shard = NULL;
+    if (!d && errno != ENOENT) n = sk_fail_errno("cannot open folder %s", path);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        size_t digits = strspn(e->d_name, "0123456789");
+        if (digits == 0 || digits > 4 || strcmp(e->d_name + digits, ".alive")) continue;
+        *shard = sk_xrealloc(*shard, (size_t)n + 1, sizeof **shard);
+        (*shard)[n++] = atoi(e->d_name);
+    }
+    if (d) closedir(d);
+    free(path);
+    if (n > 0) qsort(*shard, (size_t)n, sizeof **shard, ascending);
+    return n;
+}
+
 int sk_shard_alive(const char *dir, int shard)
 {
     char *path = of_shard(dir, shard, "alive"), *who = NULL;

@@ -54,6 +54,8 @@ int sk_members_write(const char *dir, const struct sk_members *m);
 /* 1; 0: none yet; -1. */
 int sk_members_read(const char *dir, int generation, struct sk_members *m);
 
+/* Shards that ever lived here, ascending: how many, or -1; *shard is malloced. */
+int sk_shards_list(const char *dir, int **shard);
 /* Is shard K alive (its lock is held)? 1, 0, -1. */
 int sk_shard_alive(const char *dir, int shard);
 /* Its beat: 1; 0 if it has none yet or half of one. */

@@ -11,6 +11,7 @@
 #include "base/msg.h"
 #include "modeldir/evaluation.h"
 #include "modeldir/paths.h"
+#include "modeldir/shards.h"
 
 enum { SMALL_FILE = 1 << 20 };
 
@@ -240,6 +241,37 @@ static void read_evaluations(struct sk_status *s)
     free(eval);
 }
 
+static const struct sk_member *member_of(const struct sk_members *m, int shard)
+{
+    for (int i = 0; i < m->n; i++)
+        if (m->member[i].shard == shard) return &m->member[i];
+    return NULL;
+}
+
+/* Who takes part, by the highest generation and the locks of those who live. */
+static void read_shards(struct sk_status *s)
+{
+    struct sk_members *m = sk_xcalloc(1, sizeof *m);
+    int *shard = NULL, n = sk_shards_list(s->dir, &shard), generation = n > 0 ? sk_shards_generation(s->dir) : 0;
+    if (n < 0 || generation < 0 || (generation > 0 && sk_members_read(s->dir, generation, m) < 0)) note_damage(s);
+    for (int i = 0; i < n; i++) {
+        const struct sk_member *member = member_of(m, shard[i]);
+        char uuid[SK_UUID_TEXT];
+        int64_t count;
+        int alive = sk_shard_alive(s->dir, shard[i]) > 0 && sk_beat_read(s->dir, shard[i], uuid, &count);
+        int in = member && alive && !strcmp(uuid, member->uuid);
+        if (!alive && (!member || s->state == SK_STATE_FINISHED || s->state == SK_STATE_INTERRUPTED)) continue;
+        s->shard = sk_xrealloc(s->shard, (size_t)s->n_shards + 1, sizeof *s->shard);
+        struct sk_shard_status *x = &s->shard[s->n_shards++];
+        *x = (struct sk_shard_status){.shard = shard[i], .word = in ? "member" : alive ? "spare" : "lost"};
+        if (member) memcpy(x->host, member->host, sizeof x->host);
+    }
+    s->generation = generation > 0 ? generation : 0;
+    s->leader = m->n > 0 ? m->leader : -1;
+    free(shard);
+    free(m);
+}
+
 int sk_status_read(struct sk_status *s, const char *dir)
 {
     *s = (struct sk_status){.dir = sk_xstrdup(dir)};
@@ -253,6 +285,7 @@ int sk_status_read(struct sk_status *s, const char *dir)
     read_progress(s);
     read_args(s);
     read_state(s);
+    read_shards(s);
     if (sk_metrics_load(&s->metrics, dir)) {
         note_damage(s);
         s->metrics = (struct sk_metrics){0};
@@ -268,6 +301,7 @@ void sk_status_free(struct sk_status *s)
 {
     for (int i = 0; i < s->n_evaluators; i++) free(s->evaluator[i].who);
     free(s->evaluator);
+    free(s->shard);
     free(s->pending);
     free(s->dir);
     free(s->trainer);

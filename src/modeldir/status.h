@@ -38,6 +38,10 @@ struct sk_status {
     int n_shown;
     struct sk_evaluator { int checkpoint; char *who; } *evaluator;
     int n_evaluators;
+    /* Of a training by several processes: those that are alive, and members of the
+     * generation that are not. */
+    struct sk_shard_status { int shard; const char *word; char host[128]; } *shard;   /* "member", "spare", "lost" */
+    int n_shards, generation, leader;
     char *damage;                    /* what could not be read; NULL: nothing */
 };
 /* 0, or -1 (sk_fail): no such folder. */

@@ -143,6 +143,20 @@ static void curves(const struct sk_status *s, int width, int utf8, struct sk_str
     }
 }
 
+static void shards(const struct sk_status *s, struct sk_str *out)
+{
+    if (!s->n_shards) return;
+    sk_str_printf(out, "  shards       generation %d:", s->generation);
+    for (int i = 0; i < s->n_shards; i++) {
+        const struct sk_shard_status *x = &s->shard[i];
+        sk_str_printf(out, "%s %d", i ? "," : "", x->shard);
+        if (*x->host) sk_str_printf(out, " on %s", x->host);
+        if (strcmp(x->word, "member")) sk_str_printf(out, " (%s)", x->word);
+        else if (x->shard == s->leader) sk_str_printf(out, " (writes)");
+    }
+    sk_str_printf(out, "\n");
+}
+
 static void evaluations(const struct sk_status *s, struct sk_str *out)
 {
     enum { MOST = 12 };
@@ -160,6 +174,7 @@ void sk_status_screen(const struct sk_status *s, int width, int utf8, struct sk_
 {
     headline(s, out);
     work(s, out);
+    shards(s, out);
     curves(s, width, utf8, out);
     evaluations(s, out);
     if (s->damage) sk_str_printf(out, "  damaged      %s\n", s->damage);
@@ -230,6 +245,19 @@ static json_t *metrics_json(const struct sk_status *s)
 
 static json_t *seconds(double v) { return v < 0 ? NULL : json_real(v); }
 
+static json_t *shards_json(const struct sk_status *s)
+{
+    json_t *all = json_array();
+    for (int i = 0; i < s->n_shards; i++) {
+        json_t *x = json_object();
+        put(x, "host", *s->shard[i].host ? json_string(s->shard[i].host) : NULL);
+        put(x, "shard", json_integer(s->shard[i].shard));
+        put(x, "state", json_string(s->shard[i].word));
+        json_array_append_new(all, x);
+    }
+    return all;
+}
+
 void sk_status_json(const struct sk_status *s, struct sk_str *out)
 {
     json_t *o = json_object(), *pending = json_array(), *working = json_array();
@@ -254,6 +282,8 @@ void sk_status_json(const struct sk_status *s, struct sk_str *out)
     put(o, "not-improved", json_integer(s->waited));
     put(o, "pending", pending);
     put(o, "reason", text_of(s->reason));
+    put(o, "generation", s->n_shards ? json_integer(s->generation) : NULL);
+    put(o, "shards", s->n_shards ? shards_json(s) : NULL);
     put(o, "samples", json_integer(s->samples));
     put(o, "seconds-to-checkpoint", seconds(s->to_checkpoint));
     put(o, "seconds-to-end", seconds(s->to_end));

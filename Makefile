@@ -153,7 +153,7 @@ check:
 	tests/run --report $(LOGS) || status=1; exit $$status
 
 check-long:
-	SK_LONG=1 $(MAKE) check
+	SK_LONG=1 SK_TEST_TIMEOUT=$${SK_TEST_TIMEOUT:-3600} $(MAKE) check
 
 quickstart:
 	@contrib/setup --check quickstart || contrib/setup quickstart

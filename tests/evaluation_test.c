@@ -146,6 +146,33 @@ static void merging(void)
     free(lock_path);
 }
 
+/* What the dead left under temporary names. */
+static void sweeping(void)
+{
+    static const struct { const char *name; int stays; } temps[] = {   /* the first sweep leaves it */
+        {".00006.json", 1}, {".00007.out", 0}, {".00006.values", 0}, {".sample.1.2.src", 0}};
+    enum { TEMPS = 4 };
+    char *eval = sk_path_join(dir, SK_MD_EVAL), *claim_path = sk_md_eval(dir, 6, "claim"), *path[TEMPS];
+    for (int i = 0; i < TEMPS; i++) {
+        char *name = sk_path_join(eval, temps[i].name + 1);
+        path[i] = sk_temp_name(name);
+        FILE *f = fopen(path[i], "w");
+        ok(f && fclose(f) == 0, "%s is left", temps[i].name);
+        free(name);
+    }
+    int claim = sk_lock_take(claim_path);
+    is_int(sk_evaluation_sweep(dir, 0), 0, "by the trainer, while 6 is in work");
+    for (int i = 0; i < TEMPS; i++)
+        is_int(sk_file_exists(path[i]), temps[i].stays, "%s", temps[i].name);
+    is_int(sk_evaluation_sweep(dir, 6), 0, "by who works on it");
+    is_int(sk_file_exists(path[0]), 0, "the last one");
+    sk_lock_release(claim);
+    for (int i = 0; i < TEMPS; i++)
+        free(path[i]);
+    free(claim_path);
+    free(eval);
+}
+
 static void hostile(void)
 {
     static const char *const good =
@@ -186,6 +213,7 @@ int main(void)
     round_trip();
     twice();
     merging();
+    sweeping();
     hostile();
     return done_testing();
 }

@@ -170,17 +170,26 @@ is "$(grep -c '	bleu-val=' "$T/own/metrics")" 5 "and scored all"
 # --- a command for each checkpoint -------------------------------------------------------
 command='echo "said $SK_CHECKPOINT" >>"'$T/said'"; echo "answer=$((40 + SK_CHECKPOINT))"; echo " no=1"; echo noise
     echo "perplexity-val=3"; echo "x.y_z-1=0.5"; echo "bad=1x"; echo "inf=inf"
-    cmp -s "$SK_PARAMS" "$SK_MODEL_DIR/params.0000$SK_CHECKPOINT" && cmp -s "$SK_VALIDATION_SOURCE" "'$T/text'" &&
-        cmp -s "$SK_VALIDATION_TARGET" "'$T/text'" && echo "lines=$(wc -l <"$SK_TRANSLATIONS")"; ! read -r line'
+    cmp -s "$SK_PARAMS" "$SK_MODEL_DIR/params.0000$SK_CHECKPOINT" && echo "lines=$(wc -l <"$SK_TRANSLATIONS")"
+    "'$BIN/sk-bleu-eval'" --offset 0.01 --tokenize none -w 6 -i "$SK_TRANSLATIONS" -r "$SK_VALIDATION_TARGET" |
+        sed "s/BLEU./bleu=/"
+    cp "$SK_VALIDATION_SOURCE" "'$T/sample.src'"; cp "$SK_VALIDATION_TARGET" "'$T/sample.trg'"; ! read -r line'
 exits 0 "--on-checkpoint" train -o "$T/command" --max-updates 20 --monitor-bleu 30 --on-checkpoint "$command"
 is "$(cat "$T/said" | tr '\n' ' ')" "said 1 said 2 said 3 said 4 " "runs once for each, in order"
 is "$(column "$T/command" answer | tr '\n' ' ')" "41 42 43 44 " "what it says joins the metrics"
 is "$(column "$T/command" lines | tr '\n' ' ')$(column "$T/command" x.y_z-1 | tr '\n' ' ')" \
     "30 30 30 30 0.5 0.5 0.5 0.5 " "and it is told where things are"
+is "$(column "$T/command" bleu | awk '{ printf "%.4f ", $1 / 100 }')" \
+    "$(column "$T/command" bleu-val | awk '{ printf "%.4f ", $1 }')" "its text is line by line what was translated"
+same "$T/sample.src" "$T/sample.trg" "on both sides"
+is "$(grep -cxF -f "$T/text" "$T/sample.src")" 30 "out of the held-out text"
 is "$(grep -cE '	(no|bad|inf|noise)=' "$T/command/metrics")" 0 "other lines are nothing"
 like "$(cat "$T/command/log")" "checkpoint 2: 'perplexity-val' is a metric of sk's own" "sk's own names are refused"
-is "$(plain "$T/command" | sed -E 's/	(answer|lines|x.y_z-1)=[^	]*//g')" "$(train -o "$T/same" --max-updates 20 \
+is "$(plain "$T/command" | sed -E 's/	(answer|lines|bleu|x.y_z-1)=[^	]*//g')" "$(train -o "$T/same" --max-updates 20 \
     --monitor-bleu 30 2>/dev/null; plain "$T/same")" "and nothing else changes"
+exits 0 "without a sample" train -o "$T/whole" --max-updates 10 --on-checkpoint 'cmp "$SK_VALIDATION_SOURCE" "'"$T/text"'" &&
+    cmp "$SK_VALIDATION_TARGET" "'"$T/text"'" && echo all=1'
+is "$(column "$T/whole" all | tr '\n' ' ')" "1 1 " "it is the whole text"
 exits 0 "a command that fails" train -o "$T/bad" --max-updates 20 --on-checkpoint \
     'echo run >>"'"$T/runs"'"; echo x=1; test $SK_CHECKPOINT != 2 || exit 3; test $SK_CHECKPOINT != 3 || kill -9 $$'
 like "$(cat "$T/bad/log")" 'checkpoint 2: the command of --on-checkpoint failed \(exit status 3\)' "is said"

@@ -5,6 +5,8 @@
 # shellcheck disable=SC2030,SC2031
 if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then TMPDIR=/dev/shm; fi
 . "$(dirname "$0")/tap.sh"
+# every N : with large counts each one, else each N-th
+every() { [ -n "${SK_LONG:-}" ] && echo 1 || echo "$1"; }
 
 awk -v dir="$T" 'BEGIN {
     srand(11)
@@ -48,7 +50,7 @@ result() {
         grep -hvE '"(decode-walltime-val|avg-sec-per-sent-val)"' eval/*.json
         readlink params.best
         cut -f 1,2 finished | grep -v time
-        find . ! -name 'state.0*' ! -name log ! -name '*.claim' ! -name . | LC_ALL=C sort
+        find . ! -name 'state.0*' ! -name log ! -name '*.claim' ! -name '*tfevents*' ! -name . | LC_ALL=C sort
         ls state.0*
     )
 }
@@ -117,5 +119,20 @@ for metric in perplexity bleu; do
     done
     is "$bad" "" "$metric: $trials trials, $kills times SIGKILL"
     [ -z "$bad" ] || diag "$(head -n 30 "$T/diff" 2>/dev/null)"
+
+    # At the n-th call that changes a file: so the trainer, and so each watcher and
+    # command that it starts, in whatever they are then.
+    bad=
+    n=1
+    while [ "$n" -le 250 ]; do
+        rm -rf "$T/m"
+        SK_KILL_UNDER=$T/m SK_KILL_AT=$n LD_PRELOAD="$PRELOAD/preload_kill.so" timeout -s KILL 1 \
+            "$T/train" $metric 2>"$T/err"
+        "$T/train" $metric 2>"$T/err" || bad="$bad $n(restart: $(tail -n 1 "$T/err"))"
+        result >"$T/got"
+        cmp -s "$T/got" "$T/want" || bad="$bad $n(differs)"
+        n=$((n + $(every 41)))
+    done
+    is "$bad" "" "$metric: all killed at their n-th call, and started again"
 done
 done_testing

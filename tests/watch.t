@@ -190,6 +190,17 @@ is "$(grep -c 'checkpoint 7 could not be evaluated' "$T/err")" 1 "tries once"
 exits 65 "--stop-on-failure" "$T/watch" "$m" --stop-on-failure
 is "$(grep -c 'checkpoint 7 could not be evaluated' "$T/err")" 1 "ends at once"
 
+# While training goes on a checkpoint is not given up.
+rm "$m/finished"
+"$T/watch" "$m" --poll-interval 0.01 >"$T/a" 2>"$T/a.err" &
+a=$!
+ok "a fourth attempt" until_ 20 sh -c "[ \$(grep -c 'checkpoint 7 could not' '$T/a.err') -ge 4 ]"
+rm "$m/params.00007"
+cp "$m/params.00006" "$m/params.00007"
+ok "that could be the one that works" until_ 20 test -e "$m/eval/00007.json"
+kill $a
+wait $a 2>/dev/null
+
 # --- usage ----------------------------------------------------------------------------
 for options in "--watch --once" "--watch -c 3" "--once --checkpoint best" "--once --idle-timeout 3" \
     "--stop-on-failure" "--monitor-bleu x" "--monitor-bleu -2" "--watch --poll-interval 0"; do

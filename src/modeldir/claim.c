@@ -46,6 +46,8 @@ int sk_claim_any(const char *dir)
         return -1;
     int held = 0;
     for (int i = s.claims.n - 1; i >= 0 && !held; i--) {
+        if (sk_numbers_have(&s.scored, s.claims.v[i]))
+            continue;
         char *path = sk_md_eval(dir, s.claims.v[i], "claim"), *who;
         held = sk_lock_held(path, &who) > 0;
         free(who);
@@ -55,10 +57,10 @@ int sk_claim_any(const char *dir)
     return held;
 }
 
-int sk_claim_trainer(const char *dir)
+int sk_claim_trainer(const char *dir, double seconds)
 {
     static const struct timespec instant = {.tv_nsec = 10000000};
-    enum { PATIENCE = 500, SURE = 5 };
+    enum { PATIENCE = 500 };
     char *path = sk_path_join(dir, SK_MD_LOCK);
     int lock, number, trainer = 0;
     for (int tries = 0;; tries++) {
@@ -68,7 +70,7 @@ int sk_claim_trainer(const char *dir)
             break;
         /* For a moment the text may still be that of who had it before. */
         trainer = strstr(sk_fail_message(), " by sk-train") ? trainer + 1 : 0;
-        if (trainer >= SURE || tries >= PATIENCE)
+        if (trainer >= 100 * seconds || tries >= PATIENCE)
             break;
         nanosleep(&instant, NULL);
     }

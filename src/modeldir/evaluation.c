@@ -12,6 +12,7 @@
 #include "model/tensors.h"
 #include "modeldir/claim.h"
 #include "modeldir/evaluation.h"
+#include "modeldir/events.h"
 #include "modeldir/values.h"
 #include "modeldir/paths.h"
 
@@ -218,6 +219,12 @@ static int number_of_temp(const char *name)
     return n > 0 && n <= 999999999 && *end == '.' ? (int)n : 0;
 }
 
+/* Of a file of eval/ that the trainer writes: .NNNNN.values.UUID.tmp, .sample... */
+static int of_trainer(const char *name)
+{
+    return sk_temp_is(name) && (strncmp(name, ".sample.", 8) == 0 || strstr(name, ".values.") != NULL);
+}
+
 int sk_evaluation_sweep(const char *dir, int checkpoint)
 {
     char *folder = sk_path_join(dir, SK_MD_EVAL);
@@ -225,10 +232,10 @@ int sk_evaluation_sweep(const char *dir, int checkpoint)
     int failed = d || errno == ENOENT ? 0 : sk_fail_errno("cannot open folder %s", folder);
     struct dirent *entry;
     while (d && !failed && (errno = 0, entry = readdir(d)) != NULL) {
-        int number = number_of_temp(entry->d_name), claim = -1;
-        if (!number || (checkpoint && number != checkpoint))
+        int number = number_of_temp(entry->d_name), claim = -1, own = !checkpoint && of_trainer(entry->d_name);
+        if (!own && (!number || (checkpoint && number != checkpoint)))
             continue;
-        if (!checkpoint) {
+        if (!checkpoint && !own) {
             char *path = sk_md_eval(dir, number, "claim");
             claim = sk_lock_take(path);
             free(path);
@@ -309,7 +316,7 @@ int sk_evaluation_merge(const char *dir, struct sk_metrics *t)
 
 int sk_evaluation_merge_now(const char *dir, int checkpoint)
 {
-    int lock = sk_claim_trainer(dir);
+    int lock = sk_claim_trainer(dir, 0.05);
     if (lock < 0)
         return errno == EAGAIN ? 0 : -1;
     struct sk_metrics t = {0};
@@ -318,6 +325,8 @@ int sk_evaluation_merge_now(const char *dir, int checkpoint)
         result = changed = sk_evaluation_merge(dir, &t);
     if (changed > 0)
         result = sk_metrics_save(&t, dir);
+    if (result >= 0)
+        sk_events_merge(dir, &t);
     if (result >= 0)
         result = sk_metrics_at(&t, checkpoint) ? 1 : 2;
     sk_metrics_free(&t);

@@ -40,8 +40,8 @@ int sk_evaluation_load(struct sk_evaluation *e, const char *dir, int checkpoint)
  * to hold the claim, was first, and nothing has changed; -1. */
 int sk_evaluation_publish(struct sk_evaluation *e, const char *dir, const char *text, size_t n);
 /* Removes what dead evaluators left in eval/ under temporary names: of this
- * checkpoint, whose claim the caller holds, or (0) of all whose claims are free.
- * 0 or -1. */
+ * checkpoint, whose claim the caller holds, or (0, by the trainer) of all whose
+ * claims are free, and what a dead trainer left. 0 or -1. */
 int sk_evaluation_sweep(const char *dir, int checkpoint);
 /* 1 if both were translated in the same way. */
 int sk_evaluation_same_search(const struct sk_evaluation *a, const struct sk_evaluation *b);

@@ -91,6 +91,41 @@ void sk_heldout_free(struct sk_heldout *h)
     sk_text_free(&h->reference);
 }
 
+static int save_lines(const char *path, const struct sk_text *t)
+{
+    struct sk_str text = {0};
+    for (long long i = 0; i < t->n; i++)
+        sk_str_printf(&text, "%s\n", t->line[i]);
+    int result = sk_file_save(path, text.text, text.len, SK_PUBLISH);
+    sk_str_free(&text);
+    return result < 0 ? -1 : 0;
+}
+
+int sk_heldout_files(const char *dir, long long sample, long long seed, char **source, char **reference)
+{
+    struct sk_heldout h;
+    if (seed < 0) {
+        *source = sk_path_join(dir, SK_MD_VALIDATION_SOURCE);
+        *reference = sk_path_join(dir, SK_MD_VALIDATION_TARGET);
+        return 0;
+    }
+    *source = sk_xprintf("%s/" SK_MD_EVAL "/sample.%lld.%lld.src", dir, seed, sample);
+    *reference = sk_xprintf("%s/" SK_MD_EVAL "/sample.%lld.%lld.trg", dir, seed, sample);
+    if (sk_file_exists(*source) > 0 && sk_file_exists(*reference) > 0)
+        return 0;
+    int result = sk_heldout_load(&h, dir, sample, seed);
+    if (result == 0) {
+        result = save_lines(*source, &h.source) < 0 || save_lines(*reference, &h.reference) < 0 ? -1 : 0;
+        sk_heldout_free(&h);
+    }
+    if (result < 0) {
+        free(*source);
+        free(*reference);
+        *source = *reference = NULL;
+    }
+    return result;
+}
+
 long long sk_heldout_wanted(const char *dir)
 {
     char *path = sk_path_join(dir, SK_MD_ARGS), *text = sk_file_load(path, 1 << 20, NULL);

@@ -24,6 +24,11 @@ void sk_heldout_free(struct sk_heldout *h);
  * -1: all, also where nothing is said. */
 long long sk_heldout_wanted(const char *dir);
 
+/* Files of the lines that so many sentences drawn by seed are (-1: all there
+ * are), malloced names: DIR/validation.src and .trg, or DIR/eval/sample.SEED.N.src
+ * and .trg, which are written if they are not there. 0 or -1. */
+int sk_heldout_files(const char *dir, long long sample, long long seed, char **source, char **reference);
+
 /* Lines of a plain file, as sk_translate takes them: 0 or -1. */
 int sk_text_load(struct sk_text *t, const char *path);
 void sk_text_free(struct sk_text *t);

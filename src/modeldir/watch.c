@@ -21,10 +21,11 @@
 #include "modeldir/paths.h"
 #include "modeldir/scan.h"
 
-/* Attempts at a checkpoint; the first pause after one, in polls: it doubles. */
-enum { ATTEMPTS = 3, PAUSE = 10 };
+/* Attempts at a checkpoint when training has finished; the first pause after
+ * one, in polls, which doubles, and the longest. */
+enum { ATTEMPTS = 3, PAUSE = 10, LONGEST = 640 };
 
-struct attempts { int checkpoint, failed, given_up; double again; /* clock */ };
+struct attempts { int checkpoint, failed; double pause, again; /* clock */ };
 struct watch {
     const char *dir;
     const struct sk_watch_options *o;
@@ -115,28 +116,35 @@ static int evaluate(struct watch *w, int checkpoint, int claim)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* While training goes on somebody may wait for its score: it is tried for ever. */
+static int given_up_on(const struct watch *w, const struct attempts *a)
+{
+    return a->failed > 0 &&
+        (w->o->once || w->o->stop_on_failure || (w->now.finished && a->failed >= ATTEMPTS));
+}
+
 static void note_failure(struct watch *w, int checkpoint, int code)
 {
     struct attempts *a = tried(w, checkpoint);
     if (!a) {
         w->tried = sk_xrealloc(w->tried, (size_t)w->n_tried + 1, sizeof *w->tried);
         a = &w->tried[w->n_tried++];
-        *a = (struct attempts){.checkpoint = checkpoint};
+        *a = (struct attempts){.checkpoint = checkpoint, .pause = PAUSE * w->o->poll / 2};
     }
-    double pause = PAUSE * w->o->poll * (double)(1 << a->failed);
-    a->again = sk_now() + pause;
-    a->given_up = ++a->failed >= ATTEMPTS || w->o->once || w->o->stop_on_failure;
+    a->pause = fmin(2 * a->pause, LONGEST * w->o->poll);
+    a->again = sk_now() + a->pause;
+    a->failed++;
     w->code = code;
     char how[48];
     if (code > 128)
         snprintf(how, sizeof how, "ended by %s", strsignal(code - 128));
     else
         snprintf(how, sizeof how, "exit status %d", code);
-    if (a->given_up)
+    if (given_up_on(w, a))
         sk_warn("checkpoint %d could not be evaluated (%s): left to others", checkpoint, how);
     else
         sk_warn("checkpoint %d could not be evaluated (%s): again in %.3g seconds, if nobody else does it", checkpoint,
-                how, pause);
+                how, a->pause);
 }
 
 /* 1: it was evaluated, or tried; 0: others have it, or it is gone; -1. */
@@ -211,7 +219,7 @@ static int look_at(struct watch *w, int checkpoint, struct look *l)
         return 0;
     }
     const struct attempts *a = tried(w, checkpoint);
-    if (a && a->given_up)
+    if (a && given_up_on(w, a))
         return 0;
     l->open++;
     if (a && sk_now() < a->again) {
@@ -249,7 +257,7 @@ static int look(struct watch *w, struct look *l)
 static int given_up(const struct watch *w)
 {
     for (int i = 0; i < w->n_tried; i++)
-        if (w->tried[i].given_up && sk_numbers_have(&w->now.params, w->tried[i].checkpoint) &&
+        if (given_up_on(w, &w->tried[i]) && sk_numbers_have(&w->now.params, w->tried[i].checkpoint) &&
             is_scored(w, w->tried[i].checkpoint) <= 0)
             return 1;
     return 0;

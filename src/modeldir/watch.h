@@ -5,7 +5,8 @@
  * Watchers share the checkpoints by their claims (claim.h). Each evaluation is
  * a process of its own, which dies with its watcher: so memory that is not
  * there, or a crash, costs one attempt. A checkpoint that cannot be evaluated is
- * tried again, three times, later and later, and meanwhile left to others.
+ * tried again, later and later, and meanwhile left to others; when training has
+ * finished, three times in all.
  */
 #ifndef SK_MODELDIR_WATCH_H
 #define SK_MODELDIR_WATCH_H

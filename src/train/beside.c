@@ -100,6 +100,10 @@ static void take_over(struct sk_trainer *t)
         int failed = sk_metrics_load(&table, t->o->output) < 0;
         failed = failed || (merge_new(t, &now, &table, !first) > 0 && sk_metrics_save(&table, t->o->output) < 0) ||
             sk_checkpoints_link_best(&t->checkpoints, &t->state) < 0;
+        if (!failed) {
+            sk_events_begin(t->checkpoints.events, t->state.updates, &table);
+            sk_events_metrics(t->checkpoints.events, &table);
+        }
         sk_metrics_free(&table);
         if (failed) {
             complain(b);
@@ -228,7 +232,7 @@ static void say_waiting(const struct sk_trainer *t, int checkpoint, int again)
     localtime_r(&since, &local);
     strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &local);
     sk_info("Checkpoint [%d]\t%s for its Validation-%s since %s; %s", checkpoint, again ? "still waiting" : "waiting",
-            t->p->optimized, when, held > 0 ? who : t->p->monitor ? "nobody works on it yet"
+            t->p->optimized, when, held > 0 ? who : t->p->monitor && !t->beside.gave_up ? "nobody works on it yet"
             : "nobody works on it: sk-bleu-eval --watch must run somewhere");
     free(who);
     free(claim);

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/msg.h"
 #include "modeldir/evaluation.h"
+#include "modeldir/heldout.h"
 #include "modeldir/paths.h"
 #include "modeldir/values.h"
 #include "train/loop.h"
@@ -40,12 +41,20 @@ static int is_told(const char *variable)
     return 0;
 }
 
-/* Our environment, with what the command is told. What is malloced: from *first on. */
+/* Our environment, with what the command is told. What is malloced: from *first on.
+ * NULL: sk_fail. */
 static char **environment(const struct sk_trainer *t, int checkpoint, int *first)
 {
     const char *dir = t->o->output;
+    struct sk_evaluation e = {.seed = -1};
+    char *source, *target;
+    /* Line by line what was translated. */
+    int there = sk_evaluation_load(&e, dir, checkpoint);
+    long long sentences = e.sentences, seed = there > 0 ? e.seed : -1;
+    sk_evaluation_free(&e);
+    if (there < 0 || sk_heldout_files(dir, sentences, seed, &source, &target) < 0)
+        return NULL;
     char *params = sk_md_checkpoint(dir, "params", checkpoint), *out = sk_md_eval(dir, checkpoint, "out");
-    char *source = sk_path_join(dir, SK_MD_VALIDATION_SOURCE), *target = sk_path_join(dir, SK_MD_VALIDATION_TARGET);
     int n = 0, k = 0;
     while (environ[n])
         n++;
@@ -67,21 +76,30 @@ static char **environment(const struct sk_trainer *t, int checkpoint, int *first
     return env;
 }
 
+static void free_environment(char **env, int first)
+{
+    for (char **e = env + first; *e; e++)
+        free(*e);
+    free(env);
+}
+
 static int start(struct sk_trainer *t, int checkpoint)
 {
     struct sk_command *c = &t->beside.command;
     int ends[2], first, there = sk_evaluation_params_hash(t->o->output, checkpoint, c->params);
     if (there <= 0)
         return there;
-    if (pipe2(ends, O_CLOEXEC) < 0)
+    char **env = environment(t, checkpoint, &first);
+    if (!env)
+        return -1;
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        free_environment(env, first);
         return sk_fail_errno("cannot make a pipe");
+    }
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     char *const argv[] = {(char *)"sh", (char *)"-c", (char *)t->o->on_checkpoint, NULL};
-    char **env = environment(t, checkpoint, &first);
     int result = sk_child_start(&c->child, "/bin/sh", argv, env, ends[1]);
-    for (char **e = env + first; *e; e++)
-        free(*e);
-    free(env);
+    free_environment(env, first);
     close(ends[1]);
     if (result < 0) {
         close(ends[0]);

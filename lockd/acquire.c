@@ -180,14 +180,31 @@ static int timed_out(const struct attempt *a)
                    ahead(a));
 }
 
+/* From now on closes are told. Only once it has to wait: the kernel takes 10 ms
+ * and more to close what watches files. */
+static void watch(struct attempt *a)
+{
+    a->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    for (int i = 0; i < a->n && a->inotify >= 0; i++) {
+        char *name = file_name(&a->g->gpu[a->w[i].gpu]), *path = sk_path_join(a->dir, name);
+        inotify_add_watch(a->inotify, path, IN_CLOSE_WRITE);
+        free(name);
+        free(path);
+    }
+}
+
 static int wait_for_all(struct attempt *a)
 {
     double pause = 0.001, refreshed = now();
     int got, told = 0;
     while ((got = take(a)) == 0) {
         if (out_of_time(a)) return timed_out(a);
-        if (!told && a->r->waiting) a->r->waiting(a->r->ctx, ahead(a));
-        told = 1;
+        if (!told) {
+            if (a->r->waiting) a->r->waiting(a->r->ctx, ahead(a));
+            told = 1;
+            watch(a);
+            continue;                /* what became free before that was not told */
+        }
         int before = a->any_left + a->named_left;
         sleep_for(a, pause);
         pause = next_pause(a, pause);
@@ -204,14 +221,9 @@ static int open_files(struct attempt *a)
 {
     a->dir = sk_lock_dir(a->r->lock_dir);
     if (!a->dir || (a->queue = sk_lock_file(a->dir, QUEUE_FILE, 1)) < 0) return -1;
-    a->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     for (int i = 0; i < a->n; i++) {
         struct wanted *w = &a->w[i];
         if ((w->fd = open_gpu(a->dir, &a->g->gpu[w->gpu], 1)) < 0) return -1;
-        char *name = file_name(&a->g->gpu[w->gpu]), *path = sk_path_join(a->dir, name);
-        if (a->inotify >= 0) inotify_add_watch(a->inotify, path, IN_CLOSE_WRITE);
-        free(name);
-        free(path);
     }
     return 0;
 }

@@ -48,8 +48,8 @@ slurm() {
     limited=$(sbatch --parsable --nodelist=n2 --time=1 --signal=B:USR1@50 "$JOBS/train.sbatch" $data $small \
         --checkpoint-frequency 5000 --max-updates 2000000 -o "$T/limited")
 
-    lives() { [ -e "$T/m/log" ] || return; grep -c 'Training Device' "$T/m/log"; }
-    begun() { [ "$(lives || echo 0)" -ge "$1" ] && grep -q 'update' "$T/m/progress"; }
+    lives() { cat "$T/m/log" 2>/dev/null | grep -c 'Training Device'; }
+    begun() { [ "$(lives)" -ge "$1" ] && grep -q 'update' "$T/m/progress"; }
     saved() { [ "$(grep -c 'SIG[A-Z0-9]*: stopped after update' "$T/m/log")" -ge "$1" ]; }
     life=1
     bad=

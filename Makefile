@@ -172,10 +172,13 @@ $(B)/products: $(B)/tests/bench/products.o $(B)/libsk.a
 # under each program's name.
 SHARE = $(DESTDIR)$(PREFIX)/share
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/bash-completion/completions
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/bash-completion/completions \
+		$(SHARE)/sk/jobs
 	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(wildcard bin/*.1) $(SHARE)/man/man1
 	install -m 644 $(wildcard bin/*.5) $(SHARE)/man/man5
+	install $(wildcard jobs/*.sh) $(SHARE)/sk/jobs
+	install -m 644 $(filter-out %.sh,$(wildcard jobs/*)) $(SHARE)/sk/jobs
 	install -m 644 contrib/completion.bash $(SHARE)/bash-completion/completions/sk-completion
 	for p in $(notdir $(PROGRAMS)); do ln -sf sk-completion $(SHARE)/bash-completion/completions/$$p; done
 

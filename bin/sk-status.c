@@ -99,7 +99,7 @@ int main(int argc, char **argv)
         sk_str_add(&before, now.text, now.len);
         again = damaged = 0;
         for (int i = 0; i < n; i++) {
-            again |= o.follow && s[i].state == SK_STATE_RUNNING;
+            again |= o.follow && (s[i].state == SK_STATE_RUNNING || s[i].state == SK_STATE_WAITING);
             damaged |= s[i].damage != NULL;
             sk_status_free(&s[i]);
         }

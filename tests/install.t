@@ -12,8 +12,11 @@ done
 for page in bin/*.[1-9]; do
     same "$page" "$at/share/man/man${page##*.}/$(basename "$page")" "$page is installed"
 done
+for f in jobs/*; do
+    same "$f" "$at/share/sk/$f" "$f is installed"
+done
 is "$(find "$at" -type f -o -type l | sed "s|^$at/||; s|/[^/]*\$||" | sort -u | tr '\n' ' ')" \
-    "bin share/bash-completion/completions share/man/man1 share/man/man5 " "and nothing elsewhere"
+    "bin share/bash-completion/completions share/man/man1 share/man/man5 share/sk/jobs " "and nothing elsewhere"
 
 if ! command -v bash >/dev/null 2>&1; then
     skip "there is no bash to complete for"

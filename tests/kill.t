@@ -9,6 +9,8 @@ if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then TMPDIR=/dev/shm; fi
 # every N : with large counts each one, else each N-th
 every() { [ -n "${SK_LONG:-}" ] && echo 1 || echo "$1"; }
 [ -n "${SAN:-}" ] && skip_all "a preloaded library and sanitizers do not go together"
+command -v python3 >/dev/null || skip_all "python3 is not installed"
+here=$(cd "$(dirname "$0")" && pwd)
 export SK_KILL_UNDER="$T/m"
 
 awk -v dir="$T" 'BEGIN {
@@ -48,7 +50,9 @@ result() {
         cksum params.0*
         sed -E 's/	(time-elapsed|used-[a-z-]*)=[^	]*//g' metrics
         readlink params.best
-        find . ! -name 'state.0*' ! -name log ! -name . | LC_ALL=C sort
+        find . ! -name 'state.0*' ! -name log ! -name . ! -name '*tfevents*' | LC_ALL=C sort
+        # Who wrote the events, and where, differs; points do not.
+        python3 "$here/events.py" tensorboard | grep -v '^\(time\|used\)-' | LC_ALL=C sort
         ls state.0*
     )
 }

@@ -42,7 +42,7 @@ result() {
         cksum params.0*
         sed -E 's/	(time-elapsed|used-[a-z-]*)=[^	]*//g' metrics
         readlink params.best
-        find . ! -name 'state.0*' ! -name 'log*' ! -path './shards*' ! -name . | LC_ALL=C sort
+        find . ! -name 'state.0*' ! -name 'log*' ! -path './shards*' ! -name '*tfevents*' ! -name . | LC_ALL=C sort
         ls state.0*
     )
 }

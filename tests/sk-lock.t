@@ -110,6 +110,24 @@ is "$(SLURM_JOB_GPUS=0,1 CUDA_VISIBLE_DEVICES=0,1 lock -n 2 --no-wait printenv C
 rm "$T/go.4"
 wait
 
+# Two users, one of whom made the files.
+other() { setpriv --reuid=65534 --regid=65534 --clear-groups -- "$BIN/sk-lock" --lock-dir "$T/users" "$@"; }
+if [ "$(id -u)" -ne 0 ] || ! other --version >/dev/null 2>&1; then
+    skip "only root can be two users (by setpriv), and both must reach the programs"
+else
+    chmod 755 "$T" && mkdir "$T/users" && chmod 1777 "$T/users"
+    exits 0 "another user makes files" other -d alpha true
+    exits 0 "this one uses them" "$BIN/sk-lock" --lock-dir "$T/users" -n 2 true
+    exits 0 "and the other way round" other -n 2 true
+    L=$T/users hold 5 -d alpha,beta
+    has 5 >"$T/out"
+    exits 75 "they exclude each other" other -d beta --no-wait true
+    like "$(other --list | sed -n 3p)" '^1 +beta +locked .*root, pid [0-9]+ on ' "and see each other"
+    exits 1 "a file of the other's cannot be removed" setpriv --reuid=65534 --regid=65534 --clear-groups rm -f "$T/users/sk-gpu.beta"
+    rm "$T/go.5"
+    wait
+fi
+
 # A driver that knows more: who computes where.
 cp "$PRELOAD/preload_nvml.so" "$T/libnvidia-ml.so.1"
 unset SK_GPUS

@@ -34,8 +34,7 @@ like "$(status "$m")" "^$m: finished since 2023-11-1[45] [0-9:]+ \(converged\)$"
 
 mkdir "$m/eval"
 for n in 1 3; do : >"$m/params.0000$n"; done
-echo '{}' >"$m/eval/00001.json"
-like "$(status "$m")" '^  to evaluate  2 3$' "checkpoints without scores"
+like "$(status "$m")" '^  to evaluate  1 2 3$' "checkpoints without scores"
 
 # --- broken ones ------------------------------------------------------------------------
 cp -r "$m" "$T/broken"
@@ -55,7 +54,7 @@ is "$(sed -n 3p "$T/out" | tr -s ' ')" "$m finished 1,600 7,400 - 2 10 20.00" "w
 
 if command -v python3 >/dev/null; then
     is "$(field "$m" "o['state'], o['reason'], o['best'], o['checkpoint'], o['updates'], o['pending']")" \
-        "finished converged 2 3 1600 [2, 3]" "JSON"
+        "finished converged 2 3 1600 [1, 2, 3]" "JSON"
     is "$(field "$m" "o['metrics'][1]")" "{'checkpoint': 2, 'bleu-val': 0.2, 'converged': False, 'perplexity-val': 10.0}" \
         "has all metrics"
     is "$(field "$T/broken" "o['damage'] is not None and o['updates']")" 0 "also of a broken one"
@@ -100,4 +99,36 @@ wait $follower
 is $? 0 "--follow ends with it"
 ok "it looked again and again" test "$(grep -c "$T/live: running" "$T/followed")" -ge 2
 like "$(tail -n 12 "$T/followed")" "^$T/live: interrupted since .* by SIGTERM; " "and saw the end"
+
+# --- one that waits -------------------------------------------------------------------------
+"$BIN/sk-train-shard" -s "$T/text" -t "$T/text" -vs "$T/text" -vt "$T/text" -o "$T/late" --num-layers 1 \
+    --transformer-model-size 8 --transformer-attention-heads 1 --transformer-feed-forward-num-hidden 8 \
+    --batch-size 100 --checkpoint-frequency 5 --max-updates 15 --use-cpu --threads 1 -q \
+    --optimized-metric bleu --monitor-bleu 0 --on-checkpoint "echo comet=0.\$SK_CHECKPOINT" &
+trainer=$!
+tries=0
+until grep -qs '^waiting-for-checkpoint' "$T/late/progress" || [ $tries -ge 1000 ]; do
+    sleep 0.02
+    tries=$((tries + 1))
+done
+like "$(status "$T/late")" \
+    "^$T/late: waiting since 20[0-9-]+ [0-9:]+ for the score of checkpoint 1, sk-train-shard, pid $trainer on .*, cpu: " \
+    "waiting, for what, since when, who, on which device"
+if command -v python3 >/dev/null; then
+    is "$(field "$T/late" "o['state'], o['waiting-for-checkpoint'], o['waiting-since'] > 1e9, o['device'][:4]")" \
+        "waiting 1 True cpu:" "JSON has it"
+fi
+"$BIN/sk-bleu-eval" "$T/late" --watch --use-cpu -q
+is $? 0 "its watcher ends"
+wait $trainer
+is $? 0 "and so does it"
+like "$(status "$T/late")" "^$T/late: finished " "finished"
+is "$(status "$T/late" | grep -c 'to evaluate')" 0 "nothing is to evaluate"
+like "$(status "$T/late")" '^  bleu-val  ' "a curve of BLEU"
+like "$(status "$T/late")" '^  comet                  0.1 .* 0\.3$' "and of what the command found"
+cp "$T/late/params.00003" "$T/late/params.00002"
+like "$(status "$T/late")" '^  to evaluate  2$' "scores of other parameters are none"
+echo '{' >"$T/late/eval/00003.json.new" && mv "$T/late/eval/00003.json.new" "$T/late/eval/00003.json"
+exits 65 "a damaged record" status "$T/late"
+like "$(cat "$T/out")" '^  to evaluate  2 3$' "is none either"
 done_testing

@@ -50,7 +50,7 @@ result() {
         grep -hvE '"(decode-walltime-val|avg-sec-per-sent-val)"' eval/*.json
         readlink params.best
         cut -f 1,2 finished | grep -v time
-        find . ! -name 'state.0*' ! -name log ! -name '*.claim' ! -name . | LC_ALL=C sort
+        find . ! -name 'state.0*' ! -name log ! -name '*.claim' ! -name '*tfevents*' ! -name . | LC_ALL=C sort
         ls state.0*
     )
 }

@@ -24,7 +24,7 @@
 #include "base/mem.h"
 #include "base/msg.h"
 
-enum { SPIN_NS = 20000, PAUSES = 16 };
+enum { SPIN_NS = 50000, PAUSES = 16 };
 
 struct worker { struct sk_pool *pool; pthread_t id; int thread; };
 

@@ -12,6 +12,7 @@
 #include "model/tensors.h"
 #include "modeldir/claim.h"
 #include "modeldir/evaluation.h"
+#include "modeldir/events.h"
 #include "modeldir/values.h"
 #include "modeldir/paths.h"
 
@@ -324,6 +325,8 @@ int sk_evaluation_merge_now(const char *dir, int checkpoint)
         result = changed = sk_evaluation_merge(dir, &t);
     if (changed > 0)
         result = sk_metrics_save(&t, dir);
+    if (result >= 0)
+        sk_events_merge(dir, &t);
     if (result >= 0)
         result = sk_metrics_at(&t, checkpoint) ? 1 : 2;
     sk_metrics_free(&t);

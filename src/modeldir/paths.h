@@ -6,7 +6,7 @@
  *   params.00000 (before the first update, if kept)
  *   params.NNNNN  state.NNNNN  interrupted  params.best
  *   eval/NNNNN.out  eval/NNNNN.json  eval/NNNNN.claim  eval/NNNNN.values
- *   progress  lock  finished
+ *   tensorboard/  progress  lock  finished
  *   shards/ (shards.h)
  */
 #ifndef SK_MODELDIR_PATHS_H
@@ -25,6 +25,7 @@
 #define SK_MD_INTERRUPTED "interrupted"
 #define SK_MD_BEST "params.best"
 #define SK_MD_EVAL "eval"
+#define SK_MD_TENSORBOARD "tensorboard"
 #define SK_MD_PROGRESS "progress"
 #define SK_MD_LOCK "lock"
 #define SK_MD_SHARDS "shards"

@@ -9,27 +9,61 @@
 
 #include "base/file.h"
 #include "base/msg.h"
+#include "modeldir/evaluation.h"
 #include "modeldir/paths.h"
 
 enum { SMALL_FILE = 1 << 20 };
 
-static const char *const shown[] = {"perplexity-val", "accuracy-val", "bleu-val", "chrf-val", "ter-val", NULL};
+/* What is shown first; and what is of no use to a person who wants to know how good
+ * the model is. */
+static const char *const first[] = {"perplexity-val", "accuracy-val", "bleu-val", "chrf-val", "ter-val", NULL};
+static const char *const silent[] = {
+    "perplexity-train", "accuracy-train", "epoch", "gradient-norm", "learning-rate", "time-elapsed", "used-cpu-memory",
+    "used-gpu-memory", "avg-sec-per-sent-val", "decode-walltime-val", "rouge1-val", "rouge2-val", "rougel-val", NULL};
+
+static int is_in(const char *const *names, const char *name)
+{
+    for (; *names; names++)
+        if (!strcmp(*names, name)) return 1;
+    return 0;
+}
+
+static void show(struct sk_status *s, const char *name)
+{
+    for (int i = 0; i < s->n_shown; i++)
+        if (!strcmp(s->shown[i], name)) return;
+    s->shown = sk_xrealloc(s->shown, (size_t)s->n_shown + 1, sizeof *s->shown);
+    s->shown[s->n_shown++] = sk_xstrdup(name);
+}
+
+static void find_shown(struct sk_status *s)
+{
+    for (int k = 0; first[k]; k++)
+        for (int i = 0; i < s->metrics.n; i++) {
+            double value;
+            if (!sk_metrics_get(&s->metrics, s->metrics.line[i].checkpoint, first[k], &value)) continue;
+            show(s, first[k]);
+            break;
+        }
+    for (int i = 0; i < s->metrics.n; i++) {
+        const struct sk_metrics_line *l = &s->metrics.line[i];
+        for (int k = 0; k < l->n; k++) {
+            double value;
+            if (!is_in(first, l->m[k].name) && !is_in(silent, l->m[k].name) &&
+                sk_metrics_get(&s->metrics, l->checkpoint, l->m[k].name, &value) && isfinite(value))
+                show(s, l->m[k].name);
+        }
+    }
+}
 
 const char *sk_status_metric(const struct sk_status *s, int index)
 {
-    for (int i = 0; shown[i]; i++) {
-        double value;
-        int there = 0;
-        for (int k = 0; k < s->metrics.n && !there; k++)
-            there = sk_metrics_get(&s->metrics, s->metrics.line[k].checkpoint, shown[i], &value);
-        if (there && index-- == 0) return shown[i];
-    }
-    return NULL;
+    return index < s->n_shown ? s->shown[index] : NULL;
 }
 
 const char *sk_status_word(const struct sk_status *s)
 {
-    static const char *const words[] = {"empty", "running", "interrupted", "finished", "dead"};
+    static const char *const words[] = {"empty", "running", "waiting", "interrupted", "finished", "dead"};
     return words[s->state];
 }
 
@@ -88,6 +122,9 @@ static void read_progress(struct sk_status *s)
     s->seconds = number_of(text, "time-elapsed");
     s->checkpoint = (int)number_of(text, "checkpoint");
     s->signal = value_of(text, "stopped");
+    s->device = value_of(text, "device");
+    s->waiting = (int)number_of(text, "waiting-for-checkpoint");
+    s->waiting_since = (long long)number_of(text, "waiting-since");
     free(text);
 }
 
@@ -108,7 +145,7 @@ static void read_state(struct sk_status *s)
     finished = load(s, SK_MD_FINISHED);
     /* An evaluator takes it for a moment to merge its scores. */
     if (held > 0 && strncmp(s->trainer, "sk-train", 8)) held = 0;
-    if (held > 0) s->state = SK_STATE_RUNNING;
+    if (held > 0) s->state = s->waiting > 0 ? SK_STATE_WAITING : SK_STATE_RUNNING;
     else if (sk_file_exists(args) <= 0) s->state = SK_STATE_EMPTY;
     else if (finished) s->state = SK_STATE_FINISHED;
     else s->state = s->signal || sk_file_exists(interrupted) > 0 ? SK_STATE_INTERRUPTED : SK_STATE_DEAD;
@@ -162,10 +199,27 @@ static void estimate(struct sk_status *s)
     }
 }
 
+/* 1: there are scores of the parameters that are there; 0: none, or only those of a
+ * checkpoint that was made anew; what cannot be read is no score. */
+static int is_scored(struct sk_status *s, int checkpoint)
+{
+    struct sk_evaluation e;
+    char hash[SK_HASH_HEX];
+    int there = sk_evaluation_load(&e, s->dir, checkpoint);
+    if (there <= 0) {
+        if (there < 0) note_damage(s);
+        return 0;
+    }
+    int known = sk_evaluation_params_hash(s->dir, checkpoint, hash), same = known <= 0 || !strcmp(hash, e.params);
+    if (known < 0) note_damage(s);
+    sk_evaluation_free(&e);
+    return same;
+}
+
 static void look_at_evaluation(struct sk_status *s, int checkpoint)
 {
-    char *record = sk_md_eval(s->dir, checkpoint, "json"), *claim = sk_md_eval(s->dir, checkpoint, "claim"), *who;
-    if (sk_file_exists(record) == 0) {
+    char *claim = sk_md_eval(s->dir, checkpoint, "claim"), *who;
+    if (!is_scored(s, checkpoint)) {
         s->pending = sk_xrealloc(s->pending, (size_t)s->n_pending + 1, sizeof *s->pending);
         s->pending[s->n_pending++] = checkpoint;
     }
@@ -173,7 +227,6 @@ static void look_at_evaluation(struct sk_status *s, int checkpoint)
         s->evaluator = sk_xrealloc(s->evaluator, (size_t)s->n_evaluators + 1, sizeof *s->evaluator);
         s->evaluator[s->n_evaluators++] = (struct sk_evaluator){checkpoint, who};
     }
-    free(record);
     free(claim);
 }
 
@@ -204,6 +257,7 @@ int sk_status_read(struct sk_status *s, const char *dir)
         note_damage(s);
         s->metrics = (struct sk_metrics){0};
     }
+    find_shown(s);
     find_best(s);
     estimate(s);
     read_evaluations(s);
@@ -219,6 +273,9 @@ void sk_status_free(struct sk_status *s)
     free(s->trainer);
     free(s->reason);
     free(s->signal);
+    free(s->device);
+    for (int i = 0; i < s->n_shown; i++) free(s->shown[i]);
+    free(s->shown);
     free(s->optimized);
     free(s->damage);
     sk_metrics_free(&s->metrics);

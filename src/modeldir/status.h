@@ -9,6 +9,7 @@
 enum sk_state {
     SK_STATE_EMPTY,                  /* no run has begun here */
     SK_STATE_RUNNING,                /* a trainer holds the lock */
+    SK_STATE_WAITING,                /* so it does, and waits for the score of a checkpoint */
     SK_STATE_INTERRUPTED,            /* stopped by a signal, state saved */
     SK_STATE_FINISHED,
     SK_STATE_DEAD                    /* killed: nobody works here, nothing says why */
@@ -18,6 +19,9 @@ struct sk_status {
     char *dir;
     enum sk_state state;
     char *trainer;                   /* who holds the lock: "sk-train-shard, pid 1 on host since ..." */
+    char *device;                    /* that it computes on */
+    int waiting;                     /* of SK_STATE_WAITING: for which checkpoint, */
+    long long waiting_since;         /* and since when */
     char *reason;                    /* of SK_STATE_FINISHED: "updates", "converged", ... */
     char *signal;                    /* that stopped it: "SIGTERM" */
     long long time;                  /* of the last progress, seconds since 1970 */
@@ -28,7 +32,10 @@ struct sk_status {
     int waited, patience;            /* checkpoints without improvement; patience -1: endless */
     char *optimized;                 /* "perplexity" */
     struct sk_metrics metrics;
-    int *pending, n_pending;         /* checkpoints with parameters and without scores, once there are evaluations */
+    int *pending, n_pending;         /* checkpoints with parameters and without scores of these very ones, once there
+                                      * are evaluations */
+    char **shown;                    /* names of metrics that a person wants to see, in order; */
+    int n_shown;
     struct sk_evaluator { int checkpoint; char *who; } *evaluator;
     int n_evaluators;
     char *damage;                    /* what could not be read; NULL: nothing */
@@ -38,7 +45,7 @@ int sk_status_read(struct sk_status *s, const char *dir);
 void sk_status_free(struct sk_status *s);
 const char *sk_status_word(const struct sk_status *s);      /* "running" */
 /* The metrics that a person wants to see, in order: perplexity-val, bleu-val,
- * ...; `index` from 0; NULL after the last. */
+ * ..., then those of a user's own command; `index` from 0; NULL after the last. */
 const char *sk_status_metric(const struct sk_status *s, int index);
 
 /* --- status_text.c ------------------------------------------------------------ */

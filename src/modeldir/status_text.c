@@ -50,7 +50,13 @@ static void headline(const struct sk_status *s, struct sk_str *out)
     sk_str_printf(out, "%s: %s", s->dir, sk_status_word(s));
     switch (s->state) {
     case SK_STATE_EMPTY: sk_str_printf(out, ", no run has begun here"); break;
-    case SK_STATE_RUNNING: sk_str_printf(out, ", %s", s->trainer); break;
+    case SK_STATE_RUNNING:
+        sk_str_printf(out, ", %s", s->trainer);
+        break;
+    case SK_STATE_WAITING:
+        sk_str_printf(out, " since %s for the score of checkpoint %d, %s", moment(s->waiting_since, when), s->waiting,
+                      s->trainer);
+        break;
     case SK_STATE_INTERRUPTED:
         sk_str_printf(out, " since %s by %s; the same command goes on", moment(s->time, when),
                       s->signal ? s->signal : "a signal");
@@ -62,6 +68,8 @@ static void headline(const struct sk_status *s, struct sk_str *out)
         sk_str_printf(out, " since after %s: nobody works here; the same command goes on", moment(s->time, when));
         break;
     }
+    if ((s->state == SK_STATE_RUNNING || s->state == SK_STATE_WAITING) && s->device)
+        sk_str_printf(out, ", %s", s->device);
     sk_str_printf(out, "\n");
 }
 
@@ -236,6 +244,7 @@ void sk_status_json(const struct sk_status *s, struct sk_str *out)
     put(o, "checkpoint", json_integer(s->checkpoint));
     put(o, "checkpoint-frequency", json_integer(s->frequency));
     put(o, "damage", text_of(s->damage));
+    put(o, "device", text_of(s->device));
     put(o, "directory", text_of(s->dir));
     put(o, "epoch", json_integer(s->epoch));
     put(o, "evaluating", working);
@@ -252,8 +261,10 @@ void sk_status_json(const struct sk_status *s, struct sk_str *out)
     put(o, "target-tokens/sec", json_real(s->tokens_per_second));
     put(o, "time", json_integer(s->time));
     put(o, "time-elapsed", json_real(s->seconds));
-    put(o, "trainer", s->state == SK_STATE_RUNNING ? text_of(s->trainer) : NULL);
+    put(o, "trainer", s->state == SK_STATE_RUNNING || s->state == SK_STATE_WAITING ? text_of(s->trainer) : NULL);
     put(o, "updates", json_integer(s->updates));
+    put(o, "waiting-for-checkpoint", s->state == SK_STATE_WAITING ? json_integer(s->waiting) : NULL);
+    put(o, "waiting-since", s->state == SK_STATE_WAITING ? json_integer(s->waiting_since) : NULL);
     put(o, "updates/sec", json_real(s->updates_per_second));
     char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(15));
     SK_ENSURE(text);

@@ -100,6 +100,10 @@ static void take_over(struct sk_trainer *t)
         int failed = sk_metrics_load(&table, t->o->output) < 0;
         failed = failed || (merge_new(t, &now, &table, !first) > 0 && sk_metrics_save(&table, t->o->output) < 0) ||
             sk_checkpoints_link_best(&t->checkpoints, &t->state) < 0;
+        if (!failed) {
+            sk_events_begin(t->checkpoints.events, t->state.updates, &table);
+            sk_events_metrics(t->checkpoints.events, &table);
+        }
         sk_metrics_free(&table);
         if (failed) {
             complain(b);

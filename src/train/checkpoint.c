@@ -185,6 +185,7 @@ int sk_checkpoints_withdraw(struct sk_checkpoints *c, struct sk_train_state *s)
         return 0;
     if (sk_checkpoints_interrupt(c, s) < 0 || sk_checkpoints_remove(c, number) < 0)
         return -1;
+    sk_events_forget(c->events);
     return sk_checkpoints_derive(c, s);
 }
 

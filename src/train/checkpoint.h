@@ -22,6 +22,7 @@
 #include "math/ops.h"
 #include "model/params.h"
 #include "modeldir/average.h"
+#include "modeldir/events.h"
 #include "train/state.h"
 
 struct sk_checkpoints {
@@ -30,7 +31,7 @@ struct sk_checkpoints {
     int cache;                       /* --cache-last-best-params, by this strategy and metric */
     enum sk_strategy cache_strategy;
     const char *cache_metric;
-    int keep_best_state;
+    int keep_best_state, keep_states;    /* the best one's; how many of the last ones */
     int follows;                     /* another shard writes the directory: nothing is written here */
     const char *late;                /* name in metrics of what evaluators find and decides; or NULL */
     int evaluated, commanded;        /* evaluators, a command will come to every checkpoint: its parameters stay
@@ -41,6 +42,7 @@ struct sk_checkpoints {
     float *params, *m, *v;           /* (device) flat, in the table's layout; m, v: NULL if not kept */
     float *host;                     /* table->total floats, for what goes to and from files; may be the
                                       * gradient, which is of no use between updates */
+    struct sk_events *events;        /* follows `metrics` */
     struct sk_publisher *publisher;  /* of a checkpoint under way; NULL: none */
 };
 /* Loads the newest of `interrupted` and the checkpoints that verifies into

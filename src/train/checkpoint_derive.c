@@ -48,6 +48,8 @@ static int derive_metrics(const struct sk_checkpoints *c, const struct sk_train_
     before = sk_metrics_text(&found);
     if (strcmp(text, before) != 0)
         result = sk_metrics_save(&table, c->dir);
+    sk_events_begin(c->events, s->updates, &table);
+    sk_events_metrics(c->events, &table);
     *out = table;
     sk_metrics_free(&found);
     free(own);
@@ -167,10 +169,12 @@ static int remove_old_params(const struct sk_checkpoints *c, const struct sk_tra
 static int remove_old_states(const struct sk_checkpoints *c, const struct sk_train_state *s)
 {
     int *numbers = NULL, n = sk_md_list(c->dir, "state", &numbers), failed = n < 0;
+    /* If the last one is withdrawn, those before it are the last. */
+    int first = s->now.checkpoint - c->keep_states + (s->has_before && c->keep_states > 1 ? 0 : 1);
     for (int i = 0; i < n && !failed; i++) {
         int best = numbers[i] == s->now.stopping.best_checkpoint ||
             (s->has_before && numbers[i] == s->before.stopping.best_checkpoint);
-        if (numbers[i] < s->now.checkpoint && !(c->keep_best_state && best))
+        if (numbers[i] < first && !(c->keep_best_state && best))
             failed = remove_checkpoint_file(c, "state", numbers[i]) < 0;
     }
     free(numbers);

@@ -1,22 +1,18 @@
 #include "train/dry_run.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
-#include "base/path.h"
 #include "model/params_file.h"
 #include "train/memory.h"
 #include "train/prepare.h"
 #include "train/report.h"
+#include "train/scratch.h"
 
 /* --- in the child: as far as training would go before its first update ------------- */
 
@@ -97,8 +93,13 @@ static int describe(const struct sk_train_options *o, const struct sk_train_plan
     return result;
 }
 
-static int in_child(const struct sk_train_options *o, const struct sk_train_plan *p, const char *folder)
+struct run { const struct sk_train_options *o; const struct sk_train_plan *p; };
+
+static int in_child(void *ctx, const char *folder)
 {
+    const struct run *run = ctx;
+    const struct sk_train_options *o = run->o;
+    const struct sk_train_plan *p = run->p;
     struct sk_train_options elsewhere = *o;
     struct sk_train_data d;
     elsewhere.output = folder;
@@ -111,64 +112,8 @@ static int in_child(const struct sk_train_options *o, const struct sk_train_plan
     return result < 0 ? sk_die() : SK_EXIT_OK;
 }
 
-/* --- the parent cleans up, whatever becomes of the child ------------------------------ */
-
-static volatile sig_atomic_t stopped;
-
-static void stop(int number)
-{
-    stopped = number;
-}
-
-static void catch_signals(void)
-{
-    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
-    struct sigaction action = {.sa_handler = stop};   /* waitpid comes back */
-    sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        sigaction(signals[i], &action, NULL);
-}
-
-static int wait_for(pid_t child)
-{
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0) {
-        if (errno != EINTR)
-            return sk_fail_errno("waiting for the dry run");
-        if (stopped)
-            kill(child, SIGKILL);
-    }
-    if (stopped)
-        return SK_EXIT_TEMP;
-    if (WIFEXITED(status))
-        return WEXITSTATUS(status);
-    return sk_fail(SK_EXIT_TEMP, "the dry run was ended by signal %d (%s)", WTERMSIG(status),
-                   strsignal(WTERMSIG(status)));
-}
-
 int sk_dry_run(const struct sk_train_options *o, const struct sk_train_plan *p)
 {
-    const char *tmp = getenv("TMPDIR");
-    char *folder = sk_path_join(tmp && *tmp ? tmp : "/tmp", "sk-dry-run.XXXXXX");
-    int result;
-    catch_signals();
-    if (!mkdtemp(folder)) {
-        sk_fail_errno("cannot make a folder for the dry run, %s", folder);
-        free(folder);
-        return sk_die();
-    }
-    pid_t child = fork();
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        for (int i = 1; i < NSIG; i++)
-            signal(i, i == SIGXFSZ ? SIG_IGN : SIG_DFL);
-        exit(in_child(o, p, folder));
-    }
-    result = child < 0 ? sk_fail_errno("cannot start the dry run") : wait_for(child);
-    if (result < 0)
-        result = sk_die();
-    if (sk_remove_tree(folder) < 0)
-        sk_warn("%s", sk_fail_message());
-    free(folder);
-    return result;
+    struct run run = {o, p};
+    return sk_in_scratch("sk-dry-run", "the dry run", in_child, &run);
 }

@@ -247,6 +247,9 @@ static const struct sk_opt options[] = {
      .max = MANY, .value = "N", .help = "Keep the parameters of the last N checkpoints and the best; 0: as 1, since "
      "training goes on from the last; -1: of all.",
      .flags = SK_OPT_FREE},
+    {.name = "keep-last-states", .type = SK_OPT_INT, .offset = AT(keep_last_states), .initial = "1", .min = 1,
+     .max = MANY, .value = "N", .help = "Keep the states of the last N checkpoints: sk-verify begins with one.",
+     .flags = SK_OPT_FREE},
     {.name = "keep-initializations", .type = SK_OPT_FLAG, .offset = AT(keep_initializations),
      .help = "Write the parameters before the first update to params.00000 and keep them."},
     {.name = "cache-last-best-params", .type = SK_OPT_INT, .offset = AT(cache_last_best), .initial = "0", .min = 0,

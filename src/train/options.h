@@ -54,7 +54,7 @@ struct sk_train_options {
     int checkpoint_frequency;
     long long max_updates, min_updates, max_samples, min_samples, max_seconds;
     int max_epochs, min_epochs, max_checkpoints, patience;
-    int keep_last_params, keep_initializations, cache_last_best;
+    int keep_last_params, keep_last_states, keep_initializations, cache_last_best;
     const char *optimized_metric, *cache_metric, *cache_strategy;
     struct sk_opt_list metrics;
     /* evaluation beside training */

@@ -78,7 +78,7 @@ static int check_no_results(const struct sk_start *s)
 
 static int lock_directory(struct sk_start *s)
 {
-    if (s->as != SK_ALONE)
+    if (s->as == SK_LEADS)
         return 0;
     s->d->lock = sk_claim_trainer(s->dir, 0.5);
     if (s->d->lock < 0 && sk_fail_code() == SK_EXIT_TEMP)
@@ -127,7 +127,7 @@ static int compare_with_record(struct sk_start *s)
                 s->inputs.known[i] = 1;
                 memcpy(s->inputs.content[i], s->record.content[i], SK_HASH_HEX);
             }
-        int files = sk_inputs_compare(&s->inputs, &s->record, s->p->lines_flags, has_trained(s), input_differs, &found);
+        int files = s->as == SK_REPLAYS ? 0 : sk_inputs_compare(&s->inputs, &s->record, s->p->lines_flags, has_trained(s), input_differs, &found);
         if (files < 0)
             goto out;
         differ += files;

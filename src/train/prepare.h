@@ -21,8 +21,9 @@ struct sk_train_data {
     struct sk_config config;
 };
 /* SK_LEADS: one of several shards that holds the lock already; SK_FOLLOWS: one
- * that finds the directory prepared and writes nothing but its log. */
-enum sk_start_as { SK_ALONE, SK_LEADS, SK_FOLLOWS };
+ * that finds the directory prepared and writes nothing but its log. SK_REPLAYS: in
+ * a copy of a directory; the text it was made from may be gone. */
+enum sk_start_as { SK_ALONE, SK_LEADS, SK_FOLLOWS, SK_REPLAYS };
 /* 0 or -1 (sk_fail). Wrong input, --params that do not fit, too little memory
  * (SK_EXIT_NO) are found before anything is written. Takes the lock (another
  * trainer holds it: SK_EXIT_TEMP), opens the log, --overwrite-output removes the

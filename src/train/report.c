@@ -54,6 +54,17 @@ static double train_accuracy(const struct sk_train_state *s)
     return s->now.labels ? (double)s->now.correct / (double)s->now.labels : NAN;
 }
 
+static void add_points(const struct sk_report *r, const struct sk_train_state *s)
+{
+    long long u = s->updates;
+    sk_events_scalar(r->events, SK_EVENTS_UPDATE "gradient-norm", u, s->gradient_norm);
+    sk_events_scalar(r->events, SK_EVENTS_UPDATE "learning-rate", u, s->learning_rate);
+    sk_events_scalar(r->events, SK_EVENTS_UPDATE "perplexity-train", u, train_perplexity(s));
+    sk_events_scalar(r->events, SK_EVENTS_UPDATE "target-tokens-per-second", u,
+                     per_second(&r->line, r->line.target_tokens));
+    sk_events_flush(r->events);
+}
+
 static void say_line(const struct sk_report *r, const struct sk_train_state *s)
 {
     const struct sk_tally *t = &r->line;
@@ -101,6 +112,7 @@ void sk_report_progress(struct sk_report *r, const struct sk_train_state *s)
     const struct sk_tally *t = r->line.updates ? &r->line : &r->checkpoint;
     sk_str_printf(&text, "checkpoint\t%d\n", s->now.checkpoint);
     sk_str_printf(&text, "checkpoint-frequency\t%lld\n", (long long)r->interval);
+    sk_str_printf(&text, "device\t%s\n", r->device);
     sk_str_printf(&text, "epoch\t%lld\n", (long long)s->epoch);
     sk_str_printf(&text, "learning-rate\t%.9g\n", s->learning_rate);
     sk_str_printf(&text, "max-updates\t%lld\n", (long long)r->max_updates);
@@ -155,6 +167,8 @@ void sk_report_update(struct sk_report *r, const struct sk_train_state *s)
     if (s->updates % LINE_UPDATES != 0)
         return;
     say_line(r, s);
+    if (!r->follows)
+        add_points(r, s);
     if (sk_clock() - r->progress >= progress_seconds)
         sk_report_progress(r, s);
     r->line = (struct sk_tally){.since = sk_clock()};

@@ -7,12 +7,15 @@
 #ifndef SK_TRAIN_REPORT_H
 #define SK_TRAIN_REPORT_H
 #include "model/params.h"
+#include "modeldir/events.h"
 #include "text/batch.h"
 #include "train/state.h"
 
 struct sk_tally { double since; int64_t updates, samples, source_tokens, target_tokens; };
 struct sk_report {
     const char *dir;
+    char device[256];                /* that computes, described */
+    struct sk_events *events;        /* gets a point every 50 updates */
     int accuracy;                    /* is reported */
     int64_t interval, max_updates;   /* between checkpoints; 0: no limit */
     struct sk_tally line, checkpoint;

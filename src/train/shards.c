@@ -30,6 +30,8 @@ struct word { int64_t update; double seconds; int regroup; };
 static void follow(struct sk_trainer *t, int follows)
 {
     t->checkpoints.follows = t->report.follows = follows;
+    if (follows)
+        sk_events_forget(t->checkpoints.events);
     sk_quiet(t->o->quiet || follows);
 }
 
@@ -172,6 +174,7 @@ static int take_over(struct sk_trainer *t)
     struct sk_train_state *s = &t->state;
     if (t->checkpoints.follows)
         return 0;
+    sk_events_begin(t->checkpoints.events, s->updates, &s->metrics);
     if (sk_shards_lead(t->shards) && sk_file_sweep(t->o->output) < 0)    /* what a killed leader began */
         return -1;
     if (s->now.checkpoint == 0)

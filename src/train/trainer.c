@@ -101,11 +101,13 @@ static int open_trainer(struct sk_trainer *t)
         .dir = t->o->output, .keep_last = t->o->keep_last_params, .cache = t->o->cache_last_best,
         .cache_strategy = t->p->cache_strategy, .cache_metric = t->o->cache_metric, .late = t->p->late,
         .evaluated = t->p->monitor || t->p->late, .commanded = t->o->on_checkpoint != NULL,
+        .keep_states = t->o->keep_last_states,
         .keep_best_state = t->p->states_reset == SK_STATES_BEST, .table = t->table, .ops = t->ops, .dev = t->dev,
-        .params = t->params, .m = t->m, .v = t->v,
+        .params = t->params, .m = t->m, .v = t->v, .events = sk_events_new(t->o->output),
         .host = t->ops->host ? t->gradients : sk_xaligned(t->table->total * sizeof(float))};
-    t->report = (struct sk_report){.dir = t->o->output, .accuracy = t->p->accuracy,
+    t->report = (struct sk_report){.dir = t->o->output, .events = t->checkpoints.events, .accuracy = t->p->accuracy,
                                    .interval = t->o->checkpoint_frequency, .max_updates = t->o->max_updates};
+    t->ops->describe(t->dev, t->report.device, sizeof t->report.device);
     if (t->shards)
         sk_shards_begin(t);
     int resumed = sk_checkpoints_resume(&t->checkpoints, &t->state, train->hash, val->hash);
@@ -139,6 +141,7 @@ static void close_trainer(struct sk_trainer *t)
         sk_model_free(t->model);
     }
     free(t->range);
+    sk_events_free(t->checkpoints.events);
     if (t->checkpoints.host != t->gradients)
         free(t->checkpoints.host);
     sk_train_state_free(&t->state);
@@ -331,6 +334,8 @@ static int loop(struct sk_trainer *t)
     const struct sk_train_state *s = &t->state;
     if (sk_trainer_stop_reason(t) == SK_STOP_NO && extend(t) < 0)
         return -1;
+    if (!t->checkpoints.follows)
+        sk_events_begin(t->checkpoints.events, s->updates, &s->metrics);
     if (sk_beside_open(t) < 0)
         return -1;
     if (s->updates == 0 && t->o->keep_initializations && !t->checkpoints.follows &&

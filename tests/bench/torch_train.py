@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from torch import nn
 
 PAD, UNK, BOS, EOS = range(4)
-LONGEST, WARM_UP, LEARNING_WARM_UP = 99, 2, 400
+LONGEST, WARM_UP, LEARNING_WARM_UP = 99, 2, 200
 SIZES = {"small": (256, 4, 3, 1024, 0.3), "base": (512, 8, 6, 2048, 0.1)}
 
 

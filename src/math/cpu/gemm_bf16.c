@@ -22,9 +22,10 @@ enum { LANES = 16, TILE = SK_TILE_AVX512, WIDTH = SK_WIDTH_AVX512, VALUES = 2, D
 #define STORE(p, v) _mm512_storeu_ps(p, v)
 #define ZERO() _mm512_setzero_ps()
 #define SPREAD(x) _mm512_set1_ps(x)
+#define ADD(a, b) _mm512_add_ps(a, b)
 #define FMA(a, b, c) _mm512_dpbf16_ps(c, (__m512bh)(a), (__m512bh)(b))
 #define FINISH(r, j, s)                                                       \
-    if (end.bias) s = _mm512_add_ps(s, LOAD(end.bias + j * LANES));      \
+    if (end.bias) s = ADD(s, LOAD(end.bias + j * LANES));                \
     STORE(c + r * ldc + j * LANES, s);
 #define NAME(f) f##_bf16
 #include "math/cpu/leaf_inline.h"

@@ -33,19 +33,22 @@
 #define WRITE_ONE(r, j) FINISH(r, j, c##r##_##j)
 #define WRITE(r, C) COLS_##C(WRITE_ONE, r)
 
-#define TILE_FUNCTION(name, R, C, A_ROW, A_STEP)                                                      \
-    static void name(int K, const float *a, size_t row, const float *b, size_t step,                  \
-                     float *c, size_t ldc, int add, const struct sk_tail *tail)                       \
-    {                                                                                                 \
-        const size_t lda = (A_ROW);                                                                   \
-        const struct sk_tail end = *tail;                                                             \
+#define TILE_SUMS(R, C, A_STEP)                                                                       \
         ROWS_##R(INIT, C)                                                                             \
         for (int k = 0; k < K; k++) {                                                                 \
             COLS_##C(FETCH, 0)                                                                        \
             ROWS_##R(STEP, C)                                                                         \
             a += (A_STEP);                                                                            \
             b += WIDTH;                                                                               \
-        }                                                                                             \
+        }
+
+#define TILE_FUNCTION(name, R, C, A_ROW, A_STEP)                                                      \
+    static void name(int K, const float *a, size_t row, const float *b, size_t step,                  \
+                     float *c, size_t ldc, int add, const struct sk_tail *tail)                       \
+    {                                                                                                 \
+        const size_t lda = (A_ROW);                                                                   \
+        const struct sk_tail end = *tail;                                                             \
+        TILE_SUMS(R, C, A_STEP)                                                                       \
         ROWS_##R(WRITE, C)                                                                            \
         (void)row;                                                                                    \
         (void)step;                                                                                   \

@@ -5,7 +5,8 @@
  * 2^l leaves, and a leaf whose number ends in t ones is made in the place of
  * level t, where the levels below are added to it; the last one in dw itself.
  * So log2(leaves) tiles in a thread's scratch are enough. Only when the rows
- * come in several calls do whole levels stand in memory between them.
+ * come in several calls do whole levels stand in memory between them: those
+ * that a call does not finish.
  */
 #include <string.h>
 #include "math/cpu/product.h"
@@ -70,10 +71,10 @@ static int last_tiles(const struct sk_device *dev, const struct geometry *g, int
     return K % sk_width(dev) ? g->down * g->across : g->across;
 }
 
-size_t sk_cpu_weight_sum_size(const struct sk_device *dev, int N, int K, int leaves)
+size_t sk_cpu_weight_sum_size(const struct sk_device *dev, int N, int K, int leaves, int whole)
 {
     struct geometry g = geometry(dev, N, K);
-    size_t tiles = (size_t)levels(leaves) * (size_t)g.down * (size_t)g.across;
+    size_t tiles = (size_t)(levels(leaves) - whole) * (size_t)g.down * (size_t)g.across;
     return (tiles + (size_t)last_tiles(dev, &g, K)) * g.floats;
 }
 
@@ -95,11 +96,11 @@ static float *tile_of(const struct sum_job *j, float *scratch, int depth, int le
 {
     const struct geometry *g = &j->g;
     size_t parts = (size_t)g->down * (size_t)g->across, at = (size_t)part;
-    if (!j->sum->kept)
+    if (!j->sum->kept || level < j->sum->whole)
         return scratch + (size_t)level * g->floats;
     if (level == depth)
         at %= (size_t)last_tiles(j->dev, g, j->sum->K);
-    return j->sum->kept + ((size_t)level * parts + at) * g->floats;
+    return j->sum->kept + ((size_t)(level - j->sum->whole) * parts + at) * g->floats;
 }
 
 static void zero_tile(struct sk_leaf_tile *t)
@@ -213,7 +214,7 @@ void sk_cpu_weight_sum(struct sk_device *dev, const struct sk_weight_sum *sum, c
 void sk_cpu_linear_backward_weight(struct sk_device *dev, float *dw, float *db, const float *dy,
                                    const float *x, int N, int K, struct sk_leaves leaves)
 {
-    struct sk_weight_sum sum = { N, K, dw, db, leaves, NULL };
+    struct sk_weight_sum sum = { N, K, dw, db, leaves, NULL, 0 };
     int row0 = leaves.row[0], row1 = leaves.row[leaves.n];
     sk_cpu_weight_sum(dev, &sum, dy + (size_t)row0 * (size_t)N, (size_t)N, x + (size_t)row0 * (size_t)K,
                       row0, row1, 0, leaves.n);

@@ -5,10 +5,28 @@
 #define SK_MATH_CPU_LEAF_INLINE_H
 #include "math/cpu/gemm_inline.h"
 
+/* The left-hand matrix stands in tiles, and before sums are stored, those of
+ * finished leaves, plus[0..pluses) from `at` on, are added: c = plus + c. */
+#define ADD_ONE(r, j) c##r##_##j = ADD(FETCH_ONE(p + r * t->ldp + j * LANES), c##r##_##j);
+#define ADD_LEVEL(r, C) COLS_##C(ADD_ONE, r)
+#define STORE_ONE(r, j) STORE(c + r * ldc + j * LANES, c##r##_##j);
+#define STORE_SUMS(r, C) COLS_##C(STORE_ONE, r)
+#define TILE_PACKED(R)                                                                                \
+    static void tile_packed(int K, const float *a, const float *b, float *c, size_t ldc, int add,     \
+                            const struct sk_leaf_tile *t, size_t at, int pluses)                      \
+    {                                                                                                 \
+        const size_t lda = 1, step = 0;                                                               \
+        TILE_SUMS(R, 2, TILE)                                                                         \
+        for (int l = 0; l < pluses; l++) {                                                            \
+            const float *p = t->plus[l] + at;                                                         \
+            ROWS_##R(ADD_LEVEL, 2)                                                                    \
+        }                                                                                             \
+        ROWS_##R(STORE_SUMS, 2)                                                                       \
+    }
 #ifdef __AVX512F__
-TILE_FUNCTION(tile_packed, 12, 2, 1, TILE)
+TILE_PACKED(12)
 #else
-TILE_FUNCTION(tile_packed, 6, 2, 1, TILE)
+TILE_PACKED(6)
 #endif
 
 /* Columns 0..M of dy (rows, M), as tiles of TILE columns of elements: the
@@ -16,44 +34,31 @@ TILE_FUNCTION(tile_packed, 6, 2, 1, TILE)
  * by row, since rows may lie a page apart. round: values to bfloat16. */
 SK_INLINE void pack_tiles(float *a, float *db, const float *dy, size_t ldy, int M, int rows, int round);
 
-/* c (TILE, WIDTH) = plus + c, and so on, while c is in the first cache. */
-SK_INLINE void add_levels(float *c, size_t ldc, const struct sk_leaf_tile *t, size_t at)
-{
-    for (int l = 0; l < t->pluses; l++)
-        for (int r = 0; r < TILE; r++)
-            for (int j = 0; j < WIDTH; j += 16) {
-                float *to = c + (size_t)r * ldc + j;
-                sk_store16(to, sk_add16(sk_load16(t->plus[l] + at + (size_t)r * t->ldp + j), sk_load16(to)));
-            }
-}
-
 /* Asks for what a tile is written to and added from, while it is computed. */
-SK_INLINE void fetch_tile(const float *c, size_t ldc, const struct sk_leaf_tile *t, size_t at, int end)
+SK_INLINE void fetch_tile(const float *c, size_t ldc, const struct sk_leaf_tile *t, size_t at, int pluses)
 {
     for (int r = 0; r < TILE; r++)
         for (int j = 0; j < WIDTH; j += 16) {
             __builtin_prefetch(c + (size_t)r * ldc + j, 1);
-            if (end && t->pluses)
-                __builtin_prefetch(t->plus[0] + at + (size_t)r * t->ldp + j);
+            for (int l = 0; l < pluses; l++)
+                __builtin_prefetch(t->plus[l] + at + (size_t)r * t->ldp + j);
         }
 }
 
 SK_INLINE void leaf_tile(const struct sk_leaf_tile *t, int round)
 {
-    const struct sk_tail no_tail = {0};
     int tiles = (t->M + TILE - 1) / TILE, row = 0;
     do {
         int deep = least(SK_DEPTH * VALUES, t->rows - row), depth = (deep + VALUES - 1) / VALUES;
-        int more = t->add || row > 0, end = row + deep >= t->rows;
+        int more = t->add || row > 0, pluses = row + deep >= t->rows ? t->pluses : 0;
         pack_tiles(t->a, t->db, t->dy + (size_t)row * t->ldy, t->ldy, t->M, deep, round);
         for (int n = 0; n < t->columns; n += WIDTH) {
             const float *b = t->x + (size_t)(n / WIDTH) * t->step + (size_t)(row / VALUES) * WIDTH;
             for (int i = 0; i < tiles; i++) {
                 float *c = t->c + (size_t)i * TILE * t->ldc + n;
-                fetch_tile(c, t->ldc, t, (size_t)i * TILE * t->ldp + (size_t)n, end);
-                tile_packed(depth, t->a + (size_t)i * (size_t)depth * TILE, 0, b, 0, c, t->ldc, more, &no_tail);
-                if (end)
-                    add_levels(c, t->ldc, t, (size_t)i * TILE * t->ldp + (size_t)n);
+                size_t at = (size_t)i * TILE * t->ldp + (size_t)n;
+                fetch_tile(c, t->ldc, t, at, pluses);
+                tile_packed(depth, t->a + (size_t)i * (size_t)depth * TILE, b, c, t->ldc, more, t, at, pluses);
             }
         }
         row += deep;

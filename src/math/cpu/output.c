@@ -1,21 +1,34 @@
 /* output.c - the output layer: product with the vocabulary, softmax, loss.
  *
- * Logits and their gradients live for one chunk of rows only. Chunks are whole
- * leaves if these are not too long: where one is cut, the sums of the weight's
- * gradient, as large as the weight, rest in memory.
+ * Logits and their gradients live for one chunk of rows only. Chunks are as
+ * many whole leaves as are not too long: what of the weight's gradient is not
+ * finished inside a chunk, as large as the weight, is written and read again.
+ * Where leaves themselves are too long, these are cut.
  */
 #include "math/cpu/product.h"
 
-/* End of the chunk that begins at `row`. */
-static int chunk_end(struct sk_leaves leaves, int row)
+/* Has any group of 2^whole leaves too many rows? */
+static int too_long(struct sk_leaves leaves, int whole)
 {
-    int end = row, i = 0;
-    while (i <= leaves.n && leaves.row[i] <= row + SK_OUTPUT_MOST)
-        end = leaves.row[i++];
-    if (end > row || i > leaves.n)
-        return end;
-    int left = leaves.row[i] - row, pieces = (left + SK_OUTPUT_ROWS - 1) / SK_OUTPUT_ROWS;
-    return row + (left + pieces - 1) / pieces;
+    for (int i = 0; i < leaves.n; i += 1 << whole)
+        if (leaves.row[i + (1 << whole)] - leaves.row[i] > SK_OUTPUT_MOST)
+            return 1;
+    return 0;
+}
+
+int sk_cpu_output_whole(struct sk_leaves leaves)
+{
+    int whole = 0;
+    while (2 << whole <= leaves.n && !too_long(leaves, whole + 1))
+        whole++;
+    return whole;
+}
+
+/* End of the chunk that begins at `row`, in a leaf that ends at `end`. */
+static int piece_end(int row, int end)
+{
+    int left = end - row, pieces = (left + SK_OUTPUT_ROWS - 1) / SK_OUTPUT_ROWS;
+    return left <= SK_OUTPUT_MOST ? end : row + (left + pieces - 1) / pieces;
 }
 
 struct row_job {
@@ -55,29 +68,30 @@ void sk_cpu_output_loss(struct sk_device *dev, float *dx, float *dw, float *dbia
                         const float *x, const struct sk_weight *w, const float *bias, const int32_t *label,
                         float smoothing, float loss_scale, int V, int D, struct sk_leaves leaves)
 {
-    struct sk_weight_sum sum = { V, D, dw, dbias, leaves, NULL };
-    int row = leaves.row[0], end = leaves.row[leaves.n], leaf = 0;
+    struct sk_weight_sum sum = { V, D, dw, dbias, leaves, NULL, sk_cpu_output_whole(leaves) };
+    int first = leaves.row[0], end = leaves.row[leaves.n], group = 1 << sum.whole;
     size_t ld = (size_t)sk_round_up(V, 16), d = (size_t)D;
-    int most = end - row < SK_OUTPUT_MOST ? end - row : SK_OUTPUT_MOST;
+    int most = end - first < SK_OUTPUT_MOST ? end - first : SK_OUTPUT_MOST;
     float *logits = sk_cpu_shared(dev, SK_SLOT_LOGITS, ld * (size_t)most * sizeof *logits);
-    if (dx && chunk_end(leaves, row) < end)
-        sum.kept = sk_cpu_shared(dev, SK_SLOT_TREE, sk_cpu_weight_sum_size(dev, V, D, leaves.n) * sizeof *sum.kept);
-    do {
-        int next = chunk_end(leaves, row), after = leaf;
-        while (after < leaves.n && (leaves.row[after] < next || next == end))
-            after++;
-        const float *xr = x + (size_t)row * d;
-        sk_cpu_forward(dev, logits, ld, xr, w, next - row, bias);
-        struct row_job j = { dev, logits, ld, next - row, V, 1, label + row, smoothing, loss_scale, dx != NULL,
-                             nll ? nll + row : NULL, correct ? correct + row : NULL };
-        run_rows(&j);
-        if (dx) {
-            sk_cpu_backward(dev, dx + (size_t)row * d, logits, ld, w, next - row, 0);
-            sk_cpu_weight_sum(dev, &sum, logits, ld, xr, row, next, leaf, after);
-        }
-        leaf = after > leaf && leaves.row[after] > next ? after - 1 : after;
-        row = next;
-    } while (row < end);
+    if (dx && end - first > most)
+        sum.kept = sk_cpu_shared(dev, SK_SLOT_TREE,
+                                 sk_cpu_weight_sum_size(dev, V, D, leaves.n, sum.whole) * sizeof *sum.kept);
+    for (int leaf = 0; leaf < leaves.n; leaf += group) {
+        int row = leaves.row[leaf], last = leaves.row[leaf + group];
+        do {
+            int next = piece_end(row, last);
+            const float *xr = x + (size_t)row * d;
+            sk_cpu_forward(dev, logits, ld, xr, w, next - row, bias);
+            struct row_job j = { dev, logits, ld, next - row, V, 1, label + row, smoothing, loss_scale, dx != NULL,
+                                 nll ? nll + row : NULL, correct ? correct + row : NULL };
+            run_rows(&j);
+            if (dx) {
+                sk_cpu_backward(dev, dx + (size_t)row * d, logits, ld, w, next - row, 0);
+                sk_cpu_weight_sum(dev, &sum, logits, ld, xr, row, next, leaf, leaf + group);
+            }
+            row = next;
+        } while (row < last);
+    }
 }
 
 void sk_cpu_output_logprob(struct sk_device *dev, float *logp, const float *x, const struct sk_weight *w,

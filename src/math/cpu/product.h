@@ -22,9 +22,9 @@
 
 /* Rows and columns of the register tile. */
 enum { SK_TILE_AVX2 = 6, SK_WIDTH_AVX2 = 16, SK_TILE_AVX512 = 12, SK_WIDTH_AVX512 = 32 };
-/* Rows of logits that stand in memory at once: usually as many, or whole leaves
- * with up to that many; see output.c. */
-enum { SK_OUTPUT_ROWS = 256, SK_OUTPUT_MOST = 320 };
+/* Rows of logits that stand in memory at once: whole leaves with up to MOST, or
+ * about ROWS of a longer one; see output.c. */
+enum { SK_OUTPUT_ROWS = 256, SK_OUTPUT_MOST = 640 };
 /* Elements of depth done at a time: a panel of it stays in the first cache. */
 enum { SK_DEPTH = 256 };
 /* Columns of one part of a product, at most. */
@@ -163,9 +163,10 @@ struct sk_weight_sum {
     float *dw, *db;
     struct sk_leaves leaves;
     float *kept;                         /* what lives between calls; NULL if there is one call only */
+    int whole;                           /* each call has 2^whole leaves from a multiple of that on */
 };
 /* Floats of kept. */
-size_t sk_cpu_weight_sum_size(const struct sk_device *dev, int N, int K, int leaves);
+size_t sk_cpu_weight_sum_size(const struct sk_device *dev, int N, int K, int leaves, int whole);
 /* Floats of each thread's scratch. */
 size_t sk_cpu_weight_sum_scratch(const struct sk_device *dev, int N, int K, int leaves);
 /* Adds rows row0..row1 (dy and x point at row0), whose leaves are
@@ -173,6 +174,12 @@ size_t sk_cpu_weight_sum_scratch(const struct sk_device *dev, int N, int K, int 
  * (empty leaves at row1 may be left to the next call, if there is one). */
 void sk_cpu_weight_sum(struct sk_device *dev, const struct sk_weight_sum *sum, const float *dy, size_t ldy,
                        const float *x, int row0, int row1, int leaf0, int leaf1);
+
+/* --- output.c ------------------------------------------------------------------ */
+
+/* log2 of the leaves whose logits stand in memory at once; 0 also where the
+ * longest leaf has more rows than that allows, and is cut. */
+int sk_cpu_output_whole(struct sk_leaves leaves);
 
 /* --- output_isa.c ----------------------------------------------------------- */
 

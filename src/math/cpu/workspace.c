@@ -29,7 +29,10 @@ size_t sk_cpu_workspace(const struct sk_device *dev, const struct sk_work *w)
 {
     const struct sk_kernels *k = sk_kernels(dev);
     int rows = w->source_rows > w->target_rows ? w->source_rows : w->target_rows;
-    int chunk = w->target_rows < SK_OUTPUT_MOST ? w->target_rows : SK_OUTPUT_MOST;
+    int whole = 0, leaf = (w->target_rows + w->leaves - 1) / w->leaves;     /* as in output.c */
+    while (2 << whole <= w->leaves && leaf << (whole + 1) <= SK_OUTPUT_MOST)
+        whole++;
+    int chunk = leaf <= SK_OUTPUT_MOST ? leaf << whole : SK_OUTPUT_ROWS;
     size_t panels = 0, packed = 0, thread = sk_attention_scratch(w->H, w->D, w->longest, w->longest);
     for (int i = 0; i < w->weights; i++) {
         int N = w->weight[i][0], K = w->weight[i][1], T = N == w->V ? chunk : rows;
@@ -41,7 +44,7 @@ size_t sk_cpu_workspace(const struct sk_device *dev, const struct sk_work *w)
         thread = larger(thread, sk_cpu_weight_sum_scratch(dev, N, K, w->leaves));
     }
     size_t logits = (size_t)sk_round_up(w->V, 16) * (size_t)chunk;
-    size_t tree = w->target_rows > chunk ? sk_cpu_weight_sum_size(dev, w->V, w->D, w->leaves) : 0;
+    size_t tree = w->target_rows > chunk ? sk_cpu_weight_sum_size(dev, w->V, w->D, w->leaves, whole) : 0;
     /* embeddings: rows listed by entry; attention: where sentences begin */
     size_t lists = ((size_t)w->V + 2) * sizeof(int32_t) + (size_t)w->sentences * sizeof(size_t) +
         (size_t)(w->source_rows + w->target_rows) * sizeof(struct sk_sum_entry);

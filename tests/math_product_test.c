@@ -484,6 +484,58 @@ static void test_wide_loss(double tolerance)
     free(x), free(w), free(bias), free(dx), free(dw), free(db), free(nll), free(z), free(dx2), free(db2), free(dw2);
 }
 
+/* Logits stand in memory for some leaves at a time: for groups of them, for one,
+ * for parts of a long one. The gradients are those of the leaves alone, added up
+ * by the tree. */
+static void test_loss_in_chunks(void)
+{
+    enum { MOST = 1700, CV = 70, CD = 40 };
+    static const int32_t rows[][LEAVES + 1] = {
+        { 0, 90, 180, 270, 360, 450, 540, 630, 720 },       /* four leaves at a time */
+        { 0, 300, 590, 900, 1200, 1500, 1500, 1500, 1700 }, /* two; a group without rows but in one */
+        { 0, 0, 0, 640, 640, 640, 640, 900, 900 },
+        { 0, 0, 600, 900, 1500, 1500, 1500, 1600, 1700 },   /* one */
+        { 0, 100, 100, 1100, 1200, 1200, 1300, 1400, 1400 },        /* a long one is cut */
+    };
+    const uint32_t before = state;       /* the tests that follow see the numbers they always saw */
+    float *x = filled(MOST * CD), *w = filled(CV * CD), *bias = filled(CV);
+    float *dx = zeros(MOST * CD), *dw = zeros(CV * CD), *db = zeros(CV), *dx2 = zeros(MOST * CD);
+    float *part = zeros(LEAVES * CV * CD), *part_db = zeros(LEAVES * CV);
+    int32_t label[MOST];
+    for (int t = 0; t < MOST; t++)
+        label[t] = below(CV);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const int32_t *row = rows[i];
+        int equal = 1;
+        for (int d = 0; d < DEVICES; d++) {
+            struct sk_weight *packed = ops->weight_new(device[d], CV, CD, 1);
+            ops->weight_load(device[d], packed, w);
+            ops->output_loss(device[d], dx, dw, db, NULL, NULL, x, packed, bias, label, 0.1f, 0.5f, CV, CD,
+                             (struct sk_leaves){ LEAVES, row });
+            for (int l = 0; l < LEAVES; l++) {
+                int32_t own[2] = { 0, row[l + 1] - row[l] };
+                ops->output_loss(device[d], dx2 + row[l] * CD, part + l * CV * CD, part_db + l * CV, NULL, NULL,
+                                 x + row[l] * CD, packed, bias, label + row[l], 0.1f, 0.5f, CV, CD,
+                                 (struct sk_leaves){ 1, own });
+            }
+            ops->weight_free(device[d], packed);
+            for (int step = 1; step < LEAVES; step *= 2)
+                for (int l = 0; l < LEAVES; l += 2 * step) {
+                    for (int k = 0; k < CV * CD; k++)
+                        part[l * CV * CD + k] += part[(l + step) * CV * CD + k];
+                    for (int k = 0; k < CV; k++)
+                        part_db[l * CV + k] += part_db[(l + step) * CV + k];
+                }
+            equal &= same(dw, part, CV * CD) && same(db, part_db, CV) && same(dx, dx2, row[LEAVES] * CD);
+        }
+        ok(equal, "%s: output_loss in chunks, case %zu", dtype_name[dtype], i + 1);
+    }
+    state = before;
+    float *all[] = { x, w, bias, dx, dw, db, dx2, part, part_db };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
 /* Numbers at the ends of the range: instructions for bfloat16 and those that
  * stand in for them must treat them alike. */
 static void test_extremes(void)
@@ -580,6 +632,7 @@ int main(void)
         test_loss_bits(&p, ragged, "ragged leaves");
         test_loss_bits(&p, empty, "empty leaves");
         test_wide_loss(dtype == SK_FLOAT32 ? 1e-5 : 5e-3);
+        test_loss_in_chunks();
     }
     ops->describe(device[1], text, sizeof text);
     ok(strstr(text, "bfloat16") != NULL, "describe: %s", text);

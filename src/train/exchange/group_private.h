@@ -1,0 +1,37 @@
+/* group_private.h - what group.c and group_form.c share; private to this folder. */
+#ifndef SK_TRAIN_GROUP_PRIVATE_H
+#define SK_TRAIN_GROUP_PRIVATE_H
+#include <pthread.h>
+#include "train/exchange/group.h"
+
+/* Who beat within so many seconds, by this process's own clock, takes part in what is formed. */
+#define SK_GROUP_FRESH 3.0
+
+/* What this process saw of a shard. */
+struct sk_group_seen { char uuid[SK_UUID_TEXT]; int64_t count; double changed; int alive; };
+
+struct sk_group {
+    struct sk_group_options o;
+    char uuid[SK_UUID_TEXT], host[128];
+    int lock, alive;
+    pthread_t beat;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    int ending;
+    struct sk_members members;
+    int me;                              /* index; -1: not a member */
+    double formed, looked, seen_at;
+    struct sk_group_seen *seen;
+};
+
+void sk_group_rest(void);                /* between two looks at the folder */
+int sk_group_stopped(const struct sk_group *g);      /* a signal came */
+/* The directory's lock, if it is free: 0, whoever has it; -1. */
+int sk_group_lock(struct sk_group *g);
+/* Looks at the beats and locks of all other shards, not more than ten times a second. 0 or -1. */
+int sk_group_look(struct sk_group *g);
+/* Is that request of a shard that lives, and of this version? */
+int sk_group_counts(const struct sk_group *g, const struct sk_join *j);
+/* Has that shard ended, another one taken its place, or has it shown no life for long? */
+int sk_group_lost(struct sk_group *g, int shard, const char *uuid);
+#endif

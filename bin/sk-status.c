@@ -48,6 +48,22 @@ static int read_all(struct sk_status *s, char **dirs, int n)
     return 0;
 }
 
+/* Names of directories stay, in order: how many; the others are said. */
+static int find_dirs(char **names, int n, int *code)
+{
+    int found = 0;
+    for (int i = 0; i < n; i++) {
+        struct sk_status s;
+        if (sk_status_read(&s, names[i]) == 0) {
+            sk_status_free(&s);
+            names[found++] = names[i];
+        } else {
+            *code = sk_die();
+        }
+    }
+    return found;
+}
+
 static void render(const struct options *o, const struct sk_status *s, int n, struct sk_str *out)
 {
     struct winsize size;
@@ -82,9 +98,11 @@ int main(int argc, char **argv)
     setlocale(LC_CTYPE, "");
     int first = sk_opt_parse(&program, &o, argc, argv), n = argc - first, terminal = isatty(STDOUT_FILENO), r = 0, again = 1;
     sk_temp_catch_signals();
-    int damaged = 0;
+    int damaged = 0, absent = SK_EXIT_OK;
     if (first < argc && !strcmp(argv[first], "--")) n = argc - ++first;
     if (o.plot && sk_md_check_output(o.plot)) return sk_die();
+    n = find_dirs(argv + first, n, &absent);
+    if (n == 0) return absent;
     struct sk_status *s = sk_xcalloc((size_t)n, sizeof *s);
     struct sk_str before = {0}, now = {0};
     if (o.follow && terminal) r = sk_write_all(STDOUT_FILENO, "\033[2J", 4);
@@ -109,5 +127,5 @@ int main(int argc, char **argv)
     sk_str_free(&before);
     sk_str_free(&now);
     free(s);
-    return r ? sk_die() : damaged ? SK_EXIT_DATA : SK_EXIT_OK;
+    return r ? sk_die() : damaged ? SK_EXIT_DATA : absent;
 }

@@ -19,6 +19,19 @@ say() { echo "pipeline: $*" >&2; }
 there() { # FILE: is it there, so that its step is skipped?
     [ ! -e "$1" ] || say "$1 is there"
 }
+# A command that gets the signals which we get, and ends before us.
+beside() {
+    "$@" &
+    pid=$!
+    trap 'kill -TERM $pid' TERM INT USR1
+    status=0
+    while kill -0 $pid 2>/dev/null; do
+        status=0
+        wait $pid || status=$?
+    done
+    trap - TERM INT USR1
+    return $status
+}
 # Also of sk-translate and sk-bleu-eval.
 cpu=
 for option; do [ "$option" != --use-cpu ] || cpu=--use-cpu; done
@@ -32,7 +45,7 @@ there "$vocab"
 model=$WORK/model trained=$WORK/trained
 there "$trained"
 [ -e "$trained" ] || {
-    sk-train -s "$DATA/train.$SOURCE" -t "$DATA/train.$TARGET" -vs "$DATA/dev.$SOURCE" -vt "$DATA/dev.$TARGET" \
+    beside sk-train -s "$DATA/train.$SOURCE" -t "$DATA/train.$TARGET" -vs "$DATA/dev.$SOURCE" -vt "$DATA/dev.$TARGET" \
         -o "$model" --source-vocab "$vocab" --target-vocab "$vocab" --shared-vocab --monitor-bleu 500 "$@"
     : >"$trained"
 }

@@ -206,6 +206,26 @@ while [ "$trial" -lt "$([ -n "${SK_LONG:-}" ] && echo 100 || echo 1)" ]; do
     trial=$((trial + 1))
 done
 
+# --- the leader dies, and the others are told to end before they know who leads ---------------------
+UPDATES=1000000 "$T/train" o 2 0 >"$T/o.0.out" 2>&1 &
+shard0=$!
+UPDATES=1000000 "$T/train" o 2 1 >"$T/o.1.out" 2>&1 &
+shard1=$!
+wait_for o 20
+writes=$("$BIN/sk-status" "$T/o" | sed -n 's/.*[:,] \([01]\) on [^,]*(writes).*/\1/p')
+case $writes in 0) leader=$shard0 other=$shard1 ;; *) leader=$shard1 other=$shard0 ;; esac
+# Stopped first, so that what it held is of an update between two checkpoints.
+kill -KILL "$leader"
+kill -TERM "$other"
+wait "$leader" 2>/dev/null
+status=0
+wait "$other" || status=$?
+is "$status" 75 "the last one leaves"
+held=$(sed -n 's/.*stopped after update \([0-9]*\),.*/\1/p' "$T"/o/log*)
+like "$held" '^[0-9]+$' "and saves what it held"
+UPDATES=$((held + 1)) "$T/train" o 1 0 >"$T/o.out" 2>&1
+like "$(cat "$T/o.out")" "Resuming from saved state: update $held," "which is gone on from"
+
 # --- errors ------------------------------------------------------------------------------------------
 exits 64 "no such shard" "$T/train" e 2 2
 like "$(cat "$T/err")" "shard 2: shards count from 0" "which is said"

@@ -19,7 +19,8 @@ enum { SMALL_FILE = 1 << 20 };
  * the model is. */
 static const char *const first[] = {"perplexity-val", "accuracy-val", "bleu-val", "chrf-val", "ter-val", NULL};
 static const char *const silent[] = {
-    "perplexity-train", "accuracy-train", "epoch", "gradient-norm", "learning-rate", "time-elapsed", "used-cpu-memory",
+    "perplexity-train", "accuracy-train", "epoch", "gradient-norm", "learning-rate", "time-elapsed", "converged", "diverged",
+    "used-cpu-memory",
     "used-gpu-memory", "avg-sec-per-sent-val", "decode-walltime-val", "rouge1-val", "rouge2-val", "rougel-val", NULL};
 
 static int is_in(const char *const *names, const char *name)

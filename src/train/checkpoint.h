@@ -61,6 +61,8 @@ int sk_checkpoints_commit(struct sk_checkpoints *c, struct sk_train_state *s);
  * done. 1: so it was, just now; 0: nothing is under way or (without `wait`) it is
  * not yet there; -1: it could not be published. */
 int sk_checkpoints_settle(struct sk_checkpoints *c, const struct sk_train_state *s, int wait);
+/* The furthest update that the directory holds, in a checkpoint or `interrupted`; -1: sk_fail. */
+int64_t sk_checkpoints_reached(const struct sk_checkpoints *c);
 /* Writes `interrupted`, after what is under way: 0 or -1. */
 int sk_checkpoints_interrupt(struct sk_checkpoints *c, struct sk_train_state *s);
 /* The same to any path, published by link: 0, 1 it is there already, -1; and back,

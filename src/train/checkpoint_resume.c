@@ -68,6 +68,26 @@ static int peek_interrupted(const struct sk_checkpoints *c, struct sk_train_stat
     return there > 0 && opened == 0 ? sk_checkpoints_damaged() : opened;
 }
 
+int64_t sk_checkpoints_reached(const struct sk_checkpoints *c)
+{
+    struct sk_train_state s = {0};
+    int *numbers = NULL, n = sk_md_list(c->dir, "params", &numbers), got = n < 0 ? -1 : peek_interrupted(c, &s);
+    int64_t updates = got > 0 ? s.updates : got;
+    sk_train_state_free(&s);
+    if (got >= 0 && n > 0) {
+        char *path = sk_md_checkpoint(c->dir, "state", numbers[n - 1]);
+        struct sk_tensors *f = NULL;
+        got = sk_checkpoints_open(path, &s, &f);
+        if (got > 0 && s.updates > updates) updates = s.updates;
+        if (got < 0) updates = -1;
+        if (got > 0) sk_train_state_free(&s);
+        sk_tensors_close(f);
+        free(path);
+    }
+    free(numbers);
+    return updates;
+}
+
 /* Newest checkpoint that verifies: its number, 0: none, -1. */
 static int newest_checkpoint(const struct sk_checkpoints *c, const int *numbers, int n, struct sk_train_state *s)
 {

@@ -157,13 +157,16 @@ void sk_shards_begin(struct sk_trainer *t)
 
 /* --- a generation ------------------------------------------------------------------------ */
 
-static void say_members(const struct sk_members *m, int me)
+/* Comings and goings are said on the console by all. */
+static void say_members(const struct sk_members *m, int me, int quiet)
 {
     struct sk_str text = {0};
     for (int i = 0; i < m->n; i++)
         sk_str_printf(&text, "%s%d (%s)", i ? ", " : "", m->member[i].shard, m->member[i].host);
+    sk_quiet(quiet);
     sk_info("Generation %d from update %lld: shards %s; this is %d, shard %d writes", m->generation, (long long)m->update,
             text.text, m->member[me].shard, m->leader);
+    sk_quiet(quiet || m->member[me].shard != m->leader);
     sk_str_free(&text);
 }
 
@@ -207,7 +210,7 @@ static int form(struct sk_trainer *t)
         t->ops, t->dev, s->channel, t->limits.leaves, m->n, sk_group_me(s->group), m->secret, sk_group_watch, s->group,
         region, regions});
     follow(t, sk_group_me(s->group) != sk_group_leader(s->group));
-    say_members(m, sk_group_me(s->group));
+    say_members(m, sk_group_me(s->group), t->o->quiet);
     s->formed = 1;
     if (sk_reader_seek(t->reader, t->state.epoch, t->state.position) < 0 || take_over(t) < 0)
         return -1;
@@ -253,13 +256,31 @@ int sk_shards_over(struct sk_trainer *t)
         return 0;
     int lost = sk_channel_lost(s->channel);
     const struct sk_members *m = sk_group_members(s->group);
+    sk_quiet(t->o->quiet);
     if (lost >= 0)
         sk_info("Shard %d on %s is lost (%s): the update is done again without it", m->member[lost].shard,
                 m->member[lost].host, sk_fail_message());
     else
         sk_info("%s: the update is done again by those who are left", sk_fail_message());
+    sk_quiet(t->o->quiet || t->checkpoints.follows);
     leave_generation(s, 0);
     return 1;
+}
+
+int sk_shards_saves(struct sk_trainer *t)
+{
+    /* The leader saves; if it has ended without doing so, whoever comes first. */
+    if (!t->checkpoints.follows)
+        return 1;
+    if (sk_group_take_over(t->shards->group) < 0)
+        return -1;
+    if (!sk_shards_lead(t->shards))
+        return 0;
+    int64_t reached = sk_checkpoints_reached(&t->checkpoints);
+    if (reached < 0 || reached >= t->state.updates)
+        return reached < 0 ? -1 : 0;
+    follow(t, 0);
+    return take_over(t) < 0 ? -1 : 1;
 }
 
 int sk_shards_barrier(struct sk_trainer *t)

@@ -242,12 +242,17 @@ static int interrupted(struct sk_trainer *t)
     struct sk_train_state *s = &t->state;
     if (settle(t, 1) < 0)
         return -1;
-    if (s->updates != s->now.updates && sk_checkpoints_interrupt(&t->checkpoints, s) < 0)
+    int saves = t->shards ? sk_shards_saves(t) : 1;
+    if (saves < 0 || (s->updates != s->now.updates && sk_checkpoints_interrupt(&t->checkpoints, s) < 0))
         return -1;
     t->report.stopped = sk_signals_name(sk_signals_pending());
     sk_report_progress(&t->report, s);
-    sk_info("%s: stopped after update %lld, which '%s' holds; the same command goes on from there.",
-            t->report.stopped, (long long)s->updates, t->o->output);
+    if (saves)
+        sk_info("%s: stopped after update %lld, which '%s' holds; the same command goes on from there.",
+                t->report.stopped, (long long)s->updates, t->o->output);
+    else
+        sk_info("%s: shard %d leaves after update %lld; who is left goes on, or has saved it in '%s'.", t->report.stopped,
+                t->o->shard, (long long)s->updates, t->o->output);
     return SK_EXIT_TEMP;
 }
 

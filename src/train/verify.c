@@ -237,12 +237,25 @@ static void read_options(struct job *job)
     const struct sk_verify_options *o = job->r.o;
     char *args = sk_path_join(o->dir, SK_MD_ARGS), threads[16];
     snprintf(threads, sizeof threads, "%d", o->threads);
-    char *argv[] = {(char *)(uintptr_t)sk_msg_program_name(), (char *)"--config", args, (char *)"--output",
+    char *self = sk_xstrdup(sk_msg_program_name());
+    char *argv[] = {self, (char *)"--config", args, (char *)"--output",
                     (char *)(uintptr_t)o->dir, (char *)"--threads", threads, (char *)"--num-shards", (char *)"1",
                     (char *)"--shard", (char *)"0", (char *)"--no-logfile",
                     o->quiet ? (char *)"--quiet" : NULL, NULL};
     sk_train_options_parse(&sk_train_program, &job->options, &job->plan, o->quiet ? 13 : 12, argv);
     free(args);
+    free(self);
+}
+
+/* A file that is not whole needs no replay. */
+static int check_whole(const char *dir, int checkpoint)
+{
+    char *path = sk_md_checkpoint(dir, "params", checkpoint);
+    struct sk_tensors *f = sk_tensors_open(path);
+    int result = f ? sk_tensors_verify(f) : -1;
+    sk_tensors_close(f);
+    free(path);
+    return result;
 }
 
 int sk_verify(const struct sk_verify_options *o)
@@ -255,6 +268,7 @@ int sk_verify(const struct sk_verify_options *o)
     if (n < 0) return -1;
     if (r->checkpoint == 0 || has(o->dir, "params", r->checkpoint) <= 0)
         return sk_fail(SK_EXIT_NOINPUT, "%s has no parameters of checkpoint %d", o->dir, r->checkpoint);
+    if (check_whole(o->dir, r->checkpoint)) return -1;
     if (o->from < 0) r->from = resumable(o->dir, r->checkpoint);
     else if (o->from >= r->checkpoint || (o->from > 0 && resumable(o->dir, o->from + 1) != o->from))
         return sk_fail(SK_EXIT_USAGE, "--from %d: no checkpoint before %d with both params and state (sk-train-shard "

@@ -56,7 +56,7 @@ int sk_group_look(struct sk_group *g)
     return 0;
 }
 
-int sk_group_lock(struct sk_group *g)
+int sk_group_take_over(struct sk_group *g)
 {
     if (g->lock >= 0) return 0;
     char *path = sk_path_join(g->o.dir, SK_MD_LOCK);
@@ -157,7 +157,7 @@ int sk_group_enter(struct sk_group *g)
     double began = sk_now();
     for (int said = 0;; sk_group_rest()) {
         if (sk_group_stopped(g)) return -2;
-        if (sk_group_lock(g)) return -1;
+        if (sk_group_take_over(g)) return -1;
         if (g->lock >= 0) return 1;
         int generation = sk_shards_generation(g->o.dir), begun = 0;
         if (generation < 0 || sk_group_look(g) || (generation > 0 && (begun = someone_in(g, generation)) < 0)) return -1;

@@ -44,6 +44,8 @@ int sk_group_leader(const struct sk_group *g);       /* the leader's */
 /* While waiting for the others, about once a second: -1 (sk_fail, SK_EXIT_TEMP): the
  * generation is over, a higher one is there or a member is dead or silent. For sk_channel_wait. */
 int sk_group_watch(void *group);
+/* Takes the lock if it is free: who leads has ended. 0, whoever has it; -1. */
+int sk_group_take_over(struct sk_group *g);
 /* Is a higher generation there? Asked before each publication. 1, 0, -1. */
 int sk_group_over(const struct sk_group *g);
 /* Has somebody waited long enough to take part? For the leader; looks once a second. */

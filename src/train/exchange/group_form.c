@@ -185,7 +185,7 @@ static int look_up(struct sk_group *g, const struct attempt *a, const struct sk_
 static int step(struct sk_group *g, struct attempt *a, struct sk_members *m)
 {
     int generation = sk_shards_generation(g->o.dir);
-    if (generation < 0 || sk_group_lock(g) || sk_group_look(g)) return -1;
+    if (generation < 0 || sk_group_take_over(g) || sk_group_look(g)) return -1;
     if (sk_group_stopped(g)) return -2;
     if (generation > a->seen) {
         a->seen = generation;

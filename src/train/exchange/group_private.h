@@ -26,8 +26,6 @@ struct sk_group {
 
 void sk_group_rest(void);                /* between two looks at the folder */
 int sk_group_stopped(const struct sk_group *g);      /* a signal came */
-/* The directory's lock, if it is free: 0, whoever has it; -1. */
-int sk_group_lock(struct sk_group *g);
 /* Looks at the beats and locks of all other shards, not more than ten times a second. 0 or -1. */
 int sk_group_look(struct sk_group *g);
 /* Is that request of a shard that lives, and of this version? */

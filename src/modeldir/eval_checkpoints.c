@@ -33,7 +33,7 @@ static int checkpoint_number(const char *dir, const char *text)
         sk_warn("%s has no params.best yet: taking its newest checkpoint, %d", dir, best);
     }
     free(all);
-    return n > 0 ? best : sk_fail(SK_EXIT_NOINPUT, "%s has no checkpoint: is it a model directory?", dir);
+    return n > 0 ? best : sk_fail(SK_EXIT_NOINPUT, "%s has no checkpoint: has training reached one? sk-status %s says how it stands", dir, dir);
 }
 
 static int print_scores(const struct sk_eval_options *o, const struct sk_evaluate_options *e, const struct sk_evaluated *r,

@@ -267,6 +267,7 @@ static int watch(struct watch *w)
 {
     const struct sk_watch_options *o = w->o;
     int finished = 0;                /* was already at the look before */
+    int said = 0;
     for (;;) {
         struct look l;
         listen(w);
@@ -274,6 +275,8 @@ static int watch(struct watch *w)
             return -1;
         if (o->once && !w->now.there)
             return sk_fail(SK_EXIT_NOINPUT, "%s: there is no such folder", w->dir);
+        if (!w->now.there && !said++)
+            sk_info("waiting for %s, which is not there yet", w->dir);
         if (o->stop_on_failure && given_up(w))
             return w->code;
         if (l.did)

@@ -226,6 +226,47 @@ like "$held" '^[0-9]+$' "and saves what it held"
 UPDATES=$((held + 1)) "$T/train" o 1 0 >"$T/o.out" 2>&1
 like "$(cat "$T/o.out")" "Resuming from saved state: update $held," "which is gone on from"
 
+# --- limits that differ: the leader's count ----------------------------------------------------------
+for limits in "60 100" "100 60"; do
+    rm -rf "$T/d"
+    # shellcheck disable=SC2086
+    set -- $limits
+    UPDATES=$1 timeout 60 "$T/train" d 2 0 >"$T/d.0.out" 2>&1 &
+    shard0=$!
+    UPDATES=$2 timeout 60 "$T/train" d 2 1 >"$T/d.1.out" 2>&1
+    status=$?
+    wait "$shard0"
+    is "$?$status" 00 "limits of $1 and $2 updates: both end"
+    "$T/train" d 1 0 --max-updates 200 >"$T/out" 2>&1
+    UPDATES=200 "$T/train" whole 1 0 >"$T/out" 2>&1
+    result whole >"$T/want200"
+    result d >"$T/got"
+    same "$T/got" "$T/want200" "and the run can be extended"
+done
+
+# --- hostile files -------------------------------------------------------------------------------------
+hostile() {
+    rm -rf "$T/h"
+    mkdir -p "$T/h/shards/00003"
+}
+hostile
+mkfifo "$T/h/shards/00003/members"
+exits 66 "members is a FIFO" timeout 20 "$T/train" h 2 0
+like "$(cat "$T/err")" 'shards/00003/members' "which is said"
+hostile
+mkdir "$T/h/shards/999999999"
+exits 65 "a generation that nobody comes to" timeout 20 "$T/train" h 2 0
+like "$(cat "$T/err")" 'shards/999999999: .*remove' "which is said"
+hostile
+echo kept >"$T/kept"
+ln -s ../../kept "$T/h/shards/0.beat"
+exits 66 "a link in place of a beat" timeout 20 "$T/train" h 2 0
+is "$(cat "$T/kept")" kept "nothing is written through it"
+hostile
+printf 'version\tx\nleader\t0\nsource\t0\nupdate\t0\nhash\t\nbehind\t0\nsecret\t0123456789abcdef\nmember\t0 aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa h\n' \
+    >"$T/h/shards/00003/members"
+exits 0 "members of another version, long dead" timeout 60 "$T/train" h 2 0
+
 # --- errors ------------------------------------------------------------------------------------------
 exits 64 "no such shard" "$T/train" e 2 2
 like "$(cat "$T/err")" "shard 2: shards count from 0" "which is said"

@@ -57,8 +57,11 @@ static int highest(const char *dir, int generation, void *ctx)
 
 int sk_shards_generation(const char *dir)
 {
+    enum { NEVER = 900000000 };
     int most = 0;
-    return each_generation(dir, highest, &most) ? -1 : most;
+    if (each_generation(dir, highest, &most)) return -1;
+    return most < NEVER ? most : sk_fail(SK_EXIT_DATA, "%s/" SK_MD_SHARDS "/%05d: no training comes so far; remove that folder",
+                                         dir, most);
 }
 
 int sk_shards_open(const char *dir, int generation)
@@ -151,7 +154,10 @@ int sk_join_write(const char *dir, int generation, const struct sk_join *j)
     sk_str_printf(&text, "shard\t%d\nuuid\t%s\nhost\t%s\npid\t%ld\nversion\t%s\nupdate\t%" PRId64 "\nhash\t%s\naddress\t",
                   j->shard, j->uuid, j->host, j->pid, j->version, j->update, j->hash);
     for (size_t i = 0; i < j->bytes; i++) sk_str_printf(&text, "%02x", ((const unsigned char *)j->address)[i]);
+    char check[SK_HASH_HEX];
     sk_str_add(&text, "\n", 1);
+    sk_hash_bytes(text.text, text.len, check);
+    sk_str_printf(&text, "check\t%s\n", check);
     int result = sk_file_save(path, text.text, text.len, SK_REPLACE);
     sk_str_free(&text);
     free(path);
@@ -171,7 +177,7 @@ static int parse_join(struct sk_join *j, char *text)
         else if (!strcmp(name, "host")) good = keep_text(j->host, sizeof j->host, value);
         else if (!strcmp(name, "pid")) good = whole_number(value, 1, INT64_MAX / 2, &n), j->pid = (long)n;
         else if (!strcmp(name, "version")) good = keep_text(j->version, sizeof j->version, value);
-        else if (!strcmp(name, "update")) good = whole_number(value, -1, INT64_MAX / 2, &j->update);
+        else if (!strcmp(name, "update")) good = whole_number(value, 0, INT64_MAX / 2, &j->update);
         else if (!strcmp(name, "hash")) good = keep_hash(j->hash, value);
         else if (!strcmp(name, "address")) good = keep_address(j, value);
         else seen--;
@@ -179,13 +185,23 @@ static int parse_join(struct sk_join *j, char *text)
     return good && seen == 8 && j->address && *j->uuid && !*text;
 }
 
+/* Its last line is the checksum of those before it; UCX trusts addresses. */
+static int is_checked(const char *text, size_t n)
+{
+    const size_t line = sizeof "check\t\n" - 1 + SK_HASH_HEX - 1;
+    char check[SK_HASH_HEX];
+    if (n < line || strncmp(text + n - line, "check\t", 6)) return 0;
+    sk_hash_bytes(text, n - line, check);
+    return !strncmp(text + n - line + 6, check, SK_HASH_HEX - 1);
+}
+
 static int read_join(const char *path, struct sk_join *j)
 {
     size_t n;
     char *text = sk_file_load(path, 4 * SK_ADDRESS_MAX, &n);
     *j = (struct sk_join){0};
-    if (!text) return sk_fail_code() == SK_EXIT_NOINPUT ? 0 : -1;
-    int good = strlen(text) == n && parse_join(j, text);
+    if (!text) return sk_fail_code() == SK_EXIT_NOINPUT ? sk_file_check_plain(path) : -1;
+    int good = strlen(text) == n && is_checked(text, n) && parse_join(j, text);
     free(text);
     if (good) return 1;
     free(j->address);
@@ -284,7 +300,7 @@ int sk_members_read(const char *dir, int generation, struct sk_members *m)
     char *path = sk_shards_path(dir, generation, "members");
     size_t n;
     char *text = sk_file_load(path, (size_t)SK_SHARDS_MAX * 256, &n);
-    int result = text ? 1 : sk_fail_code() == SK_EXIT_NOINPUT ? 0 : -1;
+    int result = text ? 1 : sk_fail_code() == SK_EXIT_NOINPUT ? sk_file_check_plain(path) : -1;
     memset(m, 0, sizeof *m);
     m->generation = generation;
     if (text && (strlen(text) != n || !parse_members(m, text)))
@@ -341,7 +357,7 @@ int sk_beat_write(const char *dir, int shard, const char *uuid, int64_t count)
     char *path = of_shard(dir, shard, "beat"), text[80];
     int n = snprintf(text, sizeof text, "%s %019" PRId64 "\n", uuid, count);
     /* Opened and closed each time: that is when NFS hands it on. */
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
     int good = fd >= 0 && pwrite(fd, text, (size_t)n, 0) == n;
     if (fd >= 0) good = close(fd) == 0 && good;
     free(path);
@@ -351,7 +367,7 @@ int sk_beat_write(const char *dir, int shard, const char *uuid, int64_t count)
 int sk_beat_read(const char *dir, int shard, char uuid[SK_UUID_TEXT], int64_t *count)
 {
     char *path = of_shard(dir, shard, "beat"), text[80];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
     if (fd >= 0) close(fd);
     free(path);

@@ -21,7 +21,7 @@ struct sk_join {
     char uuid[SK_UUID_TEXT], host[128], version[64];
     int shard;
     long pid;
-    int64_t update;                      /* held; -1: nothing yet */
+    int64_t update;                      /* held */
     char hash[SK_HASH_HEX];              /* of the parameters and moments at that update */
     void *address;                       /* malloced */
     size_t bytes;

@@ -242,7 +242,7 @@ static void say_waiting(const struct sk_trainer *t, int checkpoint, int again)
 static int wait_and_look(struct sk_trainer *t)
 {
     int told = sk_notify_wait(t->beside.notify, wait_seconds, wanted);
-    return look(t, told);
+    return look(t, told) < 0 || sk_shards_watch(t) < 0 ? -1 : 0;
 }
 
 int sk_beside_await(struct sk_trainer *t, int checkpoint, double *value)

@@ -93,6 +93,7 @@ struct sk_train_plan {
     const char *optimized;           /* "perplexity", "accuracy", or one that evaluators find: */
     const char *late;                /* its name in metrics: "bleu-val"; NULL: known at once */
     int monitor;                     /* a watcher of its own */
+    int replays;                     /* ends without the scores of its last checkpoint (sk-verify) */
     unsigned lines_flags;
 };
 

@@ -20,11 +20,12 @@ struct sk_shards {
     struct sk_exchange *exchange;
     struct sk_batch part;
     char version[64];
-    int formed;                          /* a generation was there before */
+    enum sk_stop reason;                 /* of the leader, at the last step */
+    double watched;                      /* clock of the last look at the members */
 };
 
 /* What all tell each other at the head of a turn. */
-struct word { int64_t update; double seconds; int regroup; };
+struct word { int64_t update; double seconds; int regroup; enum sk_stop reason; };
 
 /* Whether another one writes, and speaks. */
 static void follow(struct sk_trainer *t, int follows)
@@ -211,7 +212,6 @@ static int form(struct sk_trainer *t)
         region, regions});
     follow(t, sk_group_me(s->group) != sk_group_leader(s->group));
     say_members(m, sk_group_me(s->group), t->o->quiet);
-    s->formed = 1;
     if (sk_reader_seek(t->reader, t->state.epoch, t->state.position) < 0 || take_over(t) < 0)
         return -1;
     sk_report_restart(&t->report);
@@ -228,7 +228,7 @@ int sk_shards_step(struct sk_trainer *t)
             if (formed)
                 return formed == -2 ? 0 : -1;
         }
-        struct word mine = {t->state.updates, t->state.seconds, 0};
+        struct word mine = {t->state.updates, t->state.seconds, 0, sk_trainer_stop_reason(t)};
         int me = sk_group_me(s->group), leader = sk_group_leader(s->group), n = sk_group_members(s->group)->n;
         if (me == leader)
             mine.regroup = sk_group_waited_for(s->group) || sk_group_over(s->group) != 0;
@@ -243,6 +243,7 @@ int sk_shards_step(struct sk_trainer *t)
                        (long long)t->state.updates);
         t->seconds_before += all[leader].seconds - t->state.seconds;
         t->state.seconds = all[leader].seconds;
+        s->reason = all[leader].reason;      /* limits may differ: they are free */
         if (!all[leader].regroup)
             return 1;
         leave_generation(s, 1);
@@ -281,6 +282,20 @@ int sk_shards_saves(struct sk_trainer *t)
         return reached < 0 ? -1 : 0;
     follow(t, 0);
     return take_over(t) < 0 ? -1 : 1;
+}
+
+int sk_shards_watch(struct sk_trainer *t)
+{
+    struct sk_shards *s = t->shards;
+    if (!s || !s->exchange || sk_clock() - s->watched < 1)
+        return 0;
+    s->watched = sk_clock();
+    return sk_group_watch(s->group);
+}
+
+enum sk_stop sk_shards_reason(const struct sk_trainer *t)
+{
+    return t->shards->reason;
 }
 
 int sk_shards_barrier(struct sk_trainer *t)

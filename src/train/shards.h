@@ -10,6 +10,7 @@
 #include "text/batch.h"
 #include "model/transformer.h"
 #include "train/options.h"
+#include "train/stopping.h"
 
 struct sk_trainer;
 struct sk_shards;
@@ -33,6 +34,11 @@ int sk_shards_over(struct sk_trainer *t);
 /* This shard is about to leave, by a signal. The last one to do so saves what it
  * holds: is it to? 1, 0, -1. */
 int sk_shards_saves(struct sk_trainer *t);
+/* While waiting for something else than messages: -1 (sk_fail) if the generation is
+ * over. Looks once a second. */
+int sk_shards_watch(struct sk_trainer *t);
+/* Why training ends, or SK_STOP_NO: the leader's mind, as of the last step. */
+enum sk_stop sk_shards_reason(const struct sk_trainer *t);
 /* All have come so far: 0 or -1. */
 int sk_shards_barrier(struct sk_trainer *t);
 

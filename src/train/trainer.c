@@ -265,7 +265,7 @@ static int finish(struct sk_trainer *t, enum sk_stop reason)
     const struct sk_stopping *best = &known;
     if (settle(t, 1) < 0)
         return -1;
-    int settled = sk_beside_settle(t);
+    int settled = t->p->replays ? 1 : sk_beside_settle(t);
     if (settled <= 0)
         return settled < 0 ? -1 : interrupted(t);
     if (sk_trainer_known(t->o->output, t->p->late, s, &known) < 0)
@@ -322,12 +322,14 @@ static int extend(struct sk_trainer *t)
     return 0;
 }
 
-/* What an evaluator's failure asks for: stop, but lose nothing. */
-static int failed_beside(struct sk_trainer *t)
+/* After sk_fail: training stops, but loses nothing. */
+static int leave_failed(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
     enum sk_exit code = sk_fail_code();
     char *why = sk_xstrdup(sk_fail_message());
+    if (t->shards)
+        sk_shards_saves(t);
     if (s->updates == s->now.updates || sk_checkpoints_interrupt(&t->checkpoints, s) == 0)
         sk_fail(code, "%s", why);
     free(why);
@@ -337,7 +339,8 @@ static int failed_beside(struct sk_trainer *t)
 static int loop(struct sk_trainer *t)
 {
     const struct sk_train_state *s = &t->state;
-    if (sk_trainer_stop_reason(t) == SK_STOP_NO && extend(t) < 0)
+    /* Of several shards it is the leader's limit that counts. */
+    if (!t->shards && sk_trainer_stop_reason(t) == SK_STOP_NO && extend(t) < 0)
         return -1;
     if (!t->checkpoints.follows)
         sk_events_begin(t->checkpoints.events, s->updates, &s->metrics);
@@ -350,16 +353,19 @@ static int loop(struct sk_trainer *t)
         sk_info("Training started.");
     sk_report_start(&t->report);
     sk_report_progress(&t->report, s);
-    for (int result;;) {
+    for (int result, extended = 0;;) {
         int together = t->shards ? sk_shards_step(t) : 1;
         if (together < 0)
-            return -1;
+            return leave_failed(t);
         int off_checkpoint = s->updates != s->now.updates;
         if (settle(t, 0) < 0)
             return -1;
         if (!t->checkpoints.publisher && sk_beside_look(t) < 0)
-            return failed_beside(t);
-        enum sk_stop reason = sk_trainer_stop_reason(t);
+            return leave_failed(t);
+        enum sk_stop reason = t->shards ? sk_shards_reason(t) : sk_trainer_stop_reason(t);
+        if (t->shards && together && !reason && !extended++ && extend(t) < 0)
+            return -1;
+        off_checkpoint = s->updates != s->now.updates;
         int ends = together && reason && !off_checkpoint;
         if (ends)
             result = finish(t, reason);
@@ -372,7 +378,7 @@ static int loop(struct sk_trainer *t)
         if (ends && result >= 0)
             return result;
         if (result < 0 && t->beside.failed)
-            return failed_beside(t);
+            return leave_failed(t);
         if (result < 0 && !sk_shards_over(t))
             return -1;
     }

@@ -210,6 +210,7 @@ static int run(const struct replay *r, const struct sk_train_options *given, con
     o.keep_last_params = -1;
     o.max_updates = p.limits.max_updates = r->updates;
     p.monitor = 0;
+    p.replays = 1;
     if (fill(r, folder)) return -1;
     sk_signals_catch();
     int result = sk_train_prepare(&data, &o, &p, SK_REPLAYS);

@@ -13,7 +13,7 @@
 #include "base/msg.h"
 
 /* Messages begun and not done; UCX's own request, or NULL while it is not known. */
-struct message { struct sk_channel *c; void *request; int peer, receives; struct message *next, **at; };
+struct message { struct sk_channel *c; void *request; int peer, receives; size_t bytes; struct message *next, **at; };
 struct peer { struct sk_channel *c; ucp_ep_h ep; int number; };
 
 struct sk_channel {
@@ -198,7 +198,7 @@ static struct message *begin(struct sk_channel *c, int peer, int receives)
     struct message *m = c->spare;
     if (m) c->spare = m->next;
     else m = sk_xcalloc(1, sizeof *m);
-    *m = (struct message){c, NULL, peer, receives, c->begun, &c->begun};
+    *m = (struct message){c, NULL, peer, receives, 0, c->begun, &c->begun};
     if (m->next) m->next->at = &m->next;
     c->begun = m;
     return m;
@@ -222,8 +222,8 @@ static void sent(void *request, ucs_status_t status, void *user)
 
 static void received(void *request, ucs_status_t status, const ucp_tag_recv_info_t *info, void *user)
 {
-    (void)info;
-    end(user, status);
+    const struct message *m = user;
+    end(user, status == UCS_OK && info->length != m->bytes ? UCS_ERR_MESSAGE_TRUNCATED : status);
     ucx.ucp_request_free(request);
 }
 
@@ -245,6 +245,7 @@ void sk_channel_send(struct sk_channel *c, int peer, uint64_t tag, const void *d
 void sk_channel_receive(struct sk_channel *c, int peer, uint64_t tag, void *data, size_t bytes)
 {
     struct message *m = begin(c, peer, 1);
+    m->bytes = bytes;
     ucp_request_param_t param = {.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA,
                                  .cb.recv = received, .user_data = m};
     take_up(m, ucx.ucp_tag_recv_nbx(c->worker, data, bytes, tag, ~(ucp_tag_t)0, &param));

@@ -133,7 +133,7 @@ int sk_group_counts(const struct sk_group *g, const struct sk_join *j)
 
 int sk_group_lost(struct sk_group *g, int shard, const char *uuid)
 {
-    if (shard >= g->o.shards) return 1;
+    if (shard >= g->o.shards) return sk_shard_alive(g->o.dir, shard) <= 0;   /* one that counts more of us */
     if (shard == g->o.shard) return strcmp(uuid, g->uuid) != 0;
     const struct sk_group_seen *s = &g->seen[shard];
     return !s->alive || (s->changed > 0 && strcmp(s->uuid, uuid)) || sk_now() - s->changed > g->o.silent;

@@ -14,7 +14,7 @@
 /* What a shard holds, as the training loop knows it. */
 struct sk_group_calls {
     void *ctx;
-    /* Update held (-1: nothing) and the hash of the bits that the next one depends on. 0 or -1. */
+    /* Update held and the hash of the bits that the next one depends on. 0 or -1. */
     int (*standing)(void *ctx, int64_t *update, char hash[SK_HASH_HEX]);
     int (*save)(void *ctx, const char *path);        /* all of it, published by link: 0, 1 (there already) or -1 */
     int (*load)(void *ctx, const char *path);        /* 0 or -1 */

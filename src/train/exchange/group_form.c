@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
+#include "modeldir/paths.h"
 #include "train/exchange/group_private.h"
 
 /* Seconds: so long a process that just began waits for shards it has not seen; a
@@ -172,7 +173,7 @@ static int look_up(struct sk_group *g, const struct attempt *a, const struct sk_
         g->members = *m;
         return 0;
     }
-    if (strcmp(m->version, g->o.version))
+    if (strcmp(m->version, g->o.version) && !all_lost(g, m))
         return sk_fail(SK_EXIT_CONFIG, "the shards of %s have version %s, this one has %s: run the same", g->o.dir,
                        m->version, g->o.version);
     if (a->joined == m->generation && m->update == a->mine.update && strcmp(m->hash, a->mine.hash))
@@ -187,6 +188,12 @@ static int step(struct sk_group *g, struct attempt *a, struct sk_members *m)
     int generation = sk_shards_generation(g->o.dir);
     if (generation < 0 || sk_group_take_over(g) || sk_group_look(g)) return -1;
     if (sk_group_stopped(g)) return -2;
+    if (sk_shard_alive(g->o.dir, g->o.shard) <= 0)
+        return sk_fail(SK_EXIT_TEMP, "%s/" SK_MD_SHARDS " was removed while shards used it: start them again", g->o.dir);
+    if (generation < a->seen || generation < g->members.generation) {     /* somebody removed them: a new beginning */
+        g->members.generation = 0;
+        a->joined = a->opened = a->seen = 0;
+    }
     if (generation > a->seen) {
         a->seen = generation;
         a->changed = sk_now();

@@ -228,19 +228,19 @@ like "$(cat "$T/o.out")" "Resuming from saved state: update $held," "which is go
 
 # --- limits that differ: the leader's count ----------------------------------------------------------
 for limits in "60 100" "100 60"; do
-    rm -rf "$T/d"
+    rm -rf "$T/limits"
     # shellcheck disable=SC2086
     set -- $limits
-    UPDATES=$1 timeout 60 "$T/train" d 2 0 >"$T/d.0.out" 2>&1 &
+    UPDATES=$1 timeout 60 "$T/train" limits 2 0 >"$T/limits.0.out" 2>&1 &
     shard0=$!
-    UPDATES=$2 timeout 60 "$T/train" d 2 1 >"$T/d.1.out" 2>&1
+    UPDATES=$2 timeout 60 "$T/train" limits 2 1 >"$T/limits.1.out" 2>&1
     status=$?
     wait "$shard0"
     is "$?$status" 00 "limits of $1 and $2 updates: both end"
-    "$T/train" d 1 0 --max-updates 200 >"$T/out" 2>&1
+    "$T/train" limits 1 0 --max-updates 200 >"$T/out" 2>&1
     UPDATES=200 "$T/train" whole 1 0 >"$T/out" 2>&1
     result whole >"$T/want200"
-    result d >"$T/got"
+    result limits >"$T/got"
     same "$T/got" "$T/want200" "and the run can be extended"
 done
 

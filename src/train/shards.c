@@ -1,5 +1,6 @@
 #include "train/shards.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,13 +271,19 @@ int sk_shards_over(struct sk_trainer *t)
 
 int sk_shards_saves(struct sk_trainer *t)
 {
-    /* The leader saves; if it has ended without doing so, whoever comes first. */
+    struct sk_shards *s = t->shards;
+    /* The leader saves; if it has ended without doing so, whoever comes first. One
+     * that is killed holds its lock until the system has taken its memory back. */
+    const double dying = 1.5;
     if (!t->checkpoints.follows)
         return 1;
-    if (sk_group_take_over(t->shards->group) < 0)
-        return -1;
-    if (!sk_shards_lead(t->shards))
-        return 0;
+    leave_generation(s, 0);
+    for (double until = sk_clock() + dying; !sk_shards_lead(s); poll(NULL, 0, 20)) {
+        if (sk_group_take_over(s->group) < 0)
+            return -1;
+        if (!sk_shards_lead(s) && sk_clock() > until)
+            return 0;
+    }
     int64_t reached = sk_checkpoints_reached(&t->checkpoints);
     if (reached < 0 || reached >= t->state.updates)
         return reached < 0 ? -1 : 0;

@@ -10,89 +10,15 @@
 #include "base/out.h"
 #include "modeldir/open.h"
 #include "modeldir/protect.h"
+#include "modeldir/translate_options.h"
 #include "search/output.h"
 #include "text/lines.h"
 #include "text/meter.h"
 
-struct options {
-    struct sk_opt_list models, checkpoints;
-    const char *input, *output, *output_type, *stop, *ensemble_mode, *dtype;
-    int json_input, beam_size, nbest, batch_size, chunk_size, num_stds, max_input_len, strip_unknown, threads, use_cpu,
-        quiet;
-    double alpha, beta, prune;
-};
-#define FIELD(f) offsetof(struct options, f)
-
-static const struct sk_opt table[] = {
-    {.name = "models", .letter = 'm', .type = SK_OPT_LIST, .offset = FIELD(models), .value = "MODEL_DIR",
-     .flags = SK_OPT_REQUIRED, .help = "Directory of the trained model; several translate together."},
-    {.name = "checkpoints", .letter = 'c', .type = SK_OPT_LIST, .offset = FIELD(checkpoints), .value = "N|best|FILE",
-     .help = "Parameters for each model: number of a checkpoint, best, or a params file. Several for one model: "
-             "these translate together. Default: best."},
-    {.name = "ensemble-mode", .type = SK_OPT_CHOICE, .offset = FIELD(ensemble_mode), .initial = "linear",
-     .choices = "linear|log_linear",
-     .help = "How several models translate together: by the mean of their probabilities or of their logarithms."},
-    {.name = "input", .letter = 'i', .type = SK_OPT_STRING, .offset = FIELD(input), .initial = "-", .value = "FILE",
-     .help = "Text to translate, plain or gz; -: standard input."},
-    {.name = "json-input", .type = SK_OPT_FLAG, .offset = FIELD(json_input),
-     .help = "A line of input is a JSON object with the text under \"text\"; other keys are passed through to JSON "
-             "output."},
-    {.name = "output", .letter = 'o', .type = SK_OPT_STRING, .offset = FIELD(output), .initial = "-", .value = "FILE",
-     .help = "File for the translations, which gets its name when it is complete; -: standard output."},
-    {.name = "output-type", .type = SK_OPT_CHOICE, .offset = FIELD(output_type), .choices = SK_OUTPUT_TYPES,
-     .help = "What a line holds. Scores are negative log probabilities over the length penalty: lower is better. "
-             "Default: translation, or json if --nbest-size is more than 1."},
-    {.name = "nbest-size", .type = SK_OPT_INT, .offset = FIELD(nbest), .initial = "1", .min = 1, .max = 10000,
-     .value = "N", .help = "Give the N best translations of each line, as JSON."},
-    {.name = "strip-unknown-words", .type = SK_OPT_FLAG, .offset = FIELD(strip_unknown),
-     .help = "Leave <unk> out of translations."},
-    {.name = "beam-size", .letter = 'b', .type = SK_OPT_INT, .offset = FIELD(beam_size), .initial = "5", .min = 1,
-     .max = 10000, .value = "N", .help = "Hypotheses kept for each sentence; 1: greedy."},
-    {.name = "beam-prune", .letter = 'p', .type = SK_OPT_FLOAT, .offset = FIELD(prune), .initial = "0", .min = 0,
-     .max = 1e9, .value = "X",
-     .help = "Give up hypotheses whose score is more than X above that of the best finished one; 0: never."},
-    {.name = "beam-search-stop", .type = SK_OPT_CHOICE, .offset = FIELD(stop), .initial = "all",
-     .choices = "all|first",
-     .help = "End a sentence's search when all hypotheses have ended, or no other result is possible; or with the "
-             "first that has."},
-    {.name = "batch-size", .type = SK_OPT_INT, .offset = FIELD(batch_size), .initial = "32", .min = 1, .max = 65536,
-     .value = "N", .help = "Sentences translated together, by each thread if there are enough; has no effect on results."},
-    {.name = "chunk-size", .type = SK_OPT_INT, .offset = FIELD(chunk_size), .initial = "0", .min = 0, .max = 1e9,
-     .value = "N",
-     .help = "Most lines read before they are sorted by length and translated; 0: 100 times --batch-size. What a pipe "
-             "or terminal has is translated without waiting for more."},
-    {.name = "length-penalty-alpha", .type = SK_OPT_FLOAT, .offset = FIELD(alpha), .initial = "1.0", .min = -100,
-     .max = 100, .value = "A", .help = "Exponent of the length penalty."},
-    {.name = "length-penalty-beta", .type = SK_OPT_FLOAT, .offset = FIELD(beta), .initial = "0.0", .min = 0,
-     .max = 1e6, .value = "B", .help = "Length added in the length penalty."},
-    {.name = "max-output-length-num-stds", .type = SK_OPT_INT, .offset = FIELD(num_stds), .initial = "2",
-     .min = -1e6, .max = 1e6, .value = "N",
-     .help = "Longest translation: so many standard deviations over the mean length ratio of training; negative: "
-             "twice the source's length."},
-    {.name = "max-input-len", .letter = 'n', .type = SK_OPT_INT, .offset = FIELD(max_input_len), .initial = "0",
-     .min = 0, .max = 1e9, .value = "N",
-     .help = "Lines with N words or more are cut into pieces of N - 1 (with the end symbol N); 0, and always: as "
-             "training allowed."},
-    {.name = "threads", .type = SK_OPT_INT, .offset = FIELD(threads), .initial = "0", .min = 0, .max = 1024,
-     .value = "N", .help = "Threads; 0: one for each CPU. Has no effect on results."},
-    {.name = "dtype", .type = SK_OPT_CHOICE, .offset = FIELD(dtype), .initial = "float32", .choices = SK_DTYPES,
-     .help = "Numbers that matrix products multiply, whatever the model was trained with. bfloat16 and int8 are "
-             "faster where the processor has instructions for them."},
-    {.name = "use-cpu", .type = SK_OPT_FLAG, .offset = FIELD(use_cpu), .help = "Use the CPU."},
-    {.name = "quiet", .letter = 'q', .type = SK_OPT_FLAG, .offset = FIELD(quiet), .help = "Only warnings and errors."},
-    {0}};
-
-static const struct sk_program program = {
-    .synopsis = "-m MODEL_DIR... [-c N|best|FILE...] [-i FILE] [-o FILE]",
-    .summary = "Translates each line of its input by beam search: one line out for each line in, in order.",
-    .options = table,
-    .epilogue = "Exit codes: 0 done, 64 usage, 65 bad content, 66 no such file, 74 I/O error, 78 models that do not "
-                "fit together."};
-
 /* --- lines -------------------------------------------------------------------- */
 
 struct job {
-    const struct options *o;
+    const struct sk_translate_values *o;
     struct sk_translator *t;
     struct sk_lines *in;
     struct sk_out *out;
@@ -177,7 +103,7 @@ static int do_lines(struct job *j)
 
 static int translate(struct job *j, const struct sk_trained *m, int models)
 {
-    const struct options *o = j->o;
+    const struct sk_translate_values *o = j->o;
     struct sk_model *model[SK_ENSEMBLE_MAX];
     struct sk_translate_options options = {
         .beam = {.beam_size = o->beam_size, .alpha = o->alpha, .beta = o->beta, .nbest = o->nbest, .prune = o->prune,
@@ -201,7 +127,7 @@ static int translate(struct job *j, const struct sk_trained *m, int models)
 }
 
 /* The model of each checkpoint: one for all, or one for each. */
-static int models_of(const struct options *o, const char *dirs[SK_ENSEMBLE_MAX])
+static int models_of(const struct sk_translate_values *o, const char *dirs[SK_ENSEMBLE_MAX])
 {
     int n = o->models.n > o->checkpoints.n ? o->models.n : o->checkpoints.n;
     if (o->checkpoints.n > 0 && o->models.n > 1 && o->models.n != o->checkpoints.n)
@@ -213,7 +139,7 @@ static int models_of(const struct options *o, const char *dirs[SK_ENSEMBLE_MAX])
     return n;
 }
 
-static int run(const struct options *o, const char *const *dirs, int n, struct sk_device *dev)
+static int run(const struct sk_translate_values *o, const char *const *dirs, int n, struct sk_device *dev)
 {
     struct sk_trained m[SK_ENSEMBLE_MAX];
     struct sk_out out = {0};
@@ -236,10 +162,10 @@ static int run(const struct options *o, const char *const *dirs, int n, struct s
 
 int main(int argc, char **argv)
 {
-    struct options o;
+    struct sk_translate_values o;
     const char *dirs[SK_ENSEMBLE_MAX];
     sk_msg_program(argv[0]);
-    sk_opt_parse(&program, &o, argc, argv);
+    sk_opt_parse(&sk_translate_program, &o, argc, argv);
     sk_temp_catch_signals();
     sk_quiet(o.quiet);
     int n = models_of(&o, dirs);

@@ -34,19 +34,19 @@ wait_for() {
 # --- a shell ----------------------------------------------------------------------------
 pipeline() {
     # shellcheck disable=SC2086
-    DATA=$T/data WORK=$T/work "$JOBS/pipeline.sh" $small --checkpoint-frequency 20 --max-updates 100 "$@"
+    DATA=$T/data WORK=$T/run "$JOBS/pipeline.sh" $small --checkpoint-frequency 20 --max-updates 100 "$@"
 }
 exits 0 "the pipeline" pipeline
 like "$(cat "$T/out")" '^BLEU	[0-9.]+$' "ends with a score"
 like "$(cat "$T/err")" '^GPU 0: g0$' "trained on a GPU"
-like "$(tail -n 1 "$T/work/model/metrics")" 'bleu-val=' "watched"
+like "$(tail -n 1 "$T/run/model/metrics")" 'bleu-val=' "watched"
 cp "$T/out" "$T/score"
 exits 0 "again" pipeline
 same "$T/out" "$T/score" "the same"
 is "$(grep -c 'is there' "$T/err") $(grep -vc 'is there' "$T/err")" "5 0" "nothing is done twice"
 # Killed anywhere, and started again.
 i=0
-rm -rf "$T/work"
+rm -rf "$T/run"
 while [ $i -lt 12 ]; do
     pipeline --use-cpu >"$T/out" 2>"$T/err" &
     pid=$!
@@ -60,15 +60,15 @@ done
 finishes() { pipeline --use-cpu >"$T/out" 2>"$T/err"; }
 ok "killed twelve times it finishes" wait_for 20 finishes
 same "$T/out" "$T/score" "with the same score"
-exits 66 "a step that fails" env DATA="$T/none" WORK="$T/work2" "$JOBS/pipeline.sh"
+exits 66 "a step that fails" env DATA="$T/none" WORK="$T/run2" "$JOBS/pipeline.sh"
 like "$(cat "$T/err")" "none/train.de" "says why"
 
-exits 0 "ways of averaging" "$JOBS/average.sh" "$T/work/model" 3 --beam-size 1
+exits 0 "ways of averaging" "$JOBS/average.sh" "$T/run/model" 3 --beam-size 1
 is "$(cut -f 2 "$T/out" | tr '\n' ' ')" "single best last lifespan " "are compared"
 winner=$(sort -k 1,1gr -s "$T/out" | sed -n '1s/.*	//p')
-like "$(cat "$T/err")" "work/model.average is '$winner'" "the best is kept"
-ok "as parameters" sh -c 'sk-translate -m "$1" -c "$1.average" -q <"$2" >/dev/null' - "$T/work/model" "$T/data/test.de"
-is "$(find "$T/work" -maxdepth 1 -name 'model.average.*' | grep -c .)" 0 "and nothing else"
+like "$(cat "$T/err")" "run/model.average is '$winner'" "the best is kept"
+ok "as parameters" sh -c 'sk-translate -m "$1" -c "$1.average" -q <"$2" >/dev/null' - "$T/run/model" "$T/data/test.de"
+is "$(find "$T/run" -maxdepth 1 -name 'model.average.*' | grep -c .)" 0 "and nothing else"
 exits 64 "no model" "$JOBS/average.sh"
 like "$(cat "$T/err")" 'average.sh MODEL_DIR' "shows how"
 

@@ -1,0 +1,15 @@
+/* translate_options.h - the options of sk-translate. */
+#ifndef SK_MODELDIR_TRANSLATE_OPTIONS_H
+#define SK_MODELDIR_TRANSLATE_OPTIONS_H
+#include "base/opt.h"
+
+struct sk_translate_values {
+    struct sk_opt_list models, checkpoints;
+    const char *input, *output, *output_type, *stop, *ensemble_mode, *dtype;
+    int json_input, beam_size, nbest, batch_size, chunk_size, num_stds, max_input_len, strip_unknown, threads, use_cpu,
+        quiet;
+    double alpha, beta, prune;
+};
+
+extern const struct sk_program sk_translate_program;      /* values: struct sk_translate_values */
+#endif

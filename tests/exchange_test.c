@@ -47,7 +47,7 @@ static int watch(void *ctx)
 static void join(struct member *m, struct sk_device *dev, int members, int me)
 {
     size_t bytes;
-    *m = (struct member){.channel = sk_channel_open()};
+    *m = (struct member){.channel = sk_channel_open(-1)};
     if (!m->channel) _exit(3);
     const void *address = sk_channel_address(m->channel, &bytes);
     SK_ENSURE(bytes <= sizeof shared->member[me].address);
@@ -183,12 +183,80 @@ static void ranges(void)
     ok(good, "ranges are aligned powers of two and cover all leaves");
 }
 
+static int never(void *ctx)
+{
+    ++*(int *)ctx;
+    return sk_fail(SK_EXIT_TEMP, "that is enough");
+}
+
+/* Two channels of this process, the first of which is woken by a pipe. */
+struct two { struct sk_channel *a, *b; int wake[2]; };
+static struct two open_two(void)
+{
+    struct two t;
+    size_t bytes;
+    SK_ENSURE(pipe(t.wake) == 0);
+    t.a = sk_channel_open(t.wake[0]);
+    t.b = sk_channel_open(-1);
+    SK_ENSURE(t.a && t.b);
+    SK_ENSURE(sk_channel_connect(t.a, 0, sk_channel_address(t.b, &bytes), bytes) == 0);
+    SK_ENSURE(sk_channel_connect(t.b, 0, sk_channel_address(t.a, &bytes), bytes) == 0);
+    return t;
+}
+
+static void close_two(struct two *t)
+{
+    sk_channel_close(t->a, 0);
+    sk_channel_close(t->b, 0);
+    close(t->wake[0]);
+    close(t->wake[1]);
+}
+
+static void woken(void)
+{
+    struct two t = open_two();
+    int64_t got;
+    int asked = 0;
+    SK_ENSURE(write(t.wake[1], "", 1) == 1);
+    double from = sk_now();
+    sk_channel_receive(t.a, 0, 5, &got, sizeof got);
+    int result = sk_channel_wait(t.a, never, &asked);
+    ok(result == -1 && asked == 1 && sk_now() - from < 0.7, "a descriptor that can be read wakes who waits (%.3f s)",
+       sk_now() - from);
+    close_two(&t);
+}
+
+/* A peer that sends what it should not: nobody's message waits unseen, a wrong length is an error. */
+static void hostile_messages(void)
+{
+    static const size_t lengths[] = {0, 1, 7, 9, 4096, 1 << 20};
+    static char much[1 << 20];
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        struct two t = open_two();
+        int asked = 0;
+        int64_t got[2] = {0, 77};
+        sk_channel_receive(t.a, 0, 5, got, sizeof *got);
+        sk_channel_send(t.b, 0, 6, much, sizeof much / 2);      /* a tag that nobody waits for */
+        sk_channel_send(t.b, 0, 5, much, lengths[i]);
+        int result = 0;
+        for (int k = 0; k < 100 && result == 0 && sk_channel_lost(t.a) < 0; k++) {
+            (void)sk_channel_wait(t.b, never, &asked);
+            result = sk_channel_wait(t.a, never, &asked);
+        }
+        ok(sk_channel_lost(t.a) == 0 && sk_fail_code() == SK_EXIT_TEMP && got[1] == 77,
+           "%zu bytes where 8 are waited for: %s", lengths[i], sk_fail_message());
+        close_two(&t);
+    }
+}
+
 int main(void)
 {
     sk_msg_program("exchange_test");
     setenv("UCX_NET_DEVICES", "lo", 0);
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ranges();
+    woken();
+    hostile_messages();
     for (int members = 1; members <= MOST; members += members == 3 ? 2 : members == 5 ? 3 : 1) {
         pid_t pid[MOST];
         int worst = 0;

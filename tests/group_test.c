@@ -119,7 +119,7 @@ static int shard_main(int shard)
 {
     struct toy t = {0, 7, 0};
     struct sk_group *g = sk_group_open(&(struct sk_group_options){
-        dir, "toy", shard, SHARDS, LEAVES, 4, {&t, standing, save, load, stop}});
+        dir, "toy", "", shard, SHARDS, LEAVES, 4, -1, {&t, standing, save, load, stop}});
     if (!g) return 10;
     const char *why;
     struct sk_device *dev = sk_ops_cpu.open(1, &why);

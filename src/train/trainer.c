@@ -108,8 +108,8 @@ static int open_trainer(struct sk_trainer *t)
     t->report = (struct sk_report){.dir = t->o->output, .events = t->checkpoints.events, .accuracy = t->p->accuracy,
                                    .interval = t->o->checkpoint_frequency, .max_updates = t->o->max_updates};
     t->ops->describe(t->dev, t->report.device, sizeof t->report.device);
-    if (t->shards)
-        sk_shards_begin(t);
+    if (t->shards && sk_shards_begin(t) < 0)
+        return -1;
     int resumed = sk_checkpoints_resume(&t->checkpoints, &t->state, train->hash, val->hash);
     if (resumed < 0 || (!resumed && start_params(t) < 0))
         return -1;

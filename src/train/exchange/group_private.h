@@ -8,19 +8,23 @@
 #define SK_GROUP_FRESH 3.0
 
 /* What this process saw of a shard. */
-struct sk_group_seen { char uuid[SK_UUID_TEXT]; int64_t count; double changed; int alive; };
+struct sk_group_seen { char uuid[SK_UUID_TEXT]; int64_t count; double changed; int alive, waits; };
 
 struct sk_group {
     struct sk_group_options o;
     char uuid[SK_UUID_TEXT], host[128];
-    int lock, alive;
+    int lock, alive, found;
     pthread_t beat;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
-    int ending;
+    int64_t count;                       /* of beats; under the mutex, as what follows */
+    int ending, waits;
     struct sk_members members;
     int me;                              /* index; -1: not a member */
     double formed, looked, seen_at;
+    int talked, vain;                    /* ever; generations in which this shard did not come so far */
+    double began;                        /* the first of them */
+    char why[200];                       /* the last one ended */
     struct sk_group_seen *seen;
 };
 
@@ -32,4 +36,9 @@ int sk_group_look(struct sk_group *g);
 int sk_group_counts(const struct sk_group *g, const struct sk_join *j);
 /* Has that shard ended, another one taken its place, or has it shown no life for long? */
 int sk_group_lost(struct sk_group *g, int shard, const char *uuid);
+int sk_group_all_lost(struct sk_group *g, const struct sk_members *m);
+/* Are those of this shard's kind: as many, of its version, options and data? 0; -1: sk_fail (SK_EXIT_CONFIG). */
+int sk_group_check_kind(const struct sk_group *g, const struct sk_members *m);
+/* Tells the others whether this shard waits to take part, at once. */
+void sk_group_waits(struct sk_group *g, int waits);
 #endif

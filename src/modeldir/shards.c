@@ -64,6 +64,18 @@ int sk_shards_generation(const char *dir)
                                          dir, most);
 }
 
+int sk_shards_has(const char *dir, int generation, const char *name)
+{
+    char *folder = sk_shards_path(dir, generation, "");
+    DIR *d = opendir(folder);
+    int found = 0;
+    if (!d && errno != ENOENT) found = sk_fail_errno("cannot open folder %s", folder);
+    for (struct dirent *e; d && !found && (e = readdir(d));) found = !strcmp(e->d_name, name);
+    if (d) closedir(d);
+    free(folder);
+    return found;
+}
+
 int sk_shards_open(const char *dir, int generation)
 {
     char *path = sk_shards_path(dir, generation, "");
@@ -302,12 +314,14 @@ static int parse_members(struct sk_members *m, char *text)
 
 int sk_members_read(const char *dir, int generation, struct sk_members *m)
 {
+    int there = sk_shards_has(dir, generation, "members");
+    memset(m, 0, sizeof *m);
+    m->generation = generation;
+    if (there <= 0) return there;
     char *path = sk_shards_path(dir, generation, "members");
     size_t n;
     char *text = sk_file_load(path, (size_t)SK_SHARDS_MAX * 256, &n);
     int result = text ? 1 : sk_fail_code() == SK_EXIT_NOINPUT ? sk_file_check_plain(path) : -1;
-    memset(m, 0, sizeof *m);
-    m->generation = generation;
     if (text && (strlen(text) != n || !parse_members(m, text)))
         result = sk_fail(SK_EXIT_DATA, "%s does not say who takes part; remove the folder it is in", path);
     free(text);

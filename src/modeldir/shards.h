@@ -9,6 +9,8 @@
  *   shards/GGGGG/state        what those who are behind load (as `interrupted`)
  *
  * src/train/exchange/README.md tells the protocol. Readers treat them as hostile.
+ * A name that was looked up in vain stays absent for half a minute over NFS,
+ * except to who lists its folder: so that is what waiting does.
  */
 #ifndef SK_MODELDIR_SHARDS_H
 #define SK_MODELDIR_SHARDS_H
@@ -43,6 +45,8 @@ struct sk_members {
 char *sk_shards_path(const char *dir, int generation, const char *name);   /* generation 0: shards/NAME */
 /* Highest generation, 0: none; -1. */
 int sk_shards_generation(const char *dir);
+/* Is that file in the generation's folder? 1, 0, -1. */
+int sk_shards_has(const char *dir, int generation, const char *name);
 /* 1 opened, 0 it is there already, -1. */
 int sk_shards_open(const char *dir, int generation);
 /* Removes generations before this one. */

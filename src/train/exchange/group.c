@@ -60,6 +60,7 @@ int sk_group_look(struct sk_group *g)
         if (k == g->o.shard) continue;
         s->alive = sk_shard_alive(g->o.dir, k);
         if (s->alive < 0) return -1;
+        if (s->alive && s->changed == 0) s->changed = now;       /* its first beat is to come */
         if (!s->alive || !sk_beat_read(g->o.dir, k, uuid, &count, &waits)) continue;
         if (s->count != count || strcmp(s->uuid, uuid)) {
             memcpy(s->uuid, uuid, sizeof uuid);
@@ -69,6 +70,36 @@ int sk_group_look(struct sk_group *g)
         }
     }
     return 0;
+}
+
+/* The lock that says that this shard lives. */
+static int take_alive(const struct sk_group_options *o)
+{
+    char *folder = sk_path_join(o->dir, SK_MD_SHARDS), *name = sk_xprintf("%d.alive", o->shard);
+    char *path = sk_path_join(folder, name);
+    int lock = sk_mkdir(folder) ? -1 : sk_lock_take(path);
+    if (lock < 0 && sk_fail_code() == SK_EXIT_TEMP) sk_fail_prefix("shard %d runs already: ", o->shard);
+    free(path);
+    free(name);
+    free(folder);
+    return lock;
+}
+
+int sk_group_fence(struct sk_group *g)
+{
+    /* Who is cut off is held up by the next look at the folder. */
+    const double held_up = 2;
+    double before = g->fenced;
+    g->fenced = sk_now();
+    if (before == 0 || g->fenced - before < held_up) return 0;
+    if (g->lock >= 0 && sk_lock_fence(g->lock)) {
+        sk_lock_release(g->lock);
+        g->lock = -1;
+    }
+    if (!sk_lock_fence(g->alive)) return 0;
+    sk_lock_release(g->alive);
+    g->alive = take_alive(&g->o);
+    return g->alive < 0 ? -1 : 0;
 }
 
 int sk_group_take_over(struct sk_group *g)
@@ -100,13 +131,7 @@ struct sk_group *sk_group_open(const struct sk_group_options *o)
     uuid_generate_random(id);
     uuid_unparse_lower(id, g->uuid);
     if (gethostname(g->host, sizeof g->host - 1)) strcpy(g->host, "unknown");
-    char *folder = sk_path_join(o->dir, SK_MD_SHARDS), *name = sk_xprintf("%d.alive", o->shard);
-    char *path = sk_path_join(folder, name);
-    g->alive = sk_mkdir(folder) ? -1 : sk_lock_take(path);
-    if (g->alive < 0 && sk_fail_code() == SK_EXIT_TEMP) sk_fail_prefix("shard %d runs already: ", o->shard);
-    free(path);
-    free(name);
-    free(folder);
+    g->alive = take_alive(o);
     if (g->alive >= 0 && sk_beat_write(o->dir, o->shard, g->uuid, 0, 0)) {
         sk_fail_errno("cannot write %s/" SK_MD_SHARDS "/%d.beat", o->dir, o->shard);
         sk_lock_release(g->alive);
@@ -157,7 +182,7 @@ int sk_group_lost(struct sk_group *g, int shard, const char *uuid)
     if (shard >= g->o.shards) return sk_shard_alive(g->o.dir, shard) <= 0;   /* one that counts more of us */
     if (shard == g->o.shard) return strcmp(uuid, g->uuid) != 0;
     const struct sk_group_seen *s = &g->seen[shard];
-    return !s->alive || (s->changed > 0 && strcmp(s->uuid, uuid)) || sk_now() - s->changed > g->o.silent;
+    return !s->alive || (*s->uuid && strcmp(s->uuid, uuid)) || sk_now() - s->changed > g->o.silent;
 }
 
 int sk_group_all_lost(struct sk_group *g, const struct sk_members *m)

@@ -190,7 +190,7 @@ static int look_up(struct sk_group *g, const struct attempt *a, const struct sk_
 static int step(struct sk_group *g, struct attempt *a, struct sk_members *m)
 {
     int generation = sk_shards_generation(g->o.dir);
-    if (generation < 0 || sk_group_take_over(g) || sk_group_look(g)) return -1;
+    if (generation < 0 || sk_group_fence(g) || sk_group_take_over(g) || sk_group_look(g)) return -1;
     if (sk_group_stopped(g)) return -2;
     if (sk_shard_alive(g->o.dir, g->o.shard) <= 0)
         return sk_fail(SK_EXIT_TEMP, "%s/" SK_MD_SHARDS " was removed while shards used it: start them again", g->o.dir);
@@ -242,7 +242,7 @@ static int catch_up(struct sk_group *g, const struct attempt *a)
     } else if (a->mine.update < m->update) {
         double next = sk_now() + 1;
         int there;
-        while ((there = sk_file_exists(path)) == 0 && result == 0) {
+        while ((there = sk_shards_has(g->o.dir, m->generation, "state")) == 0 && result == 0) {
             if (sk_group_stopped(g)) result = -2;
             else if (sk_now() > next) {
                 result = -sk_group_watch(g);

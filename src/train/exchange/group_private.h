@@ -21,13 +21,16 @@ struct sk_group {
     int ending, waits;
     struct sk_members members;
     int me;                              /* index; -1: not a member */
-    double formed, looked, seen_at;
+    double formed, looked, seen_at, fenced;
     int talked, vain;                    /* ever; generations in which this shard did not come so far */
     double began;                        /* the first of them */
     char why[200];                       /* the last one ended */
     struct sk_group_seen *seen;
 };
 
+/* Takes locks back that were lost while this host was cut off from the file server.
+ * -1: sk_fail, another process has taken this shard's place. */
+int sk_group_fence(struct sk_group *g);
 void sk_group_rest(void);                /* between two looks at the folder */
 int sk_group_stopped(const struct sk_group *g);      /* a signal came */
 /* Looks at the beats and locks of all other shards, not more than ten times a second. 0 or -1. */

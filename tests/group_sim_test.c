@@ -491,7 +491,7 @@ static int trial(uint64_t number)
 
 int main(int argc, char **argv)
 {
-    int trials = getenv("SK_LONG") ? 20000 : 300, good = 0;
+    int trials = getenv("SK_LONG") ? 4000 : 100, good = 0;
     uint64_t all = 0;
     double began = clock() / (double)CLOCKS_PER_SEC, time = 0;
     sk_msg_program("group_sim_test");

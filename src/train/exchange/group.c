@@ -192,6 +192,17 @@ int sk_group_all_lost(struct sk_group *g, const struct sk_members *m)
     return 1;
 }
 
+int sk_group_overtaken(const struct sk_group *g, int generation)
+{
+    enum sk_exit code = sk_fail_code();
+    if (code != SK_EXIT_NOINPUT && code != SK_EXIT_IO) return 0;
+    char *why = sk_xstrdup(sk_fail_message());
+    int highest = sk_shards_generation(g->o.dir);
+    if (highest <= generation) sk_fail(code, "%s", why);
+    free(why);
+    return highest > generation;
+}
+
 int sk_group_check_kind(const struct sk_group *g, const struct sk_members *m)
 {
     if (strcmp(m->version, g->o.version))
@@ -244,8 +255,8 @@ int sk_group_enter(struct sk_group *g)
         if (others) continue;
         if (sk_group_take_over(g)) return -1;
         if (g->lock >= 0) return 1;
-        if (generation > 0 && (begun = someone_in(g, generation)) < 0) return -1;
-        if (begun) return 0;
+        if (generation > 0 && (begun = someone_in(g, generation)) < 0 && !sk_group_overtaken(g, generation)) return -1;
+        if (begun > 0) return 0;
         if (!said && sk_now() - began > 3) {
             sk_info("Waiting for the shard that prepares %s", g->o.dir);
             said = 1;

@@ -186,10 +186,9 @@ static int look_up(struct sk_group *g, const struct attempt *a, const struct sk_
     return 1;
 }
 
-/* One look: 0 this shard is a member; 1 look again; -1, -2. */
-static int step(struct sk_group *g, struct attempt *a, struct sk_members *m)
+/* One look at that generation, the highest: 0 this shard is a member; 1 look again; -1, -2. */
+static int look_at(struct sk_group *g, struct attempt *a, int generation, struct sk_members *m)
 {
-    int generation = sk_shards_generation(g->o.dir);
     if (generation < 0 || sk_group_fence(g) || sk_group_take_over(g) || sk_group_look(g)) return -1;
     if (sk_group_stopped(g)) return -2;
     if (sk_shard_alive(g->o.dir, g->o.shard) <= 0)
@@ -209,9 +208,18 @@ static int step(struct sk_group *g, struct attempt *a, struct sk_members *m)
     }
     if (generation == 0 || generation == g->members.generation) return 1;
     int got = sk_members_read(g->o.dir, generation, m);
-    if (got != 0) return got < 0 ? -1 : look_up(g, a, m);
+    if (got != 0) {
+        a->opened = 0;                   /* somebody else may have said who takes part: no duty is done */
+        return got < 0 ? -1 : look_up(g, a, m);
+    }
     if (a->joined != generation) return ask_to_take_part(g, a, generation) ? -1 : 1;
     return a->opened == generation && publish_members(g, a) ? -1 : 1;
+}
+
+static int step(struct sk_group *g, struct attempt *a, struct sk_members *m)
+{
+    int generation = sk_shards_generation(g->o.dir), result = look_at(g, a, generation, m);
+    return result == -1 && generation > 0 && sk_group_overtaken(g, generation) ? 1 : result;
 }
 
 /* Until a generation has members and this shard is one: 0, -1, -2. */
@@ -320,8 +328,9 @@ int sk_group_form(struct sk_group *g, struct sk_channel **channel)
             g->me = index_of(g, &g->members);
             g->formed = g->looked = sk_now();
             result = catch_up(g, &a);
+            if (result == 0) result = connect_all(g, a.channel);
+            if (result == -1 && sk_group_overtaken(g, g->members.generation)) result = 1;
         }
-        if (result == 0) result = connect_all(g, a.channel);
         if (result == 0) *channel = a.channel;
         else sk_channel_close(a.channel, 0);
         if (result == 1) poll(NULL, 0, 200);

@@ -31,6 +31,9 @@ struct sk_group {
 /* Takes locks back that were lost while this host was cut off from the file server.
  * -1: sk_fail, another process has taken this shard's place. */
 int sk_group_fence(struct sk_group *g);
+/* Something failed in the folder of a generation: 1, since a higher one is there and
+ * that folder may have been swept away; 0 for another reason (sk_fail as it was). */
+int sk_group_overtaken(const struct sk_group *g, int generation);
 void sk_group_rest(void);                /* between two looks at the folder */
 int sk_group_stopped(const struct sk_group *g);      /* a signal came */
 /* Looks at the beats and locks of all other shards, not more than ten times a second. 0 or -1. */

@@ -267,6 +267,14 @@ printf 'version\tx\nrun\t\nshards\t2\nleader\t0\nsource\t0\nupdate\t0\nhash\t\nb
     >"$T/h/shards/00003/members"
 exits 0 "members of another version, long dead" timeout 60 "$T/train" h 2 0
 
+hostile
+head -c 300 /dev/urandom >"$T/h/shards/00003/join.aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"
+exits 65 "bytes in place of a request" timeout 20 "$T/train" h 2 0
+like "$(cat "$T/err")" 'shards/00003/join.aaaa.*remove it' "which is said"
+hostile
+head -c 10000000 /dev/zero >"$T/h/shards/00003/join.aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"
+exits 65 "ten million of them" timeout 20 "$T/train" h 2 0
+
 # --- errors ------------------------------------------------------------------------------------------
 exits 64 "no such shard" "$T/train" e 2 2
 like "$(cat "$T/err")" "shard 2: shards count from 0" "which is said"

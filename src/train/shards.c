@@ -54,6 +54,8 @@ static void take_state(struct sk_trainer *t, const struct sk_train_state *read)
 static int keep_up(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
+    if (sk_checkpoints_settle(&t->checkpoints, s, 1) < 0)    /* ours, on its way to the disk */
+        return -1;
     int *numbers, n = sk_md_list(t->o->output, "params", &numbers), newest = n > 0 ? numbers[n - 1] : 0;
     free(numbers);
     if (n < 0)

@@ -67,6 +67,9 @@ counts 00001 '' '--rnn-dropout-states 0.2:0'
 counts 00001 '' '--rnn-dropout-states 0:0.2'
 counts 00001 '' '--rnn-decoder-hidden-dropout 0.2'
 counts 00001 '' '--embed-dropout 0.2'
+for part in decoder outer_layers embeddings output_proj; do
+    counts 00001 '' "--fixed-param-strategy all_except_$part"
+done
 exits 64 "an odd number of units" train "$T/no" --rnn-num-hidden 17
 exits 64 "an encoder and a decoder of two kinds" train "$T/no" --decoder transformer
 exits 64 "the first layer has no residual connection" train "$T/no" --rnn-first-residual-layer 1

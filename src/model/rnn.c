@@ -13,7 +13,7 @@ enum { LAYERS = 64 };
 
 static int is_share(float p) { return p >= 0 && p < 1; }
 
-int sk_rnn_check(const struct sk_transformer *c)
+int sk_rnn_check(const struct sk_model_config *c)
 {
     const struct sk_rnn *r = &c->rnn;
     static const char *const side_name[] = {"encoder", "decoder"};
@@ -67,9 +67,9 @@ static void add_norm(struct sk_params *t, const char *prefix, int n)
     add(t, prefix, "_norm_beta", SK_INIT_ZERO, n, 0);
 }
 
-static int gates(const struct sk_transformer *c) { return c->rnn.cell == SK_LSTM ? 4 : 3; }
+static int gates(const struct sk_model_config *c) { return c->rnn.cell == SK_LSTM ? 4 : 3; }
 
-static void add_layer(struct sk_params *t, const struct sk_transformer *c, const char *prefix, int K, int H)
+static void add_layer(struct sk_params *t, const struct sk_model_config *c, const char *prefix, int K, int H)
 {
     int G = gates(c) * H;
     add(t, prefix, "_i2h_weight", SK_INIT_WEIGHT, G, K);
@@ -79,21 +79,21 @@ static void add_layer(struct sk_params *t, const struct sk_transformer *c, const
 }
 
 /* Width of what a layer of the decoder reads. */
-static int decoder_input(const struct sk_transformer *c, int layer)
+static int decoder_input(const struct sk_model_config *c, int layer)
 {
     int H = c->size[1];
     if (layer == 0) return c->rnn.embed[1] + H;
     return c->rnn.upper ? 2 * H : H;
 }
 
-static int start_count(const struct sk_transformer *c)
+static int start_count(const struct sk_model_config *c)
 {
     return c->rnn.start == SK_START_ZERO ? 0 : c->layers[1] * (c->rnn.cell == SK_LSTM ? 2 : 1);
 }
 
 /* Which products attention has: names, and their widths (0: there is none). */
 struct attention { const char *key, *query; int A; };
-static struct attention attention_of(const struct sk_transformer *c)
+static struct attention attention_of(const struct sk_model_config *c)
 {
     int H = c->size[0], A = c->rnn.attention_hidden;
     if (c->rnn.attention == SK_ATTENTION_MLP)
@@ -108,7 +108,7 @@ static void layer_name(char name[64], int side, int layer)
     snprintf(name, 64, "%s_rnn_l%d", side ? "decoder" : "encoder", layer);
 }
 
-void sk_rnn_params(const struct sk_transformer *c, struct sk_params *t)
+void sk_rnn_params(const struct sk_model_config *c, struct sk_params *t)
 {
     char name[64];
     int H = c->size[0];
@@ -185,7 +185,7 @@ static void init_products(struct sk_model *m)
 {
     struct sk_rnn_net *r = m->rnn;
     struct sk_net *n = &m->net;
-    const struct sk_transformer *c = &m->c;
+    const struct sk_model_config *c = &m->c;
     char name[64];
     init_layer(n, &r->way[0], "encoder_birnn_forward_l0");
     init_layer(n, &r->way[1], "encoder_birnn_reverse_l0");

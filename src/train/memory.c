@@ -101,7 +101,7 @@ static void count_weight_free(struct sk_device *dev, struct sk_weight *w)
 }
 
 /* Device memory of the model, with gradients. *floats: of one flat buffer. */
-static size_t model_size(struct counter *c, const struct sk_transformer *model, const struct sk_batch_limits *l,
+static size_t model_size(struct counter *c, const struct sk_model_config *model, const struct sk_batch_limits *l,
                          size_t *floats)
 {
     struct sk_ops counting = *c->ops;
@@ -122,7 +122,7 @@ static size_t model_size(struct counter *c, const struct sk_transformer *model, 
 /* --- the sum ------------------------------------------------------------------------ */
 
 /* A reader holds one window of blocks and a list of its pairs. */
-static size_t reader_size(const struct sk_transformer *m, const struct sk_corpus_stats *s)
+static size_t reader_size(const struct sk_model_config *m, const struct sk_corpus_stats *s)
 {
     const size_t window = (size_t)64 << 20;
     size_t width = m->vocab[0] > 65536 || m->vocab[1] > 65536 ? 4 : 2;
@@ -161,7 +161,7 @@ static size_t batch_size(const struct sk_batch_limits *l, const int rows[2])
 }
 
 size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train_plan *p,
-                         const struct sk_transformer *m, const struct sk_corpus_stats *train,
+                         const struct sk_model_config *m, const struct sk_corpus_stats *train,
                          const struct sk_corpus_stats *val, const struct sk_batch_limits *l,
                          const struct sk_ops *ops, struct sk_device *dev)
 {

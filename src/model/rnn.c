@@ -322,8 +322,8 @@ static void backward_layout(struct sk_model *m, struct sk_slab *s)
     }
     r->de = sk_slab_take(s, S * H);
     r->dz = sk_slab_take(s, S * H);
-    r->gp = sk_slab_take(s, T * 4 * H);
-    r->xp = sk_slab_take(s, T * most);
+    r->gp = sk_slab_take(s, T * (A > 4 * H ? A : 4 * H));      /* attention may be wider than all layers */
+    r->xp = sk_slab_take(s, T * (A > most ? A : most));
     r->scratch = sk_slab_take(s, 2 * H);
 }
 

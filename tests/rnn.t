@@ -62,6 +62,27 @@ exits 64 "tying needs width" train "$T/no" --weight-tying
 exits 78 "another cell" train "$T/base" --keep-initializations --rnn-cell-type gru
 like "$(cat "$T/err")" "rnn-cell-type: was 'lstm', now 'gru'" "is another run"
 exits 0 "--dry-run" train "$T/dry" --dry-run
+# memory OPTION... : what a dry run says and what training takes
+memory() {
+    "$BIN/sk-train-shard" -s "$T/train.src" -t "$T/train.sort" -vs "$T/val.src" -vt "$T/val.sort" -o "$T/memory" \
+        --encoder rnn --decoder rnn --max-seq-len 30 --threads 2 --use-cpu --overwrite-output --max-updates 30 \
+        --initial-learning-rate 0.0001 "$@" 2>"$T/err" | sed -n 's/^memory	//p'
+}
+for how in "--num-layers 2 --rnn-num-hidden 256 --batch-size 2000 --rnn-dropout-states 0.1" \
+    "--num-layers 3 --rnn-num-hidden 128 --rnn-cell-type gru --layer-normalization --batch-type sentence --batch-size 150" \
+    "--num-layers 1 --rnn-num-hidden 300 --batch-size 1000 --dtype bfloat16 --rnn-attention-num-hidden 700"; do
+    # shellcheck disable=SC2086
+    said=$(memory $how --dry-run)
+    # shellcheck disable=SC2086
+    memory $how >"$T/out"
+    most=$(sed -nE 's/^Memory: at most ([0-9.]+) MB were taken$/\1/p' "$T/err")
+    if [ -n "${SAN:-}" ] || [ "$BIN" != "$ROOT/bin" ]; then
+        skip "memory of instrumented programs"
+    else
+        ok "$how: $said bytes are predicted, $most MB taken" awk -v p="$said" -v m="$most" \
+            'BEGIN { m *= 1e6; exit !(p > 0.9 * m && p < 1.1 * m) }'
+    fi
+done
 sed 's/"rnn"/"cnn"/' "$T/base/config.json" >"$T/config.json" && cp "$T/config.json" "$T/with.1/config.json"
 exits 65 "an architecture that is not known" "$BIN/sk-translate" -m "$T/with.1" -i "$T/val.src"
 sed 's/"num_hidden": 18/"num_hidden": 20/' "$T/with.2/config.json" >"$T/config.json"

@@ -14,6 +14,11 @@ static int larger(int a, int b)
     return a > b ? a : b;
 }
 
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
 int sk_train_limits(struct sk_batch_limits *l, const struct sk_train_options *o, const struct sk_train_plan *p,
                     const struct sk_corpus_stats *train, const struct sk_corpus_stats *val)
 {
@@ -179,9 +184,11 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
         typical.longest_source = typical_length(train->source_tokens, train->pairs, l->longest_source);
         typical.longest_target = typical_length(train->target_tokens, train->pairs, l->longest_target);
     } else {
-        /* In pages so large that about half of what stays empty between is taken too. */
-        typical.max_source = (l->max_source + rows[0]) / 2;
-        typical.max_target = (l->max_target + rows[1]) / 2;
+        /* In huge pages: what stays empty at the end of a buffer is taken too, up to
+         * the length of one. Buffers are about two layers wide. */
+        const int page = (2 << 20) / (2 * m->size[0] * (int)sizeof(float));
+        typical.max_source = least(l->max_source, rows[0] + page);
+        typical.max_target = least(l->max_target, rows[1] + page);
     }
     size_t model = model_size(&c, m, &typical, &floats);
     struct sk_work work = {

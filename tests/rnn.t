@@ -65,7 +65,7 @@ exits 0 "--dry-run" train "$T/dry" --dry-run
 # memory OPTION... : what a dry run says and what training takes
 memory() {
     "$BIN/sk-train-shard" -s "$T/train.src" -t "$T/train.sort" -vs "$T/val.src" -vt "$T/val.sort" -o "$T/memory" \
-        --encoder rnn --decoder rnn --max-seq-len 30 --threads 2 --use-cpu --overwrite-output --max-updates 30 \
+        --encoder rnn --decoder rnn --max-seq-len 30 --threads 2 --use-cpu --overwrite-output --max-updates 12 \
         --initial-learning-rate 0.0001 "$@" 2>"$T/err" | sed -n 's/^memory	//p'
 }
 for how in "--num-layers 2 --rnn-num-hidden 256 --batch-size 2000 --rnn-dropout-states 0.1" \

@@ -4,7 +4,7 @@
 # and its result gets its own name by rename, when it is on the disk. Beside a
 # result, recipes/NAME says what it was made of; a result of another recipe is
 # made again.
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 
 tab=$(printf '\t')
 say() { printf 'sk-autopilot: %s\n' "$*" >&2; }

@@ -2,7 +2,7 @@
 #
 # FILE.part grows and is resumed; FILE is complete and was compared with its
 # checksum; FILE.sum says with which, and where it came from.
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 
 # The file's name, from its URL.
 url_base() {

@@ -119,7 +119,6 @@ parse() {
         case $option in
         -h | --help) help && exit ;;
         --version)
-            need sk-train sk
             version=$(sk-train --version) && printf '%s\n' "$version" | sed '1s/^sk-train/sk-autopilot/' && exit
             ;;
         --list) list=1 && continue ;;

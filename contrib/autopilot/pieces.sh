@@ -1,6 +1,6 @@
 # pieces.sh - subwords by sentencepiece: model.bpe/ learns them of the training
 # text of both sides, data/bpe is the text cut into them.
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 
 # Size of the vocabulary: what was asked for, or by the size of the text.
 vocabulary_size() {
@@ -67,7 +67,10 @@ step_bpe() {
 join() {
     case $type in
     bpe) sed 's/@@ //g; s/@@$//' "$1" >"$2.part" ;;
-    *) spm_decode "--model=$codes/pieces.model" "--output=$2.part" "$1" 2>>"$system/logs/spm_decode.log" ;;
+    *)
+        tell spm_decode "--model=$codes/pieces.model" "--output=$2" "$1"
+        spm_decode "--model=$codes/pieces.model" "--output=$2.part" "$1" 2>>"$system/logs/spm_decode.log"
+        ;;
     esac || die 74 "cannot join the pieces of $1"
     [ "$(lines "$2.part")" -eq "$(lines "$1")" ] || die 74 "$2.part has not all lines of $1"
     mv "$2.part" "$2"

@@ -7,7 +7,7 @@
 #
 # Raw text is never cut into words here: its words, for .tok.bleu, are those of the
 # international tokeniser of mteval-v14.
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 
 # each_test COMMAND...: for every test set, its name appended.
 each_test() {

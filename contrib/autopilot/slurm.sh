@@ -1,5 +1,5 @@
 # slurm.sh - the steps as jobs of Slurm, each after the one before it.
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 
 # A job hands on the signals that come before its time limit and when it is
 # preempted; stopped by one (75) it goes back into the queue, as that of

@@ -2,7 +2,7 @@
 #
 # SYSTEM/task says it in the form of the table, with the files of a custom task by
 # their paths and checksums; all later steps read only that.
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 
 # The lines of the tables that count: what the user's own tables define goes first.
 table() {

@@ -1,6 +1,6 @@
 # text.sh - data/raw (or tok, bpe): train, dev and test as parallel lines of plain
 # UTF-8, out of downloads or of the user's files.
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 
 # unpack SPEC OUT: a file of the cache, FILE or FILE/MEMBER, or the path of a user's.
 unpack() {
@@ -84,7 +84,7 @@ add() { # SET DIR [EACH]
 }
 # What has no dev or no test set gives some of its pairs.
 split() { # DIR
-    dev= test=
+    dev='' test=''
     [ -e "$1/dev.src" ] || dev=1
     set -- "$1" "$1"/test*.src
     [ -e "$2" ] || test=1

@@ -1,5 +1,5 @@
 # train.sh - training by sk-train, and the average of its checkpoints.
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 
 # options NAME KIND: of the file models, one a line.
 options() { awk -v name="$1" -v kind="$2" '$1 == name && $2 == kind { for (i = 3; i <= NF; i++) print $i }' "$here/models"; }

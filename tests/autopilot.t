@@ -35,7 +35,8 @@ for task in wmt14_de_en wmt14_fr_en wmt14_en_de wmt14_en_fr wmt17_de_en wmt17_fi
     grep -qx "$task" "$T/tasks" || echo "$task"
 done >"$T/missing"
 is "$(cat "$T/missing")" "" "all of Sockeye's tasks are there"
-is "$(awk -F '\t' '/^(#|$)/ { next } $1 == "file" { file[$2]; if ($4 !~ /^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}|-)$/) print; next }
+is "$(awk -F '\t' '/^(#|$)/ { next } $1 == "file" { file[$2]; if ($4 !~ /^(md5:[0-9a-f]+|sha256:[0-9a-f]+|-)$/ || NF != 5 || $4 != "-" && length($4) != 36 && length($4) != 71) print
+      next }
     $1 == "task" { if (NF != 7) print; next }
     { if (NF != 5) print; for (i = 4; i <= 5; i++) { split($i, p, "/"); if (!(p[1] in file)) print $i }
       set[$2] = set[$2] " " $1 }
@@ -108,12 +109,13 @@ EOF
 is "$(python3 "$T/page.py" "$S/results/small.standard.html" "$S/data/raw/test" 2>&1 | tail -n 1)" "2 True True" \
     "the page is well formed, and needs nothing else"
 
-stamps() { find "$S" -type f ! -name '*.html' ! -name log ! -name lock -printf '%p %T@ %s\n' | LC_ALL=C sort; }
+stamps() { find "$S" -type f ! -name '*.html' ! -name log ! -name lock ! -name progress ! -name seen -printf '%p %T@ %s\n' | LC_ALL=C sort; }
 stamps >"$T/before"
 exits 0 "again" custom
 same "$T/out" "$T/scores" "the same scores"
 stamps >"$T/after"
-same "$T/before" "$T/after" "nothing is made again"
+is "$(diff "$T/before" "$T/after")" "" "nothing is made again"
+cp -R "$S" "$T/want"
 exits 0 "without files" auto --custom-task mine --step score page
 exits 0 "the commands it kept" sh -c 'cd "$1" && sh -e commands' - "$S"
 like "$(cat "$T/out")" "^BLEU$tab" "do the same"
@@ -121,7 +123,6 @@ like "$(cat "$T/out")" "^BLEU$tab" "do the same"
 # --- killed, and gone on ----------------------------------------------------------------------
 # All its processes at once, as when a job ends or a machine stops: at the first
 # sight of each of these, and then whenever.
-cp -R "$S" "$T/want"
 rm -r "$S"
 killed_at() { # CONDITION...
     setsid "$AUTOPILOT" --workspace "$T/w" --cache "$T/cache" --custom-task mine --custom-train "$T/text.de" "$T/text.en" \
@@ -159,9 +160,10 @@ like "$(cat "$T/err")" "fuser -v $S/lock" "says where to look"
 kill -TERM $pid
 wait $pid
 is "$?" 75 "TERM: it ends after the trainer"
-ok "which has saved its state" test -e "$S/model.small/interrupted"
-exits 0 "and goes on, with other limits" auto --custom-task mine -- $small --max-updates 80
-is "$(sed -n "s/^checkpoint$tab//p" "$S/model.small/finished")" 4 "as far as that"
+like "$(sk-status --json "$S/model.small")" '"state":"interrupted"' "which has saved its state"
+end=$(($(sed -n "s/^updates$tab//p" "$S/model.small/progress") / 20 * 20 + 40))
+exits 0 "and goes on, with other limits" auto --custom-task mine -- $small --max-updates $end
+is "$(sed -n "s/^updates$tab//p" "$S/model.small/finished")" $end "as far as that"
 cmp -s "$S/model.small/params.average" "$T/want/model.small/params.average" && fail "the average is new" || pass "the average is new"
 
 # --- what is wrong is said ------------------------------------------------------------------------
@@ -179,6 +181,9 @@ like "$(cat "$T/err")" "latin.de, line 601: not UTF-8" "its line is named"
 head -n 5 "$T/text.de" >"$T/five"
 exits 65 "five pairs" auto --custom-task m5 --custom-train "$T/five" "$T/five"
 like "$(cat "$T/err")" "20 is the least" "are too few"
+yes "$(head -n 1 "$T/text.de")" | head -n 100 >"$T/same"
+exits 65 "always the same" auto --custom-task m6 --custom-train "$T/same" "$T/same"
+like "$(cat "$T/err")" "no pair is left for training" "leaves nothing"
 mkdir "$T/full"
 : >"$T/full/thesis"
 exits 78 "a folder of other things" "$AUTOPILOT" --workspace "$T/full" --custom-task m --custom-train "$T/text.de" "$T/text.en"
@@ -217,7 +222,7 @@ tasks() { # URL SUM
     cat <<EOF
 # a table of the user's own
 file	tgz	tar	md5:$2	$1/all.tgz
-file	zip	zip	-	$1/get?f=all.zip/../all.zip
+file	zip	zip	-	$1/all.zip
 file	bi	plain	sha256:$(sha256sum <"$T/site/bitext" | cut -d ' ' -f 1)	$1/bitext
 task	small_de_en	de	en	300	http://example.org	a small task
 train	small_de_en	text	tgz/in/train.de.gz	zip/in/train.en
@@ -226,7 +231,7 @@ dev	small_de_en	sgml	tgz/in/dev.de.sgm	tgz/in/dev.en.sgm
 test	small_de_en	text	tgz/in/test.de	tgz/in/test.en
 EOF
 }
-tasks "file://$T/site" "$(md5 "$T/site/all.tgz")" | sed 's|get?f=all.zip/../||' >"$T/table"
+tasks "file://$T/site" "$(md5 "$T/site/all.tgz")" >"$T/table"
 fetch() { "$AUTOPILOT" --workspace "$1" --cache "$T/cache" --tasks "$T/table" --task small_de_en --model none; }
 sed 's/md5:..../md5:0000/' "$T/table" >"$T/wrong"
 exits 65 "a wrong checksum" "$AUTOPILOT" --workspace "$T/w" --cache "$T/cache" --tasks "$T/wrong" --task small_de_en
@@ -234,6 +239,7 @@ is "$(grep -c 'its checksum is' "$T/err")" 2 "is given two chances"
 ok "nothing is kept of it" test ! -e "$T/cache/tgz/all.tgz" -a ! -e "$T/cache/tgz/all.tgz.part"
 exits 65 "a table that is none" "$AUTOPILOT" --tasks "$T/text.de" --list
 exits 64 "no such task" "$AUTOPILOT" --workspace "$T/w" --cache "$T/cache" --tasks "$T/table" --task small
+rm -r "$T/cache"
 mkdir -p "$T/cache/tgz" "$T/cache/bi"
 head -c 700 "$T/site/all.tgz" >"$T/cache/tgz/all.tgz.part"
 head -c 300 /dev/zero >"$T/cache/bi/bitext.part"
@@ -257,5 +263,33 @@ exits 66 "a file that is gone" fetch "$T/w3"
 like "$(cat "$T/err")" "bi cannot be downloaded from file://" "is named"
 mv "$T/site.gone" "$T/site"
 exits 0 "when it is there again" fetch "$T/w3"
+
+# A server that cannot go on where a download broke off.
+cat >"$T/serve.py" <<'EOF'
+import http.server, os, sys
+os.chdir(sys.argv[1])
+server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), http.server.SimpleHTTPRequestHandler)
+print(server.server_port, file=open(sys.argv[2] + '.part', 'w'), flush=True)
+os.rename(sys.argv[2] + '.part', sys.argv[2])
+server.serve_forever()
+EOF
+python3 "$T/serve.py" "$T/site" "$T/port" >"$T/log" 2>&1 &
+server=$!
+until [ -e "$T/port" ] || ! kill -0 $server 2>/dev/null; do sleep 0.05; done
+url=http://127.0.0.1:$(cat "$T/port")
+tasks "$url" "$(md5 "$T/site/all.tgz")" >"$T/table"
+rm -r "$T/cache"
+mkdir -p "$T/cache/tgz"
+head -c 700 "$T/site/all.tgz" >"$T/cache/tgz/all.tgz.part"
+unset http_proxy HTTP_PROXY all_proxy ALL_PROXY
+exits 0 "from a server without resume" fetch "$T/w4"
+same "$T/cache/tgz/all.tgz" "$T/site/all.tgz" "a download is begun anew"
+rm -r "$T/cache/tgz"
+kill $server
+wait $server 2>/dev/null
+exits 75 "a server that is gone" fetch "$T/w5"
+like "$(cat "$T/err")" "tgz cannot be downloaded from $url/all.tgz .curl 7" "is named"
+sed "s|^\(file${tab}tgz.*\)$url|\1file://$T/nowhere|" "$T/table" >"$T/table2" && mv "$T/table2" "$T/table"
+exits 66 "a file that is not there" fetch "$T/w5"
 
 done_testing

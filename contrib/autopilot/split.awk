@@ -5,12 +5,12 @@
 #
 # Reads the pairs twice. Of n pairs a twentieth goes to each set that is wanted, at
 # most 1,000, at equal distances: the same text is always split in the same way. A
-# pair of which either side says the same as a held-out one (case, digits and
-# punctuation do not count) is left out of train.
+# pair of which either side says the same as a held-out one (case and punctuation do
+# not count) is left out of train.
 
 function key(s) {
     s = tolower(s)
-    gsub(/[0-9[:punct:] ]+/, " ", s)
+    gsub(/[[:punct:] ]+/, " ", s)
     return s
 }
 # Long ones would say more of the limit on lengths than of the model.

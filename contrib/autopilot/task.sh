@@ -87,6 +87,9 @@ custom_task() {
     unset IFS
 }
 
+# What the task is made of: from where a file with a checksum comes is all the same.
+substance() { awk -F '\t' -v OFS='\t' '$1 == "file" && $4 != "-" { $5 = "" } { print }' "$1"; }
+
 # Step 1: writes SYSTEM/task, or compares with the one that is there.
 step_task() {
     if [ -n "$custom" ]; then custom_task; else known_task; fi >"$system/task.part" || exit
@@ -94,13 +97,13 @@ step_task() {
         die 64 "there is no task '$task' in the table; --list shows all"
     ! grep "^missing$tab" "$system/task.part" >/dev/null ||
         die 65 "the table has no line for the file '$(sed -n "s/^missing$tab//p" "$system/task.part" | head -n 1)' of task $task"
-    if [ -e "$system/task" ] && ! cmp -s "$system/task" "$system/task.part"; then
+    if [ -e "$system/task" ] && [ "$(substance "$system/task")" != "$(substance "$system/task.part")" ]; then
         say "$system was made of something else:"
         diff "$system/task" "$system/task.part" | grep '^[<>]' | head -n 6 >&2
         rm "$system/task.part"
         die 78 "give this task another name, or remove $system to make it anew"
     fi
-    mv "$system/task.part" "$system/task"
+    if cmp -s "$system/task.part" "$system/task"; then rm "$system/task.part"; else mv "$system/task.part" "$system/task"; fi
     report_task
 }
 # of_task N: column N of the task's line.

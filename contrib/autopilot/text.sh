@@ -7,10 +7,10 @@ unpack() {
     case $1 in
     /*) from=$1 kind=plain member= ;;
     *)
-        name=${1%%/*} member=${1#*/}
-        line=$(grep "^file$tab$name$tab" "$system/task")
+        packed=${1%%/*} member=${1#*/}
+        line=$(grep "^file$tab$packed$tab" "$system/task")
         kind=$(printf '%s\n' "$line" | cut -f 3)
-        from=$cache/$name/$(url_base "$(printf '%s\n' "$line" | cut -f 5)")
+        from=$cache/$packed/$(url_base "$(printf '%s\n' "$line" | cut -f 5)")
         [ -e "$from" ] || die 66 "$from is not there: the step fetch brings it"
         ;;
     esac
@@ -18,7 +18,7 @@ unpack() {
     plain) ln -s "$from" "$2.packed" ;;
     tar) tar -xOf "$from" -- "$member" >"$2.packed" 2>"$2.err" ;;
     zip) unzip -p "$from" "$member" >"$2.packed" 2>"$2.err" ;;
-    *) die 65 "the table calls $name a '$kind': plain, tar or zip are known" ;;
+    *) die 65 "the table calls $packed a '$kind': plain, tar or zip are known" ;;
     esac || {
         tail -n 2 "$2.err" >&2
         die 65 "cannot unpack $member of $from"
@@ -95,6 +95,7 @@ split() { # DIR
     : >"$1/train.src"
     : >"$1/train.trg"
     LC_ALL=C awk -v dir="$1" -v n="$n" -v dev=$dev -v test=$test -f "$here/split.awk" "$1/.pairs" "$1/.pairs" >&2
+    [ -s "$1/train.src" ] || die 65 "no pair is left for training: the text repeats itself; give --custom-dev and --custom-test"
 }
 # Empty lines teach nothing; in dev and test they stay where they are.
 drop_empty() { # DIR
@@ -137,12 +138,13 @@ populate() { # DIR
 }
 step_raw() {
     title "Text: $system/$text"
-    made raw "$text" "$(digest "$system/task")" || {
+    recipe=$(substance "$system/task" | cksum)
+    made raw "$text" "$recipe" || {
         rm -rf "$text.part"
         mkdir -p "$text.part"
         populate "$text.part"
         settle "$text"
-        done_with raw "$(digest "$system/task")"
+        done_with raw "$recipe"
     }
     awk -F '\t' '{ printf "   %-7s %9d pairs, %d and %d words\n", $1, $2, $3, $4 }' "$text/counts" >&2
 }

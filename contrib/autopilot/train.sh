@@ -4,34 +4,31 @@
 # options NAME KIND: of the file models, one a line.
 options() { awk -v name="$1" -v kind="$2" '$1 == name && $2 == kind { for (i = 3; i <= NF; i++) print $i }' "$here/models"; }
 
-# Lines for checkpoints that `metrics` tells of and that were not shown yet: of
-# perplexity those after checkpoint P, of BLEU those after B. Prints P and B as they
-# are then.
-news() { # P B
-    awk -v frequency="$frequency" -v p="$1" -v b="$2" -v quiet="${3-}" '
+# Shows the checkpoints that `metrics` tells of and that were not shown yet;
+# logs/seen has the number of the last one with a perplexity, and with BLEU.
+news() {
+    [ -e "$model_dir/metrics" ] || return 0
+    awk -v frequency="$frequency" -v seen="$system/logs/seen" '
         function value(name) { return match($0, "\t" name "=[^\t]*") ? \
             substr($0, RSTART + length(name) + 2, RLENGTH - length(name) - 2) : "" }
-        $1 > p && value("perplexity-val") != "" {
-            p = $1
-            if (!quiet) printf "   checkpoint %3d  update %7d  %6d s  validation perplexity %8.2f\n", $1, $1 * frequency,
-                value("time-elapsed"), value("perplexity-val") >"/dev/stderr"
+        BEGIN { getline line <seen; close(seen); split(line, last, " ") }
+        $1 > last[1] + 0 && value("perplexity-val") != "" {
+            last[1] = $1
+            printf "   checkpoint %3d  update %7d  %6d s  validation perplexity %8.2f\n", $1, $1 * frequency,
+                value("time-elapsed"), value("perplexity-val")
         }
-        $1 > b && value("bleu-val") != "" {
-            b = $1
-            if (!quiet) printf "   checkpoint %3d  BLEU of pieces %39.2f\n", $1, 100 * value("bleu-val") >"/dev/stderr"
+        $1 > last[2] + 0 && value("bleu-val") != "" {
+            last[2] = $1
+            printf "   checkpoint %3d  BLEU of pieces %39.2f\n", $1, 100 * value("bleu-val")
         }
-        END { print p + 0, b + 0 }' "$model_dir/metrics" 2>&2
+        END { print last[1] + 0, last[2] + 0 >seen }' "$model_dir/metrics"
 }
 # On a terminal also how far it is.
 watch_training() {
-    seen="0 0"
-    # shellcheck disable=SC2086
-    [ ! -e "$model_dir/metrics" ] || seen=$(news $seen quiet)
     while kill -0 $$ 2>/dev/null; do
         sleep 1
         [ ! -t 2 ] || printf '\r\033[K' >&2
-        # shellcheck disable=SC2086
-        [ ! -e "$model_dir/metrics" ] || seen=$(news $seen)
+        news >&2
         [ ! -t 2 ] || [ ! -e "$model_dir/progress" ] || awk -F '\t' '
             { v[$1] = $2 }
             END { printf "   update %d, epoch %d, %d s%s", v["updates"], v["epoch"], v["time-elapsed"],
@@ -60,13 +57,14 @@ step_train() {
     frequency=$(training_options | awk '/^--checkpoint-(frequency|interval)$/ { getline; n = $1 } END { print n ? n : 4000 }')
     tell "$@"
     [ -e "$model_dir/finished" ] || say "Ctrl-C stops it, the same command goes on; sk-status -f $system/$model_dir shows more"
+    rm -f "$system/logs/seen"
+    news >/dev/null
     watch_training 9>&- &
     watcher=$!
     status=0
     beside "$@" || status=$?
-    # What came last is to be shown as well.
-    [ $status -ne 0 ] || [ ! -e "$model_dir/metrics" ] || sleep 1.2
     rest
+    news >&2
     [ $status -eq 0 ] || {
         died=$status
         say "sk-train ended with $status; its log is $system/$model_dir/log"

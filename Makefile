@@ -173,14 +173,18 @@ $(B)/products: $(B)/tests/bench/products.o $(B)/libsk.a
 SHARE = $(DESTDIR)$(PREFIX)/share
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/bash-completion/completions \
-		$(SHARE)/sk/jobs
+		$(SHARE)/sk/jobs $(SHARE)/sk/autopilot
 	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(wildcard bin/*.1) $(SHARE)/man/man1
 	install -m 644 $(wildcard bin/*.5) $(SHARE)/man/man5
 	install $(wildcard jobs/*.sh) $(SHARE)/sk/jobs
 	install -m 644 $(filter-out %.sh,$(wildcard jobs/*)) $(SHARE)/sk/jobs
+	install contrib/autopilot/sk-autopilot $(SHARE)/sk/autopilot
+	install -m 644 $(filter-out %/sk-autopilot %.1,$(wildcard contrib/autopilot/*)) $(SHARE)/sk/autopilot
+	install -m 644 contrib/autopilot/sk-autopilot.1 $(SHARE)/man/man1
+	ln -sf ../share/sk/autopilot/sk-autopilot $(DESTDIR)$(PREFIX)/bin/sk-autopilot
 	install -m 644 contrib/completion.bash $(SHARE)/bash-completion/completions/sk-completion
-	for p in $(notdir $(PROGRAMS)); do ln -sf sk-completion $(SHARE)/bash-completion/completions/$$p; done
+	for p in $(notdir $(PROGRAMS)) sk-autopilot; do ln -sf sk-completion $(SHARE)/bash-completion/completions/$$p; done
 
 clean:
 	rm -rf .build

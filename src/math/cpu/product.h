@@ -27,8 +27,8 @@ enum { SK_TILE_AVX2 = 6, SK_WIDTH_AVX2 = 16, SK_TILE_AVX512 = 12, SK_WIDTH_AVX51
 enum { SK_OUTPUT_ROWS = 256, SK_OUTPUT_MOST = 640 };
 /* Elements of depth done at a time: a panel of it stays in the first cache. */
 enum { SK_DEPTH = 256 };
-/* Columns of one part of a product, at most. */
-enum { SK_COLUMNS = 256 };
+/* Floats of the panels of one part of a product, about: they stay in the second cache. */
+enum { SK_PANELS = 1 << 18 };
 
 static inline int sk_tile(const struct sk_device *dev)
 {

@@ -159,7 +159,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "products: %s\n", why);
         return 1;
     }
-    if (argc > 3 && strcmp(argv[3], "bfloat16") == 0 && (why = ops->set_dtype(dev, SK_BFLOAT16)))
+    if (argc > 3 && strcmp(argv[3], "float32") && (why = ops->set_dtype(dev, sk_dtype_named(argv[3]))))
         fprintf(stderr, "products: %s\n", why);
     char text[100];
     ops->describe(dev, text, sizeof text);

@@ -10,6 +10,7 @@
  *   FINISH(r, j, s)  statements that put sum s, of row r and columns
  *                    j * LANES.., into c, as `end` (struct sk_tail) says
  *   DEPTH_AT_ONCE    elements after which sums may rest in c
+ *   BLOCK            perhaps: see blocks_inline.h
  *   NAME(f)          this file's copy of function f
  *
  * Each value of c is one sum over ascending k. Tiles, panels and blocks of
@@ -35,16 +36,23 @@
 
 /* Panels come from the second cache: each line is asked for some steps before. */
 enum { SOON = 12 * WIDTH };
-#define TILE_SUMS(R, C, A_STEP)                                                                       \
-        ROWS_##R(INIT, C)                                                                             \
-        for (int k = 0; k < K; k++) {                                                                 \
+#define STEPS(R, C, A_STEP)                                                                           \
             COLS_##C(FETCH, 0)                                                                        \
             __builtin_prefetch(b + SOON);                                                             \
             __builtin_prefetch(b + SOON + WIDTH / 2);                                                 \
-            ROWS_##R(STEP, C)                                                                         \
+            ROWS_##R(STEP, C)
+
+#ifndef BLOCK
+#define TILE_SUMS(R, C, A_STEP)                                                                       \
+        ROWS_##R(INIT, C)                                                                             \
+        for (int k = 0; k < K; k++) {                                                                 \
+            STEPS(R, C, A_STEP)                                                                       \
             a += (A_STEP);                                                                            \
             b += WIDTH;                                                                               \
         }
+#else
+#include "math/cpu/blocks_inline.h"
+#endif
 
 #define TILE_FUNCTION(name, R, C, A_ROW, A_STEP)                                                      \
     static void name(int K, const float *a, size_t row, const float *b, size_t step,                  \
@@ -116,28 +124,13 @@ static void part_tile(float *c, size_t ldc, const float *a, size_t lda, const fl
         memcpy(c + (size_t)r * ldc, t + r * WIDTH, bytes);
 }
 
-/* Rows of the left-hand matrix are fetched while those before are multiplied. */
-struct ahead { const char *row; size_t stride; int rows, lines, line, each; };
-
-SK_INLINE void fetch_some(struct ahead *f)
-{
-    for (int i = 0; i < f->each && f->rows > 0; i++) {
-        __builtin_prefetch(f->row + (size_t)f->line * 64);
-        if (++f->line == f->lines) {
-            f->line = 0;
-            f->row += f->stride;
-            f->rows--;
-        }
-    }
-}
-
 void NAME(sk_gemm)(float *c, size_t ldc, const float *a, size_t lda, const float *panels, size_t step,
                    int M, int N, int K, int add, const struct sk_tail *tail)
 {
     /* Few rows use a panel once: no reason to cut its depth. They take
      * several panels at a time instead, to have enough sums in flight. */
     int blocks = M <= 2 * TILE ? 1 : (K + DEPTH_AT_ONCE - 1) / DEPTH_AT_ONCE;
-    int depth = (K + blocks - 1) / blocks, across = (N + WIDTH - 1) / WIDTH;
+    int depth = sk_round_up((K + blocks - 1) / blocks, SK_BLOCK), across = (N + WIDTH - 1) / WIDTH;
     tile_function *wide = M == 1 ? tile_1_8 : M == 2 ? tile_2_4 : tile_3_4;
     int group = M == 1 ? 4 : M <= 3 ? 2 : 1;
     for (int m = 0; m < M; m += TILE, a += (size_t)TILE * lda, c += (size_t)TILE * ldc) {

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "base/msg.h"
 #include "base/rng.h"
-#include "model/transformer.h"
+#include "model/model.h"
 #include "tap.h"
 
 static struct sk_device *device(int threads)
@@ -59,7 +59,7 @@ static void flat(const json_t *a, double *out, size_t *n)
 }
 
 /* c: sizes of the golden model. */
-static void golden(const char *path, struct sk_transformer c)
+static void golden(const char *path, struct sk_model_config c)
 {
     json_error_t e;
     json_t *g = json_load_file(path, 0, &e);
@@ -153,9 +153,9 @@ static void golden(const char *path, struct sk_transformer c)
 
 /* --- checks of any shape ------------------------------------------------------ */
 
-struct shape { const char *name; struct sk_transformer c; };
+struct shape { const char *name; struct sk_model_config c; };
 
-static struct sk_model *model(const struct sk_transformer *c, struct sk_device *d, int train)
+static struct sk_model *model(const struct sk_model_config *c, struct sk_device *d, int train)
 {
     struct sk_model *m = sk_model_new(c, &sk_ops_cpu, d, train ? &limits : NULL);
     struct sk_init_options o = {.seed = 7, .xavier = 1, .scale = 3, .factor = 'a', .source_vocab = c->vocab[0]};

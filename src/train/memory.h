@@ -19,7 +19,7 @@ int sk_train_limits(struct sk_batch_limits *l, const struct sk_train_options *o,
  * now, and what model, optimizer, batches and the device's operations take. Of
  * the corpora their sizes count, which are known before they are made. */
 size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train_plan *p,
-                         const struct sk_transformer *m, const struct sk_corpus_stats *train,
+                         const struct sk_model_config *m, const struct sk_corpus_stats *train,
                          const struct sk_corpus_stats *val, const struct sk_batch_limits *l,
                          const struct sk_ops *ops, struct sk_device *dev);
 #endif

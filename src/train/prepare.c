@@ -252,7 +252,7 @@ static int make_config(struct sk_start *s)
         c->model.vocab[side] = sk_vocab_size(s->vocab[side]);
     for (int side = 0; side < 2; side++)
         c->max_seq_len[side] = s->o->max_seq_len[side];
-    return sk_transformer_check(&c->model);
+    return sk_model_check(&c->model);
 }
 
 static int put_config(struct sk_start *s)

@@ -8,7 +8,7 @@
 #ifndef SK_TRAIN_SHARDS_H
 #define SK_TRAIN_SHARDS_H
 #include "text/batch.h"
-#include "model/transformer.h"
+#include "model/model.h"
 #include "train/options.h"
 #include "train/stopping.h"
 

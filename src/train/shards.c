@@ -253,7 +253,6 @@ int sk_shards_step(struct sk_trainer *t)
                 return -1;
             continue;
         }
-        sk_group_talked(s->group);
         for (int i = 0; i < n; i++)
             if (all[i].update != t->state.updates)
                 SK_BUG("shards at updates %lld and %lld train together", (long long)all[i].update,

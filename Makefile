@@ -4,6 +4,8 @@
 #   make check           all tests, then the C tests again under sanitizers
 #   make check-long      the same with large counts
 #   make SAN=address,undefined [check]   an instrumented build of its own
+#   make check-cuda-host the cuda backend's kernels on the CPU, under sanitizers (part of make check)
+#   make cuda            the plug-in for NVIDIA GPUs, where nvcc is; check-gpu and bench-gpu test it there
 #   make quickstart | bench | install | clean
 #   V=1                  show the commands
 #
@@ -51,10 +53,25 @@ C_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/*_test.c))
 PRELOADS := $(patsubst tests/%.c,.build/tests/%.so,$(wildcard tests/preload_*.c))
 SCRIPTS := $(sort $(wildcard tests/*.t))
 
+# The cuda backend on its stand-in for hosts: tests of operations and models, built
+# a second time, and a plug-in for the programs. All of it needs g++.
+CXX_HERE := $(shell command -v $(CXX) 2>/dev/null)
+CUDA_TESTS := $(patsubst %,$(B)/tests/cuda_%_test,math_reference math_layer math_decode math_recurrent optimizer \
+	transformer rnn beam)
+CUDA_HOST := $(patsubst %.cu,$(B)/cuda-host/%.o,$(filter-out %_lt.cu,$(wildcard src/math/cuda/*.cu))) \
+	$(patsubst %.cc,$(B)/cuda-host/%.o,$(wildcard tests/cuda-host/*.cc))
+ifneq ($(CXX_HERE),)
+ifeq ($(SAN),)
+PRELOADS += .build/tests/sk-cuda-host.so
+else
+C_TESTS += $(CUDA_TESTS)
+endif
+endif
+
 # Sub-makes build in parallel unless the caller decided.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all tests check check-here check-long quickstart bench install clean FORCE
+.PHONY: all tests check check-here check-long check-cuda-host check-cuda-tests cuda check-gpu bench-gpu quickstart bench install clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -122,6 +139,39 @@ $(B)/tests/%_test: $(B)/tests/%_test.o $(B)/libsk.a
 	$(if $(V),,@echo '  LD  $@')
 	$(Q)$(CC) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(LIBS)
 
+# --- the cuda backend on the CPU (tests/cuda-host) ---
+CUDA_CXX = $(CXX) -std=c++20 -x c++ -D_GNU_SOURCE -ffp-contract=off -Isrc -I. -Itests/cuda-host -O2 -fPIC \
+	-fvisibility=hidden -Wall -Wextra -Wno-unknown-pragmas $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) \
+	-fno-sanitize-recover=all,-Werror)
+$(B)/cuda-host/%.o: %.cu $(B)/flags | .build/headers
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CXX $@')
+	$(Q)$(CUDA_CXX) -MMD -MP -c -o $@ $<
+# What stands in for cuBLASLt is no text of ours to be checked, and has most to do.
+$(B)/cuda-host/tests/cuda-host/gemm.o: tests/cuda-host/gemm.cc $(B)/flags | .build/headers
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CXX $@')
+	$(Q)$(CUDA_CXX) -fno-sanitize=all -O3 -march=x86-64-v3 -MMD -MP -c -o $@ $<
+$(B)/cuda-host/%.o: %.cc $(B)/flags | .build/headers
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CXX $@')
+	$(Q)$(CUDA_CXX) -MMD -MP -c -o $@ $<
+$(B)/cuda-host.a: $(CUDA_HOST)
+	@rm -f $@
+	$(if $(V),,@echo '  AR  $@')
+	$(Q)$(AR) rcs $@ $(CUDA_HOST)
+$(B)/tests/cuda_%_test.o: tests/%_test.c $(B)/flags | .build/headers
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CC  $@')
+	$(Q)$(COMPILE) -DSK_TEST_CUDA -MMD -MP -c -o $@ $<
+$(B)/tests/cuda_%_test: $(B)/tests/cuda_%_test.o $(B)/libsk.a $(B)/cuda-host.a
+	$(if $(V),,@echo '  LD  $@')
+	$(Q)$(CXX) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(B)/cuda-host.a $(LIBS)
+.build/tests/sk-cuda-host.so: $(CUDA_HOST)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  LD  $@')
+	$(Q)$(CXX) $(CFLAGS) -shared -o $@ $(CUDA_HOST)
+
 # Never instrumented: they are loaded into any build of the programs.
 .build/tests/preload_%.so: tests/preload_%.c | .build/headers
 	@mkdir -p $(@D)
@@ -144,6 +194,17 @@ LOGS := .build/log .build/address,undefined/log
 else
 LOGS := $(B)/log
 endif
+# Under sanitizers, as make check has it.
+check-cuda-host:
+ifeq ($(CXX_HERE),)
+	@echo "SKIP: the C++ compiler '$(CXX)' is missing (Debian package g++)"
+else
+	@$(MAKE) --no-print-directory $(JOBS) SAN=address,undefined check-cuda-tests
+check-cuda-tests: export ASAN_OPTIONS := verify_asan_link_order=0:detect_leaks=0
+check-cuda-tests: $(CUDA_TESTS)
+	@tests/run $(B)/log-cuda $(CUDA_TESTS)
+endif
+
 check:
 	@contrib/setup --check tests || contrib/setup tests
 	@status=0; rm -rf $(LOGS); \
@@ -186,4 +247,4 @@ clean:
 	rm -rf .build
 	rm -f $(patsubst %.c,%,$(wildcard bin/sk-*.c))
 
--include $(patsubst %.o,%.d,$(OBJ) $(MAINS) $(C_TESTS:=.o) $(B)/tests/bench/products.o)
+-include $(patsubst %.o,%.d,$(OBJ) $(MAINS) $(CUDA_HOST) $(C_TESTS:=.o) $(B)/tests/bench/products.o)

@@ -4,12 +4,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "math/cpu/device.h"
+#include "ops.h"
 #include "math/ops.h"
 #include "tap.h"
 
 enum { DEVICES = 4 };
-static const struct sk_ops *const ops = &sk_ops_cpu;
+static const struct sk_ops *const ops = &TEST_OPS;
 /* 1, 2 and 8 threads, and 2 threads held to AVX2. */
 static struct sk_device *device[DEVICES];
 
@@ -274,7 +274,7 @@ int main(void)
     const char *why = "";
     for (int i = 0; i < DEVICES; i++)
         device[i] = ops->open(threads[i], &why);
-    device[3]->isa = SK_ISA_AVX2;
+    hold_to_avx2(device[3]);
     test_cross(4, 64);
     test_cross(2, 4);
     test_cross(3, 20);

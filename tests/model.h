@@ -13,12 +13,13 @@
 #include "base/msg.h"
 #include "base/rng.h"
 #include "model/transformer.h"
+#include "ops.h"
 #include "tap.h"
 
 static struct sk_device *device(int threads)
 {
     const char *why = NULL;
-    struct sk_device *d = sk_ops_cpu.open(threads, &why);
+    struct sk_device *d = TEST_OPS.open(threads, &why);
     if (!d) {
         printf("Bail out! cannot open the CPU: %s\n", why);
         exit(1);
@@ -68,7 +69,7 @@ static void golden(const char *path, struct sk_transformer c)
         return;
     }
     struct sk_device *d = device(2);
-    struct sk_model *m = sk_model_new(&c, &sk_ops_cpu, d, &limits);
+    struct sk_model *m = sk_model_new(&c, &TEST_OPS, d, &limits);
     const struct sk_params *t = sk_model_params(m);
     float *data = sk_model_data(m);
     double *value = sk_xcalloc(t->total, sizeof *value);
@@ -120,7 +121,7 @@ static void golden(const char *path, struct sk_transformer c)
         double accuracy = (double)loss.correct / (double)loss.labels;
         ok(fabs(accuracy - json_number_value(json_object_get(metrics, "accuracy"))) < 1e-9, "%s: accuracy",
            cases[k].name);
-        double norm = sqrt(sk_ops_cpu.sum_squares(d, sk_model_gradients(m), t->total));
+        double norm = sqrt(TEST_OPS.sum_squares(d, sk_model_gradients(m), t->total));
         double golden_norm = json_number_value(json_object_get(want, "global_grad_norm"));
         ok(fabs(norm - golden_norm) < 1e-4 * golden_norm, "%s: gradient norm %.7f, golden %.7f", cases[k].name, norm,
            golden_norm);
@@ -146,7 +147,7 @@ static void golden(const char *path, struct sk_transformer c)
     }
     sk_batch_free(&b);
     sk_model_free(m);
-    sk_ops_cpu.close(d);
+    TEST_OPS.close(d);
     free(value);
     json_decref(g);
 }
@@ -157,7 +158,7 @@ struct shape { const char *name; struct sk_transformer c; };
 
 static struct sk_model *model(const struct sk_transformer *c, struct sk_device *d, int train)
 {
-    struct sk_model *m = sk_model_new(c, &sk_ops_cpu, d, train ? &limits : NULL);
+    struct sk_model *m = sk_model_new(c, &TEST_OPS, d, train ? &limits : NULL);
     struct sk_init_options o = {.seed = 7, .xavier = 1, .scale = 3, .factor = 'a', .source_vocab = c->vocab[0]};
     sk_params_init(sk_model_params(m), sk_model_data(m), &o);
     /* Away from the symmetric start: biases and norms too. */
@@ -230,7 +231,7 @@ static void differences(const struct shape *s, double eps)
     ok(worst < 0.02, "%s: gradients agree with differences (worst %.2g, %s)", s->name, worst, where);
     sk_batch_free(&b);
     sk_model_free(m);
-    sk_ops_cpu.close(d);
+    TEST_OPS.close(d);
     free(g);
     free(keep);
 }
@@ -271,7 +272,7 @@ static void company(const struct shape *s)
         }
         sk_batch_free(&b);
         sk_model_free(m);
-        sk_ops_cpu.close(d);
+        TEST_OPS.close(d);
     }
     free(first);
     ok(same, "%s: the same gradients with 1, 2 and 8 threads", s->name);
@@ -332,7 +333,7 @@ static void parts(const struct shape *s)
     free(whole);
     free(sum);
     sk_model_free(m);
-    sk_ops_cpu.close(d);
+    TEST_OPS.close(d);
 }
 
 /* Fed step by step, and given as whole translations, a model for translating
@@ -401,6 +402,6 @@ static void steps(const struct shape *s)
     sk_batch_free(&b);
     sk_model_free(m);
     sk_model_free(t);
-    sk_ops_cpu.close(d);
+    TEST_OPS.close(d);
 }
 #endif

@@ -14,5 +14,7 @@ struct sk_plugin {
     /* Called once, before all else. fatal: ends the program with an exit code and a
      * message; for errors inside operations, which return nothing. It does not return. */
     void (*begin)(void (*fatal)(int code, const char *message));
+    /* How many devices this process sees. 0: none, and *why (static text); -1: they fail. */
+    int (*devices)(const char **why);
 };
 #endif

@@ -163,7 +163,7 @@ static size_t batch_size(const struct sk_batch_limits *l, const int rows[2])
 size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train_plan *p,
                          const struct sk_transformer *m, const struct sk_corpus_stats *train,
                          const struct sk_corpus_stats *val, const struct sk_batch_limits *l,
-                         const struct sk_ops *ops, struct sk_device *dev)
+                         const struct sk_ops *ops, struct sk_device *dev, size_t *on_device)
 {
     struct counter c = {.ops = ops, .dev = dev};
     struct sk_batch_limits typical = *l;
@@ -171,14 +171,18 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
     int flat = sk_optimizer_uses_m(&p->optimizer) + sk_optimizer_uses_v(&p->optimizer) + (o->update_interval > 1);
     int rows[2];
     typical_rows(l, train, p->sentence_batches, rows);
-    /* Memory is taken where it is written to. */
+    /* Memory is taken where it is written to; that of a GPU, at once. */
+    if (!ops->host) {
+        rows[0] = l->max_source;
+        rows[1] = l->max_target;
+    }
     typical.max_source = rows[0];
     typical.max_target = rows[1];
-    if (m->architecture == SK_TRANSFORMER) {
+    if (ops->host && m->architecture == SK_TRANSFORMER) {
         /* Long sentences have more keys than a mean row sees, but they are few. */
         typical.longest_source = typical_length(train->source_tokens, train->pairs, l->longest_source);
         typical.longest_target = typical_length(train->target_tokens, train->pairs, l->longest_target);
-    } else {
+    } else if (ops->host) {
         /* In pages so large that about half of what stays empty between is taken too. */
         typical.max_source = (l->max_source + rows[0]) / 2;
         typical.max_target = (l->max_target + rows[1]) / 2;
@@ -199,6 +203,21 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
     sk_memory_resident(&now, &most);
     sk_debug("Memory: bytes now %zu, at most so far %zu; model %zu, optimizer %zu, workspace %zu, host %zu, "
              "readers %zu, shards %zu", now, most, model, optimizer, workspace, host, readers, shards);
-    size_t sum = now + model + optimizer + workspace + host + readers + shards;
+    *on_device = ops->host ? 0 : model + optimizer + workspace;
+    size_t sum = now + (ops->host ? model + optimizer + workspace : 0) + host + readers + shards;
     return sum > most ? sum : most;
+}
+
+int sk_memory_device_check(const struct sk_ops *ops, const struct sk_device *dev, size_t on_device,
+                           const struct sk_train_options *o)
+{
+    char text[256];
+    size_t there = ops->memory(dev);
+    if (there == 0 || on_device <= there)
+        return 0;
+    /* What does not depend on the batch is the smaller part: this is on the safe side. */
+    ops->describe(dev, text, sizeof text);
+    return sk_fail(SK_EXIT_NO, "training needs about %.0f MB of the GPU's memory, and %.0f MB are free (%s): "
+                   "--batch-size %.0f may fit", (double)on_device / 1e6, (double)there / 1e6, text,
+                   0.9 * (double)o->batch_size * (double)there / (double)on_device);
 }

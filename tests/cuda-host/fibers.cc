@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <utility>
 #include <vector>
-#ifdef __SANITIZE_ADDRESS__
+#ifdef CUDA_HOST_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -65,7 +65,7 @@ asm(".text\n.globl sk_host_switch\n.type sk_host_switch,@function\nsk_host_switc
 
 static void start_switch(void **fake, const void *stack, size_t size)
 {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef CUDA_HOST_ASAN
     __sanitizer_start_switch_fiber(fake, stack, size);
 #else
     (void)fake, (void)stack, (void)size;
@@ -74,7 +74,7 @@ static void start_switch(void **fake, const void *stack, size_t size)
 
 static void finish_switch(void *fake, const void **stack, size_t *size)
 {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef CUDA_HOST_ASAN
     __sanitizer_finish_switch_fiber(fake, stack, size);
 #else
     (void)fake, (void)stack, (void)size;
@@ -112,8 +112,9 @@ static fiber *new_fiber()
     f->stack = (char *)mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (f->stack == MAP_FAILED)
         die("no memory for a stack");
-    /* Six registers, the address to go to, and one that it would return to. */
-    void **top = (void **)(f->stack + STACK) - 2;
+    /* Six registers, the address to go to, and one that it would return to. Not all
+     * stacks begin at the same place of a page: they would share few lines of the cache. */
+    void **top = (void **)(f->stack + STACK - pool.size() % 61 * 192) - 2;
     top[0] = (void *)run_threads;
     top[1] = NULL;
     f->sp = top - 6;
@@ -244,7 +245,7 @@ void *sk_host_shared(const void *key, size_t bytes)
     if (found == shared.end()) {
         char *p = (char *)aligned_alloc(64, (bytes + 63) / 64 * 64);
         memset(p, 0xff, (bytes + 63) / 64 * 64);
-#ifdef __SANITIZE_ADDRESS__
+#ifdef CUDA_HOST_ASAN
         __asan_poison_memory_region(p + bytes, (bytes + 63) / 64 * 64 - bytes);
 #endif
         found = shared.insert({key, {p, bytes}}).first;

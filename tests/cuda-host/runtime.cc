@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include "fibers.h"
-#ifdef __SANITIZE_ADDRESS__
+#ifdef CUDA_HOST_ASAN
 #include <sanitizer/asan_interface.h>
 #define POISON(p, n) __asan_poison_memory_region(p, n)
 #define UNPOISON(p, n) __asan_unpoison_memory_region(p, n)

@@ -163,6 +163,7 @@ template <int VALUES> __global__ void __launch_bounds__(SK_THREADS) query_kernel
     SK_SHARED(float, vs, SK_KEYS * (SK_CHUNK + 1));
     SK_SHARED(float, qs, SK_WARPS * (SK_CHUNK + 1));
     SK_SHARED(float, cs, SK_WARPS * (SK_CHUNK + 1));
+    SK_SHARED(float, of_key, SK_WARPS * SK_KEYS);
     const struct sk_tile t = g.tile[blockIdx.x];
     const int h = (int)blockIdx.y, warp = sk_warp(), lane = sk_lane(), d = g.d, at = h * d;
     const bool mine = warp < t.queries;
@@ -189,7 +190,8 @@ template <int VALUES> __global__ void __launch_bounds__(SK_THREADS) query_kernel
                 mean += sk_warp_sum(p * dp);
                 continue;
             }
-            const float ds = seen ? p * (dp - mean) * g.scale : 0;
+            of_key[warp * SK_KEYS + lane] = seen ? p * (dp - mean) * g.scale : 0;
+            __syncwarp();
 #pragma unroll
             for (int i = 0; i < VALUES; i += 2) {
                 const int c = i / 2 * SK_CHUNK, dims = d - c < SK_CHUNK ? d - c : SK_CHUNK;
@@ -203,7 +205,7 @@ template <int VALUES> __global__ void __launch_bounds__(SK_THREADS) query_kernel
                     __syncthreads();
                 }
                 for (int k = 0; k < here; k++) {
-                    const float w = __shfl_sync(SK_ALL, ds, k);
+                    const float w = of_key[warp * SK_KEYS + k];
                     if (j0 + k < n) {
                         if (lane < dims)
                             out[i] = fmaf(w, ks[k * (SK_CHUNK + 1) + lane], out[i]);
@@ -232,6 +234,7 @@ template <int VALUES> __global__ void __launch_bounds__(SK_THREADS) key_kernel(s
     SK_SHARED(float, cs, SK_KEYS * (SK_CHUNK + 1));
     SK_SHARED(float, ks, SK_WARPS * (SK_CHUNK + 1));
     SK_SHARED(float, vs, SK_WARPS * (SK_CHUNK + 1));
+    SK_SHARED(float, of_query, 2 * SK_WARPS * SK_KEYS);
     const struct sentence t = g.sentence[g.key_tile[2 * blockIdx.x]];
     const int first = g.key_tile[2 * blockIdx.x + 1], j = first + sk_warp(), h = (int)blockIdx.y;
     const int warp = sk_warp(), lane = sk_lane(), d = g.d, at = h * d, D = g.H * d;
@@ -271,6 +274,9 @@ template <int VALUES> __global__ void __launch_bounds__(SK_THREADS) key_kernel(s
             ds = p * (dp * factor - g.mean[of]) * g.scale;
             p *= factor;
         }
+        of_query[2 * (warp * SK_KEYS + lane)] = ds;
+        of_query[2 * (warp * SK_KEYS + lane) + 1] = p;
+        __syncwarp();
 #pragma unroll
         for (int x = 0; x < VALUES; x += 2) {
             const int c = x / 2 * SK_CHUNK, dims = d - c < SK_CHUNK ? d - c : SK_CHUNK;
@@ -282,7 +288,7 @@ template <int VALUES> __global__ void __launch_bounds__(SK_THREADS) key_kernel(s
                 __syncthreads();
             }
             for (int k = 0; k < here; k++) {
-                const float w = __shfl_sync(SK_ALL, ds, k), u = __shfl_sync(SK_ALL, p, k);
+                const float w = of_query[2 * (warp * SK_KEYS + k)], u = of_query[2 * (warp * SK_KEYS + k) + 1];
                 if (g.causal && i0 + k < j)
                     continue;
                 if (lane < dims) {

@@ -12,7 +12,7 @@
 #define SK_MATH_CUDA_ATTENTION_H
 #include "math/cuda/kernel.h"
 
-enum { SK_KEYS = 32, SK_CHUNK = 64, SK_HEAD_MOST = 1024 };     /* dimensions in shared memory at a time; of a head */
+constexpr int SK_KEYS = 32, SK_CHUNK = 64, SK_HEAD_MOST = 1024;        /* dimensions in shared memory at a time; of a head */
 
 struct sk_tile { int32_t query, queries, keys, causal_from; int64_t key, mask; };
 /* query: first row of q; key: first row of k and v; keys: how many; causal_from: -1, or
@@ -57,6 +57,7 @@ __global__ void __launch_bounds__(WARPS * SK_WARP) sk_attend_kernel(struct sk_at
 {
     SK_SHARED(float, kv, SK_KEYS * (SK_CHUNK + 1));
     SK_SHARED(float, qs, WARPS * (SK_CHUNK + 1));
+    SK_SHARED(float, ps, WARPS * SK_KEYS);
     const struct sk_tile t = a.tile[blockIdx.x];
     const int h = (int)blockIdx.y, warp = sk_warp(), lane = sk_lane(), d = a.d, at = h * d;
     const bool mine = warp < t.queries;
@@ -92,6 +93,7 @@ __global__ void __launch_bounds__(WARPS * SK_WARP) sk_attend_kernel(struct sk_at
         sum = fmaf(sum, shrink, sk_warp_sum(p));
         if (a.mask && seen && mine)
             p *= sk_mask_factor(a.mask, t.mask, warp, a.H, h, t.keys, j, a.keep);
+        ps[warp * SK_KEYS + lane] = p;   /* read after the next barrier */
 #pragma unroll
         for (int i = 0; i < VALUES; i += 2) {
             const int c = i / 2 * SK_CHUNK, dims = d - c < SK_CHUNK ? d - c : SK_CHUNK;
@@ -104,7 +106,7 @@ __global__ void __launch_bounds__(WARPS * SK_WARP) sk_attend_kernel(struct sk_at
             __syncthreads();
             float x = out[i] * shrink, y = i + 1 < VALUES ? out[i + 1] * shrink : 0;
             for (int k = 0; k < here; k++) {
-                const float w = __shfl_sync(SK_ALL, p, k);
+                const float w = ps[warp * SK_KEYS + k];
                 if (j0 + k < n) {        /* what is not seen may be no number */
                     if (lane < dims)
                         x = fmaf(w, kv[k * (SK_CHUNK + 1) + lane], x);

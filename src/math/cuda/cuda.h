@@ -128,6 +128,7 @@ void sk_cuda_upload(struct sk_device *dev, void *dst, const void *src, size_t by
 void sk_cuda_download(struct sk_device *dev, void *dst, const void *src, size_t bytes);
 void sk_cuda_copy(struct sk_device *dev, void *dst, const void *src, size_t bytes);
 void sk_cuda_zero(struct sk_device *dev, void *dst, size_t bytes);
+size_t sk_cuda_memory(const struct sk_device *dev);
 size_t sk_cuda_alloc_size(const struct sk_device *dev, size_t bytes);
 
 struct sk_weight *sk_cuda_weight_new(struct sk_device *dev, int N, int K, int backward);

@@ -59,6 +59,18 @@ static const char *reason(cudaError_t error)
     return text;
 }
 
+extern "C" int sk_cuda_devices(const char **why)
+{
+    int n = 0;
+    cudaError_t error = cudaGetDeviceCount(&n);
+    if (error == cudaSuccess && n == 0)
+        error = cudaErrorNoDevice;
+    if (error == cudaSuccess)
+        return n;
+    *why = reason(error);
+    return error == cudaErrorNoDevice || error == cudaErrorInsufficientDriver ? 0 : -1;
+}
+
 struct sk_device *sk_cuda_open(int threads, const char **why)
 {
     int n = 0;
@@ -148,6 +160,14 @@ size_t sk_cuda_alloc_size(const struct sk_device *dev, size_t bytes)
     (void)dev;
     size_t unit = bytes >= page / 2 ? page : small;
     return (bytes + unit - 1) / unit * unit;
+}
+
+size_t sk_cuda_memory(const struct sk_device *dev)
+{
+    size_t left = 0, all = 0;
+    (void)dev;
+    sk_check(cudaMemGetInfo(&left, &all), "asking for its memory");
+    return left ? left : 1;
 }
 
 void *sk_cuda_alloc(struct sk_device *dev, size_t bytes)

@@ -4,7 +4,10 @@
 #include "math/cuda/cuda.h"
 #include "base/rng.h"
 
-enum { SK_WARP = 32, SK_WARPS = 8, SK_THREADS = SK_WARP * SK_WARPS };
+#ifndef SK_BLOCK_WARPS                    /* fewer where threads are dear: on hosts */
+#define SK_BLOCK_WARPS 8
+#endif
+constexpr int SK_WARP = 32, SK_WARPS = SK_BLOCK_WARPS, SK_THREADS = SK_WARP * SK_WARPS;
 #define SK_ALL 0xffffffffu
 
 __device__ static inline int sk_lane() { return (int)threadIdx.x % SK_WARP; }

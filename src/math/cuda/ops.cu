@@ -30,6 +30,7 @@ size_t sk_cuda_workspace(const struct sk_device *dev, const struct sk_work *w)
 
 extern "C" {
 void sk_cuda_begin(void (*to)(int code, const char *message));
+int sk_cuda_devices(const char **why);
 
 extern const struct sk_ops sk_ops_cuda;
 const struct sk_ops sk_ops_cuda = {
@@ -52,6 +53,7 @@ const struct sk_ops sk_ops_cuda = {
     .weight_free = sk_cuda_weight_free,
     .alloc_size = sk_cuda_alloc_size,
     .weight_size = sk_cuda_weight_size,
+    .memory = sk_cuda_memory,
     .workspace = sk_cuda_workspace,
     .linear_forward = sk_cuda_linear_forward,
     .linear_backward_data = sk_cuda_linear_backward_data,
@@ -93,5 +95,6 @@ const struct sk_ops sk_ops_cuda = {
 };
 
 extern const struct sk_plugin sk_plugin __attribute__((visibility("default")));
-const struct sk_plugin sk_plugin = {SK_PLUGIN_VERSION, sizeof(struct sk_ops), &sk_ops_cuda, sk_cuda_begin};
+const struct sk_plugin sk_plugin = {SK_PLUGIN_VERSION, sizeof(struct sk_ops), &sk_ops_cuda, sk_cuda_begin,
+                                    sk_cuda_devices};
 }

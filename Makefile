@@ -178,6 +178,7 @@ $(B)/tests/cuda_%_test: $(B)/tests/cuda_%_test.o $(B)/libsk.a $(B)/cuda-host.a
 # need not free what the system takes back; C tests do.
 check-here: export SK_BIN := $(CURDIR)/$(BIN)
 check-here: export SK_BUILD := $(CURDIR)/$(B)
+check-here: export SK_PLUGIN_CUDA :=
 check-here: export ASAN_OPTIONS := verify_asan_link_order=0:detect_leaks=0
 check-here: export UBSAN_OPTIONS := print_stacktrace=1
 check-here: all tests

@@ -70,7 +70,7 @@ endif
 # Sub-makes build in parallel unless the caller decided.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all tests check check-here check-long check-cuda-host check-cuda-tests cuda check-gpu bench-gpu quickstart bench install clean FORCE
+.PHONY: all tests check check-here check-long check-cuda-host check-cuda-tests cuda gpu-tests check-gpu bench-gpu quickstart bench install clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -168,6 +168,46 @@ $(B)/tests/cuda_%_test: $(B)/tests/cuda_%_test.o $(B)/libsk.a $(B)/cuda-host.a
 	$(if $(V),,@echo '  LD  $@')
 	$(Q)$(CXX) $(CFLAGS) -shared -o $@ $(CUDA_HOST)
 
+# --- the cuda backend for GPUs: a plug-in, so that all else is built without nvcc ---
+NVCC ?= $(or $(shell command -v nvcc 2>/dev/null),/usr/local/cuda/bin/nvcc)
+CUDA_ARCH ?= 80 90 100
+CUDA_LIBS = $(patsubst %/bin/nvcc,%/lib64,$(NVCC))
+NVCC_FLAGS = -std=c++20 -O3 --fmad=false -Isrc -I. $(foreach a,$(CUDA_ARCH),-gencode arch=compute_$(a)$(,)code=sm_$(a)) \
+	-gencode arch=compute_$(lastword $(CUDA_ARCH)),code=compute_$(lastword $(CUDA_ARCH)) \
+	-Xcompiler -fPIC,-fvisibility=hidden
+, := ,
+CUDA_OBJ := $(patsubst %.cu,.build/cuda/%.o,$(wildcard src/math/cuda/*.cu))
+cuda: bin/libsk-cuda.so
+.build/cuda/%.o: %.cu
+	@command -v $(NVCC) >/dev/null || { echo "make: there is no '$(NVCC)': install the CUDA toolkit (12.8 or later), \
+	or say NVCC=..." >&2; exit 1; }
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  NVCC $@')
+	$(Q)$(NVCC) $(NVCC_FLAGS) -Xptxas -v -MMD -MP -c -o $@ $< 2>$(@:.o=.ptxas) || { cat $(@:.o=.ptxas) >&2; exit 1; }
+bin/libsk-cuda.so: $(CUDA_OBJ)
+	$(if $(V),,@echo '  LD  $@')
+	$(Q)$(NVCC) -shared -o $@ $(CUDA_OBJ) -L$(CUDA_LIBS) -lcublasLt -Xlinker -rpath,$(CUDA_LIBS)
+
+# The same tests on a GPU, whose memory tests/gpu/memory.cu makes theirs.
+GPU_TESTS := $(patsubst $(B)/tests/%,.build/gpu/tests/%,$(CUDA_TESTS))
+GPU_OBJ := $(patsubst %.cu,.build/gpu/%.o,$(wildcard src/math/cuda/*.cu) tests/gpu/memory.cu)
+WRAPPED := malloc calloc realloc free aligned_alloc posix_memalign
+gpu-tests: all tests cuda $(GPU_TESTS)
+.build/gpu/%.o: %.cu
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  NVCC $@')
+	$(Q)$(NVCC) $(NVCC_FLAGS) -DSK_CUDA_TEST -MMD -MP -c -o $@ $<
+.build/gpu/tests/%_test: .build/gpu/tests/%_test.o .build/libsk.a $(GPU_OBJ)
+	$(if $(V),,@echo '  LD  $@')
+	$(Q)$(NVCC) -o $@ $< $(addprefix -Xlinker --wrap=,$(WRAPPED)) .build/libsk.a $(GPU_OBJ) -L$(CUDA_LIBS) -lcublasLt \
+		-Xlinker -rpath,$(CUDA_LIBS) $(LIBS)
+.build/gpu/tests/cuda_%_test.o: tests/%_test.c $(B)/flags | .build/headers
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CC  $@')
+	$(Q)$(COMPILE) -DSK_TEST_CUDA -MMD -MP -c -o $@ $<
+check-gpu bench-gpu:
+	@tests/gpu/$(@:-gpu=)
+
 # Never instrumented: they are loaded into any build of the programs.
 .build/tests/preload_%.so: tests/preload_%.c | .build/headers
 	@mkdir -p $(@D)
@@ -233,6 +273,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/bash-completion/completions \
 		$(SHARE)/sk/jobs
 	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	[ ! -f bin/libsk-cuda.so ] || install -D bin/libsk-cuda.so $(DESTDIR)$(PREFIX)/lib/sk/libsk-cuda.so
 	install -m 644 $(wildcard bin/*.1) $(SHARE)/man/man1
 	install -m 644 $(wildcard bin/*.5) $(SHARE)/man/man5
 	install $(wildcard jobs/*.sh) $(SHARE)/sk/jobs
@@ -242,6 +283,6 @@ install: all
 
 clean:
 	rm -rf .build
-	rm -f $(patsubst %.c,%,$(wildcard bin/sk-*.c))
+	rm -f $(patsubst %.c,%,$(wildcard bin/sk-*.c)) bin/libsk-cuda.so
 
--include $(patsubst %.o,%.d,$(OBJ) $(MAINS) $(CUDA_HOST) $(C_TESTS:=.o) $(B)/tests/bench/products.o)
+-include $(patsubst %.o,%.d,$(OBJ) $(MAINS) $(CUDA_HOST) $(CUDA_OBJ) $(C_TESTS:=.o) $(B)/tests/bench/products.o)

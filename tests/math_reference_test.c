@@ -183,7 +183,7 @@ static void test_norm(const int32_t *row)
     ok(far < 2e-6 && far_dx < 3e-6 && far_g < 3e-6, "layer norm: forward (off by %.2g), dx (%.2g), parameters (%.2g)", far,
        far_dx, far_g);
     int32_t of[LEAVES + 1];
-    float *b = part + WIDE, half[2 * WIDE];
+    float *b = part + WIDE, *half = zeros(2 * WIDE);
     size_t middle = (size_t)row[LEAVES / 2];
     ops->norm_backward(dev, dx, part, b, dy, x, stat, gamma, WIDE, some(row, 0, LEAVES / 2, of), 0);
     ops->norm_backward(dev, dx + middle * WIDE, half, half + WIDE, dy + middle * WIDE, x + middle * WIDE,
@@ -192,8 +192,8 @@ static void test_norm(const int32_t *row)
     for (int e = 0; e < WIDE; e++)
         same = same && part[e] + half[e] == dgamma[e] && b[e] + half[WIDE + e] == dbeta[e];
     ok(same, "layer norm: two halves of the leaves give the bits of all");
-    float *all_of[] = {x, dy, gamma, beta, y, stat, dx, dgamma, dbeta, part};
-    for (int i = 0; i < 10; i++)
+    float *all_of[] = {x, dy, gamma, beta, y, stat, dx, dgamma, dbeta, part, half};
+    for (int i = 0; i < 11; i++)
         free(all_of[i]);
     free(want), free(want_dx);
 }

@@ -9,6 +9,7 @@
 extern const struct sk_ops sk_ops_cuda;
 #define TEST_OPS sk_ops_cuda
 enum { TEST_CUDA = 1 };
+/* For the stand-in; on a GPU (tests/gpu/memory.cu) it means nothing. */
 static __attribute__((constructor)) void be_eager(void) { setenv("SK_CUDA_HOST", "eager", 1); }
 static __attribute__((unused)) void hold_to_avx2(struct sk_device *dev) { (void)dev; }
 #else

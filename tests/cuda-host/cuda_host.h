@@ -72,7 +72,7 @@ void *sk_host_shared(const void *key, size_t bytes);
 
 enum cudaError_t { cudaSuccess = 0, cudaErrorMemoryAllocation = 2, cudaErrorInsufficientDriver = 35,
                    cudaErrorNoDevice = 100 };
-enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
+enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDefault = 4 };
 struct sk_host_stream;
 typedef sk_host_stream *cudaStream_t;
 struct cudaDeviceProp { char name[256]; int major, minor; size_t totalGlobalMem, sharedMemPerBlockOptin; };

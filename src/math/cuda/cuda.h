@@ -99,6 +99,18 @@ static inline const int32_t *sk_stage_ints(struct sk_device *dev, const int32_t 
 /* Waits, then copies. */
 void sk_fetch(struct sk_device *dev, void *host, const void *device, size_t bytes);
 
+/* After work is queued. In tests on a GPU (tests/gpu) it waits, so that tests may look
+ * at results as they do on the CPU. */
+static inline void sk_queued(struct sk_device *dev, const char *what)
+{
+    sk_check(cudaGetLastError(), what);
+#ifdef SK_CUDA_TEST
+    sk_check(cudaStreamSynchronize(dev->stream), what);
+#else
+    (void)dev;
+#endif
+}
+
 /* Queues a kernel; nothing if the grid is empty. */
 template <class... P, class... A>
 static inline void sk_launch(struct sk_device *dev, void (*kernel)(P...), dim3 grid, int threads, A... arguments)
@@ -110,7 +122,7 @@ static inline void sk_launch(struct sk_device *dev, void (*kernel)(P...), dim3 g
 #else
     sk_host_launch(dev->stream, grid, threads, kernel, static_cast<P>(arguments)...);
 #endif
-    sk_check(cudaGetLastError(), "starting a kernel");
+    sk_queued(dev, "a kernel");
 }
 static inline unsigned sk_count(size_t n, size_t size) { return (unsigned)((n + size - 1) / size); }
 

@@ -31,7 +31,11 @@ void sk_cuda_failed(const char *what, cudaError_t error)
 static void *allocate(struct sk_device *dev, size_t bytes)
 {
     void *p = NULL;
+#ifdef SK_CUDA_TEST
+    cudaError_t error = cudaMallocManaged(&p, bytes ? bytes : 1);
+#else
     cudaError_t error = cudaMalloc(&p, bytes ? bytes : 1);
+#endif
     if (error == cudaErrorMemoryAllocation) {
         size_t left = 0, all = 0;
         char text[512];
@@ -201,13 +205,15 @@ void *sk_scratch(struct sk_device *dev, enum sk_cuda_slot slot, size_t bytes)
 void sk_cuda_copy(struct sk_device *dev, void *dst, const void *src, size_t bytes)
 {
     if (bytes)
-        sk_check(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToDevice, dev->stream), "copying");
+        sk_check(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDefault, dev->stream), "copying");
+    sk_queued(dev, "copying");
 }
 
 void sk_cuda_zero(struct sk_device *dev, void *dst, size_t bytes)
 {
     if (bytes)
         sk_check(cudaMemsetAsync(dst, 0, bytes, dev->stream), "writing zeros");
+    sk_queued(dev, "writing zeros");
 }
 
 void sk_fetch(struct sk_device *dev, void *host, const void *device, size_t bytes)

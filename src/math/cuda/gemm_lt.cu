@@ -166,5 +166,6 @@ void sk_gemm_run(struct sk_device *dev, const struct sk_gemm *g)
     check(cublasLtMatmul(e->lt, p.what, &one, g->b, p.a, g->a, p.b, &factor, g->c, p.c, g->c, p.c, &e->of[i].algo,
                          e->workspace, SK_GEMM_WORKSPACE, dev->stream),
           "a product");
+    sk_queued(dev, "a product");
     forget(p);
 }

@@ -79,6 +79,16 @@ ok "resumed" transformer parts
 ok "a resumed training ends with the bits of the other" cmp "$T/parts/params.00002" "$T/transformer-float32/params.00002"
 transformer again
 ok "so does another" cmp "$T/again/params.00002" "$T/transformer-float32/params.00002"
+# Two processes, each with a device of its own.
+transformer pair --num-shards 2 --shard 0 &
+other=$!
+"$BIN/sk-train-shard" -s "$T/train.src" -t "$T/train.trg" -vs "$T/val.src" -vt "$T/val.trg" -o "$T/pair" \
+    --batch-type word --batch-size 100 --max-updates 6 --checkpoint-frequency 3 --threads 1 --seed 3 --num-layers 1 \
+    --transformer-model-size 16 --transformer-attention-heads 2 --transformer-feed-forward-num-hidden 32 --num-shards 2 \
+    --shard 1 >"$T/pair1.log" 2>&1 || cat "$T/pair1.log"
+wait "$other" || cat "$T/pair.log"
+ok "two shards train the same model" cmp "$T/pair/params.00002" "$T/transformer-float32/params.00002"
+like "$(cat "$T/pair.log" "$T/pair1.log")" 'shards 0 [(].*, 1 [(]' "together"
 "$BIN/sk-bleu-eval" "$T/parts" --checkpoint 2 >"$T/out" 2>"$T/err"
 like "$(cat "$T/err")" 'translating on cuda: ' "sk-bleu-eval evaluates there"
 like "$(cat "$T/out")" '^BLEU	' "and gives a score"

@@ -23,9 +23,6 @@ static int open_device(struct sk_trainer *t)
     t->ops = sk_backend(t->o->use_cpu);
     if (!t->ops)
         return -1;
-    if (!t->ops->host && t->shards)
-        return sk_fail(SK_EXIT_NO, "several shards exchange gradients between CPUs only: train on one GPU, or give "
-                       "--use-cpu");
     t->dev = sk_device_open(t->ops, t->o->threads, t->o->dtype);
     if (!t->dev)
         return -1;

@@ -208,16 +208,29 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
     return sum > most ? sum : most;
 }
 
-int sk_memory_device_check(const struct sk_ops *ops, const struct sk_device *dev, size_t on_device,
-                           const struct sk_train_options *o)
+int sk_memory_device_check(const struct sk_train_options *o, const struct sk_train_plan *p,
+                           const struct sk_transformer *m, const struct sk_corpus_stats *train,
+                           const struct sk_corpus_stats *val, const struct sk_ops *ops, struct sk_device *dev,
+                           size_t on_device)
 {
     char text[256];
-    size_t there = ops->memory(dev);
+    struct sk_batch_limits l;
+    struct sk_train_options less = *o;
+    size_t there = ops->memory(dev), needed = on_device;
     if (there == 0 || on_device <= there)
         return 0;
-    /* What does not depend on the batch is the smaller part: this is on the safe side. */
+    while (needed > there && less.batch_size > 1) {
+        less.batch_size -= (less.batch_size + 7) / 8;
+        if (sk_train_limits(&l, &less, p, train, val) < 0)
+            return -1;
+        sk_memory_predict(&less, p, m, train, val, &l, ops, dev, &needed);
+    }
     ops->describe(dev, text, sizeof text);
+    if (needed > there)
+        return sk_fail(SK_EXIT_NO, "training needs about %.0f MB of the GPU's memory, and %.0f MB are free (%s): no "
+                       "--batch-size fits; take a smaller model or a larger GPU", (double)on_device / 1e6,
+                       (double)there / 1e6, text);
     return sk_fail(SK_EXIT_NO, "training needs about %.0f MB of the GPU's memory, and %.0f MB are free (%s): "
-                   "--batch-size %.0f may fit", (double)on_device / 1e6, (double)there / 1e6, text,
-                   0.9 * (double)o->batch_size * (double)there / (double)on_device);
+                   "--batch-size %lld fits", (double)on_device / 1e6, (double)there / 1e6, text,
+                   (long long)less.batch_size);
 }

@@ -24,7 +24,9 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
                          const struct sk_corpus_stats *val, const struct sk_batch_limits *l,
                          const struct sk_ops *ops, struct sk_device *dev, size_t *on_device);
 /* Refuses what a device with memory of its own does not have: says how much it is, and
- * about which --batch-size would fit. 0, or -1 with SK_EXIT_NO. */
-int sk_memory_device_check(const struct sk_ops *ops, const struct sk_device *dev, size_t on_device,
-                           const struct sk_train_options *o);
+ * which --batch-size would fit. 0, or -1 with SK_EXIT_NO. */
+int sk_memory_device_check(const struct sk_train_options *o, const struct sk_train_plan *p,
+                           const struct sk_transformer *m, const struct sk_corpus_stats *train,
+                           const struct sk_corpus_stats *val, const struct sk_ops *ops, struct sk_device *dev,
+                           size_t on_device);
 #endif

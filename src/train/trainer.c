@@ -94,7 +94,8 @@ static int open_trainer(struct sk_trainer *t)
     sk_info("Memory: training takes about %.0f MB", (double)memory / 1e6);
     if (on_device)
         sk_info("Memory: and about %.0f MB of the GPU's", (double)on_device / 1e6);
-    if (sk_memory_check(memory, "training") < 0 || sk_memory_device_check(t->ops, t->dev, on_device, t->o) < 0)
+    if (sk_memory_check(memory, "training") < 0 ||
+        sk_memory_device_check(t->o, t->p, &t->d->config.model, train, val, t->ops, t->dev, on_device) < 0)
         return -1;
     open_model(t);
     sk_info("Early stopping by optimizing '%s'", t->p->optimized);

@@ -221,9 +221,8 @@ static int checkpoint(struct sk_trainer *t)
         return -1;
     t->saving = sk_clock() - before;
     sk_report_restart(&t->report);
-    /* All may be about to go back to an older one. Else nobody waits for the disk:
-     * were we lost before it is there, the others would train from the one before. */
-    return t->shards && s->now.lowered && (settle(t, 1) < 0 || sk_shards_barrier(t) < 0) ? -1 : 1;
+    /* Another shard may need it: were we lost, it would go on from there. */
+    return t->shards && (settle(t, 1) < 0 || sk_shards_barrier(t) < 0) ? -1 : 1;
 }
 
 /* --- the end ---------------------------------------------------------------------------- */

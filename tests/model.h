@@ -171,7 +171,7 @@ static struct sk_model *model_on(const struct sk_ops *ops, const struct sk_model
     sk_model_load_weights(m);
     return m;
 }
-static struct sk_model *model(const struct sk_transformer *c, struct sk_device *d, int train)
+static struct sk_model *model(const struct sk_model_config *c, struct sk_device *d, int train)
 {
     return model_on(&TEST_OPS, c, d, train);
 }
@@ -190,7 +190,7 @@ static TAP_MAYBE void beside_cpu(const struct shape *s)
     random_text(&x, 12, s->c.vocab[0], s->c.vocab[1], 3);
     sk_batch_init(&b, &limits);
     sk_batch_pack(&b, &limits, x.pair, x.n);
-    sk_transformer_params(&s->c, &t);
+    sk_model_table(&s->c, &t);
     for (int i = 0; i < 2; i++) {
         struct sk_device *d = of[i]->open(1, &why);
         struct sk_model *m = model_on(of[i], &s->c, d, 1);

@@ -56,7 +56,7 @@ stopped=
 beside() {
     "$@" &
     child=$!
-    trap 'stopped=1; kill -TERM $child 2>/dev/null' TERM INT HUP USR1
+    trap 'stopped=1; kill -TERM $child 2>/dev/null || :' TERM INT HUP USR1
     status=0
     while kill -0 $child 2>/dev/null; do
         status=0

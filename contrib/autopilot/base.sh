@@ -94,9 +94,8 @@ log() {
 watcher=
 progress() { # COMMAND...
     [ -t 2 ] || return 0
-    while kill -0 $$ 2>/dev/null; do
+    while sleep 1 && kill -0 $$ 2>/dev/null; do
         printf '\r   %s\033[K' "$("$@")" >&2
-        sleep 1
     done 9>&- &
     watcher=$!
 }

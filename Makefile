@@ -4,6 +4,8 @@
 #   make check           all tests, then the C tests again under sanitizers
 #   make check-long      the same with large counts
 #   make SAN=address,undefined [check]   an instrumented build of its own
+#   make check-cuda-host the cuda backend's kernels on the CPU, under sanitizers (part of make check)
+#   make cuda            the plug-in for NVIDIA GPUs, where nvcc is; check-gpu and bench-gpu test it there
 #   make quickstart | bench | install | clean
 #   V=1                  show the commands
 #
@@ -15,13 +17,12 @@ endif
 CFLAGS ?= -g
 PREFIX ?= /usr/local
 SAN ?=
-BACKENDS := cpu
 
 V ?=
 Q := $(if $(V),,@)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
-DIALECT := -std=c11 -D_GNU_SOURCE -ffp-contract=off -Isrc -I. -DSK_BACKENDS='"$(BACKENDS)"'
+DIALECT := -std=c11 -D_GNU_SOURCE -ffp-contract=off -Isrc -I.
 LIBS := -lz -ljansson -luuid -lxxhash -lpthread -ldl -lm
 ISA_FLAGS.v3 := -O3 -DSK_ISA=v3 -march=x86-64-v3
 ISA_FLAGS.v4 := -O3 -DSK_ISA=v4 -march=x86-64-v4 -mprefer-vector-width=512
@@ -52,10 +53,25 @@ C_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/*_test.c))
 PRELOADS := $(patsubst tests/%.c,.build/tests/%.so,$(wildcard tests/preload_*.c))
 SCRIPTS := $(sort $(wildcard tests/*.t))
 
+# The cuda backend on its stand-in for hosts: tests of operations and models, built
+# a second time, and a plug-in for the programs. All of it needs g++.
+CXX_HERE := $(shell command -v $(CXX) 2>/dev/null)
+CUDA_TESTS := $(patsubst %,$(B)/tests/cuda_%_test,math_reference math_layer math_decode math_recurrent optimizer \
+	transformer rnn)
+CUDA_HOST := $(patsubst %.cu,$(B)/cuda-host/%.o,$(filter-out %_lt.cu,$(wildcard src/math/cuda/*.cu))) \
+	$(patsubst %.cc,$(B)/cuda-host/%.o,$(wildcard tests/cuda-host/*.cc))
+ifneq ($(CXX_HERE),)
+ifeq ($(SAN),)
+PRELOADS += .build/tests/sk-cuda-host.so
+else
+C_TESTS += $(CUDA_TESTS)
+endif
+endif
+
 # Sub-makes build in parallel unless the caller decided.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all tests check check-here check-long quickstart bench install clean FORCE
+.PHONY: all tests check check-here check-long check-cuda-host check-cuda-tests cuda gpu-tests check-gpu bench-gpu quickstart bench install clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -127,6 +143,76 @@ $(B)/tests/%_test: $(B)/tests/%_test.o $(B)/libsk.a
 	$(if $(V),,@echo '  LD  $@')
 	$(Q)$(CC) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(LIBS)
 
+# --- the cuda backend on the CPU (tests/cuda-host) ---
+CUDA_CXX = $(CXX) -std=c++20 -x c++ -D_GNU_SOURCE -ffp-contract=off -Isrc -I. -Itests/cuda-host -DSK_BLOCK_WARPS=2 -O2 -fPIC \
+	-fvisibility=hidden -Wall -Wextra -Wno-unknown-pragmas $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) \
+	-fno-sanitize-recover=all,-Werror)
+$(B)/cuda-host/%.o: %.cu $(B)/flags | .build/headers
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CXX $@')
+	$(Q)$(CUDA_CXX) -MMD -MP -c -o $@ $<
+# What stands in for CUDA is not what is to be checked, and has most to do.
+$(B)/cuda-host/%.o: %.cc $(B)/flags | .build/headers
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CXX $@')
+	$(Q)$(CUDA_CXX) $(if $(findstring address,$(SAN)),-DCUDA_HOST_ASAN) -fno-sanitize=all -O3 -march=x86-64-v3 \
+		-MMD -MP -c -o $@ $<
+$(B)/cuda-host.a: $(CUDA_HOST)
+	@rm -f $@
+	$(if $(V),,@echo '  AR  $@')
+	$(Q)$(AR) rcs $@ $(CUDA_HOST)
+$(B)/tests/cuda_%_test.o: tests/%_test.c $(B)/flags | .build/headers
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CC  $@')
+	$(Q)$(COMPILE) -DSK_TEST_CUDA -MMD -MP -c -o $@ $<
+$(B)/tests/cuda_%_test: $(B)/tests/cuda_%_test.o $(B)/libsk.a $(B)/cuda-host.a
+	$(if $(V),,@echo '  LD  $@')
+	$(Q)$(CXX) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(B)/cuda-host.a $(LIBS)
+.build/tests/sk-cuda-host.so: $(CUDA_HOST)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  LD  $@')
+	$(Q)$(CXX) $(CFLAGS) -shared -o $@ $(CUDA_HOST)
+
+# --- the cuda backend for GPUs: a plug-in, so that all else is built without nvcc ---
+NVCC ?= $(or $(shell command -v nvcc 2>/dev/null),/usr/local/cuda/bin/nvcc)
+CUDA_ARCH ?= 80 90 100
+CUDA_LIBS = $(patsubst %/bin/nvcc,%/lib64,$(NVCC))
+NVCC_FLAGS = -std=c++20 -O3 --fmad=false -Isrc -I. $(foreach a,$(CUDA_ARCH),-gencode arch=compute_$(a)$(,)code=sm_$(a)) \
+	-gencode arch=compute_$(lastword $(CUDA_ARCH)),code=compute_$(lastword $(CUDA_ARCH)) \
+	-Xcompiler -fPIC,-fvisibility=hidden
+, := ,
+CUDA_OBJ := $(patsubst %.cu,.build/cuda/%.o,$(wildcard src/math/cuda/*.cu))
+cuda: bin/libsk-cuda.so
+.build/cuda/%.o: %.cu
+	@command -v $(NVCC) >/dev/null || { echo "make: there is no '$(NVCC)': install the CUDA toolkit (12.8 or later), \
+	or say NVCC=..." >&2; exit 1; }
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  NVCC $@')
+	$(Q)$(NVCC) $(NVCC_FLAGS) -Xptxas -v -MMD -MP -c -o $@ $< 2>$(@:.o=.ptxas) || { cat $(@:.o=.ptxas) >&2; exit 1; }
+bin/libsk-cuda.so: $(CUDA_OBJ)
+	$(if $(V),,@echo '  LD  $@')
+	$(Q)$(NVCC) -shared -o $@ $(CUDA_OBJ) -L$(CUDA_LIBS) -lcublasLt -Xlinker -rpath,$(CUDA_LIBS)
+
+# The same tests on a GPU, whose memory tests/gpu/memory.cu makes theirs.
+GPU_TESTS := $(patsubst $(B)/tests/%,.build/gpu/tests/%,$(CUDA_TESTS))
+GPU_OBJ := $(patsubst %.cu,.build/gpu/%.o,$(wildcard src/math/cuda/*.cu) tests/gpu/memory.cu)
+WRAPPED := malloc calloc realloc free aligned_alloc posix_memalign
+gpu-tests: all tests cuda $(GPU_TESTS)
+.build/gpu/%.o: %.cu
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  NVCC $@')
+	$(Q)$(NVCC) $(NVCC_FLAGS) -DSK_CUDA_TEST -MMD -MP -c -o $@ $<
+.build/gpu/tests/%_test: .build/gpu/tests/%_test.o .build/libsk.a $(GPU_OBJ)
+	$(if $(V),,@echo '  LD  $@')
+	$(Q)$(NVCC) -o $@ $< $(addprefix -Xlinker --wrap=,$(WRAPPED)) .build/libsk.a $(GPU_OBJ) -L$(CUDA_LIBS) -lcublasLt \
+		-Xlinker -rpath,$(CUDA_LIBS) $(LIBS)
+.build/gpu/tests/cuda_%_test.o: tests/%_test.c $(B)/flags | .build/headers
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CC  $@')
+	$(Q)$(COMPILE) -DSK_TEST_CUDA -MMD -MP -c -o $@ $<
+check-gpu bench-gpu:
+	@tests/gpu/$(@:-gpu=)
+
 # Never instrumented: they are loaded into any build of the programs.
 .build/tests/preload_%.so: tests/preload_%.c | .build/headers
 	@mkdir -p $(@D)
@@ -137,6 +223,7 @@ $(B)/tests/%_test: $(B)/tests/%_test.o $(B)/libsk.a
 # need not free what the system takes back; C tests do.
 check-here: export SK_BIN := $(CURDIR)/$(BIN)
 check-here: export SK_BUILD := $(CURDIR)/$(B)
+check-here: export SK_PLUGIN_CUDA :=
 check-here: export ASAN_OPTIONS := verify_asan_link_order=0:detect_leaks=0
 check-here: export UBSAN_OPTIONS := print_stacktrace=1
 check-here: all tests
@@ -149,6 +236,17 @@ LOGS := .build/log .build/address,undefined/log
 else
 LOGS := $(B)/log
 endif
+# Under sanitizers, as make check has it.
+check-cuda-host:
+ifeq ($(CXX_HERE),)
+	@echo "SKIP: the C++ compiler '$(CXX)' is missing (Debian package g++)"
+else
+	@$(MAKE) --no-print-directory $(JOBS) SAN=address,undefined check-cuda-tests
+check-cuda-tests: export ASAN_OPTIONS := verify_asan_link_order=0:detect_leaks=0
+check-cuda-tests: $(CUDA_TESTS)
+	@tests/run $(B)/log-cuda $(CUDA_TESTS)
+endif
+
 check:
 	@contrib/setup --check tests || contrib/setup tests
 	@status=0; rm -rf $(LOGS); \
@@ -180,6 +278,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/bash-completion/completions \
 		$(SHARE)/sk/jobs $(SHARE)/sk/autopilot
 	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	[ ! -f bin/libsk-cuda.so ] || install -D bin/libsk-cuda.so $(DESTDIR)$(PREFIX)/lib/sk/libsk-cuda.so
 	install -m 644 $(wildcard bin/*.1) $(SHARE)/man/man1
 	install -m 644 $(wildcard bin/*.5) $(SHARE)/man/man5
 	install $(wildcard jobs/*.sh) $(SHARE)/sk/jobs
@@ -193,6 +292,6 @@ install: all
 
 clean:
 	rm -rf .build
-	rm -f $(patsubst %.c,%,$(wildcard bin/sk-*.c))
+	rm -f $(patsubst %.c,%,$(wildcard bin/sk-*.c)) bin/libsk-cuda.so
 
--include $(patsubst %.o,%.d,$(OBJ) $(MAINS) $(C_TESTS:=.o) $(B)/tests/bench/products.o)
+-include $(patsubst %.o,%.d,$(OBJ) $(MAINS) $(CUDA_HOST) $(CUDA_OBJ) $(C_TESTS:=.o) $(B)/tests/bench/products.o)

@@ -7,6 +7,7 @@
 #include "base/msg.h"
 #include "base/opt.h"
 #include "base/out.h"
+#include "math/backend.h"
 #include "modeldir/open.h"
 #include "modeldir/protect.h"
 #include "search/scorer.h"
@@ -179,15 +180,15 @@ static int score(struct job *j, const struct sk_trained *m)
     return result;
 }
 
-static int run(const struct options *o, struct sk_device *dev)
+static int run(const struct options *o, const struct sk_ops *ops, struct sk_device *dev)
 {
     const char *path[2] = {o->source, o->target};
     struct sk_trained m;
     struct job j = {.o = o};
     char text[256];
-    if (sk_trained_open(&m, o->model, o->checkpoint, &sk_ops_cpu, dev))
+    if (sk_trained_open(&m, o->model, o->checkpoint, ops, dev))
         return -1;
-    sk_ops_cpu.describe(dev, text, sizeof text);
+    ops->describe(dev, text, sizeof text);
     sk_info("scoring with %s on %s", m.params, text);
     int result = 0;
     for (int i = 0; i < 2 && result == 0; i++)
@@ -213,9 +214,10 @@ int main(int argc, char **argv)
         sk_opt_misuse("--source - and --target -: one of the two can be standard input");
     if (sk_md_check_output(o.output))
         return sk_die();
-    struct sk_device *dev = sk_device_open(&sk_ops_cpu, o.threads, o.dtype);
-    int result = dev ? run(&o, dev) : -1;
+    const struct sk_ops *ops = sk_backend(o.use_cpu);
+    struct sk_device *dev = ops ? sk_device_open(ops, o.threads, o.dtype) : NULL;
+    int result = dev ? run(&o, ops, dev) : -1;
     if (dev)
-        sk_ops_cpu.close(dev);
+        ops->close(dev);
     return result ? sk_die() : SK_EXIT_OK;
 }

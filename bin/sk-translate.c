@@ -8,6 +8,7 @@
 #include "base/msg.h"
 #include "base/opt.h"
 #include "base/out.h"
+#include "math/backend.h"
 #include "modeldir/open.h"
 #include "modeldir/protect.h"
 #include "modeldir/translate_options.h"
@@ -139,15 +140,16 @@ static int models_of(const struct sk_translate_values *o, const char *dirs[SK_EN
     return n;
 }
 
-static int run(const struct sk_translate_values *o, const char *const *dirs, int n, struct sk_device *dev)
+static int run(const struct sk_translate_values *o, const char *const *dirs, int n, const struct sk_ops *ops,
+               struct sk_device *dev)
 {
     struct sk_trained m[SK_ENSEMBLE_MAX];
     struct sk_out out = {0};
     struct job j = {.o = o, .out = &out};
     char text[256];
-    if (sk_trained_open_all(m, n, dirs, o->checkpoints.n ? o->checkpoints.v : NULL, &sk_ops_cpu, dev))
+    if (sk_trained_open_all(m, n, dirs, o->checkpoints.n ? o->checkpoints.v : NULL, ops, dev))
         return -1;
-    sk_ops_cpu.describe(dev, text, sizeof text);
+    ops->describe(dev, text, sizeof text);
     for (int i = 0; i < n; i++)
         sk_info("translating with %s on %s", m[i].params, text);
     j.in = sk_lines_open(o->input, SK_LINES_REPLACE_INVALID);
@@ -183,9 +185,10 @@ int main(int argc, char **argv)
         sk_warn("--chunk-size %d is less than --batch-size %d: batches will be smaller", o.chunk_size, o.batch_size);
     if (sk_md_check_output(o.output))
         return sk_die();
-    struct sk_device *dev = sk_device_open(&sk_ops_cpu, o.threads, o.dtype);
-    int result = dev ? run(&o, dirs, n, dev) : -1;
+    const struct sk_ops *ops = sk_backend(o.use_cpu);
+    struct sk_device *dev = ops ? sk_device_open(ops, o.threads, o.dtype) : NULL;
+    int result = dev ? run(&o, dirs, n, ops, dev) : -1;
     if (dev)
-        sk_ops_cpu.close(dev);
+        ops->close(dev);
     return result ? sk_die() : SK_EXIT_OK;
 }

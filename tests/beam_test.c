@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "search/beam.h"
+#include "ops.h"
 #include "tap.h"
 
 enum { SMALL = 9, LARGE = 37, LONGEST = 12, OUTPUT = 8, MODELS = 3 };
@@ -17,7 +18,7 @@ static float end_bias;
 static struct sk_device *new_device(int threads)
 {
     const char *why = "";
-    return sk_ops_cpu.open(threads, &why);
+    return TEST_OPS.open(threads, &why);
 }
 
 static struct sk_model *new_model(struct sk_device *dev, uint64_t seed)
@@ -25,7 +26,7 @@ static struct sk_model *new_model(struct sk_device *dev, uint64_t seed)
     struct sk_model_config c = {.vocab = {V, V}, .layers = {1, 1}, .size = {8, 8}, .heads = {2, 2},
                                .feed_forward = {12, 12}, .max_len = {LONGEST, OUTPUT}, .pre = {"n", "n"},
                                .post = {"r", "r"}, .activation = SK_RELU, .positions = SK_POSITIONS_FIXED};
-    struct sk_model *m = sk_model_new(&c, &sk_ops_cpu, dev, NULL);
+    struct sk_model *m = sk_model_new(&c, &TEST_OPS, dev, NULL);
     const struct sk_params *p = sk_model_params(m);
     float *values = sk_xcalloc(p->total, sizeof *values);
     for (int i = 0; i < p->n; i++)
@@ -35,7 +36,7 @@ static struct sk_model *new_model(struct sk_device *dev, uint64_t seed)
         }
     /* Else hardly any translation of so short a limit would end by itself. */
     values[sk_params_find(p, "target_output_bias")->offset + SK_EOS] += end_bias;
-    sk_ops_cpu.upload(dev, sk_model_data(m), values, p->total * sizeof *values);
+    TEST_OPS.upload(dev, sk_model_data(m), values, p->total * sizeof *values);
     sk_model_load_weights(m);
     free(values);
     return m;
@@ -195,7 +196,7 @@ static void against_plain(const char *name, int models, struct sk_beam_options o
         }
         for (int i = 0; i < models; i++)
             sk_model_free(model[i]);
-        sk_ops_cpu.close(dev);
+        TEST_OPS.close(dev);
     }
     is_int(equal, all, "%s, beam %d, alpha %.1f, beta %.1f, at most %d symbols, %d best: words and scores of the plain "
            "search (of %d best ones %d end early, of %d something was given up)", name, o.beam_size, o.alpha, o.beta,
@@ -232,7 +233,7 @@ static void free_set(struct set *s)
     sk_beam_free(s->beam);
     for (int i = 0; i < s->n; i++)
         sk_model_free(s->model[i]);
-    sk_ops_cpu.close(s->dev);
+    TEST_OPS.close(s->dev);
 }
 
 /* Beams that work at once, on twins of one device and its models. */
@@ -243,7 +244,7 @@ static struct crew new_crew(int n, int models, const struct sk_beam_options *o, 
 {
     struct crew c = {.of = new_set(2, models, o, 1), .n = n};
     for (int i = 0; i < n; i++) {
-        c.dev[i] = sk_ops_cpu.twin(c.of.dev);
+        c.dev[i] = TEST_OPS.twin(c.of.dev);
         for (int k = 0; k < models; k++)
             c.model[i][k] = sk_model_twin(c.of.model[k], c.dev[i]);
         c.beam[i] = sk_beam_new(c.model[i], models, o, batch, LONGEST);
@@ -257,7 +258,7 @@ static void free_crew(struct crew *c)
         sk_beam_free(c->beam[i]);
         for (int k = 0; k < c->of.n; k++)
             sk_model_free(c->model[i][k]);
-        sk_ops_cpu.close(c->dev[i]);
+        TEST_OPS.close(c->dev[i]);
     }
     free_set(&c->of);
 }
@@ -360,7 +361,7 @@ static void twins(void)
         sk_model_free(m[0]);
         sk_model_free(m[1]);
     }
-    sk_ops_cpu.close(dev);
+    TEST_OPS.close(dev);
     ok(same(&r[0], &r[1]), "twice the same model, linear: the bits of the model");
     int near = r[0].n == r[2].n;
     for (int i = 0; near && i < r[0].n; i++)

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/rng.h"
-#include "math/cpu/device.h"
+#include "ops.h"
 #include "math/ops.h"
 #include "tap.h"
 
-enum { DEVICES = 4 };
-static const struct sk_ops *const ops = &sk_ops_cpu;
+enum { DEVICES = TEST_CUDA ? 2 : 4 };
+static const struct sk_ops *const ops = &TEST_OPS;
 /* 1, 2 and 8 threads, and 2 threads held to AVX2. */
 static struct sk_device *device[DEVICES];
 
@@ -289,14 +289,14 @@ static void test_causal_nan(void)
 
 int main(void)
 {
-    static const int threads[DEVICES] = {1, 2, 8, 2}, n[] = {1, 7, 8, 9, 56, 64, 100, 127, 128, 130, 256, 1000};
+    static const int threads[] = {1, 2, 8, 2}, n[] = {1, 7, 8, 9, 56, 64, 100, 127, 128, 130, 256, 1000};
     const char *why = "";
     for (int d = 0; d < DEVICES; d++) {
         device[d] = ops->open(threads[d], &why);
         if (!device[d])
             skip_all(why);
     }
-    device[3]->isa = SK_ISA_AVX2;
+    hold_to_avx2(device[DEVICES - 1]);
     for (size_t i = 0; i < sizeof n / sizeof *n; i++)
         test_dropout(n[i], i % 2 ? 0.3f : 0.1f);
     test_dropout(256, 0);

@@ -4,12 +4,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "math/cpu/device.h"
+#include "ops.h"
 #include "math/ops.h"
 #include "tap.h"
 
-enum { DEVICES = 4, MOST = 4096 };
-static const struct sk_ops *const ops = &sk_ops_cpu;
+enum { DEVICES = TEST_CUDA ? 2 : 4, MOST = 4096 };
+static const struct sk_ops *const ops = &TEST_OPS;
 /* 1, 2 and 8 threads, and 2 threads held to AVX2. */
 static struct sk_device *device[DEVICES];
 
@@ -278,13 +278,13 @@ static void test_mean(void)
 
 int main(void)
 {
-    static const int threads[DEVICES] = {1, 2, 8, 2};
+    static const int threads[] = {1, 2, 8, 2};
     for (int i = 0; i < DEVICES; i++) {
         const char *why = NULL;
         device[i] = ops->open(threads[i], &why);
         if (!device[i]) skip_all(why);
     }
-    device[DEVICES - 1]->isa = SK_ISA_AVX2;
+    hold_to_avx2(device[DEVICES - 1]);
     test_cell(SK_LSTM, 3, 21);
     test_cell(SK_LSTM, 1, 1);
     test_cell(SK_GRU, 3, 21);

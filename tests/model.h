@@ -13,12 +13,13 @@
 #include "base/msg.h"
 #include "base/rng.h"
 #include "model/model.h"
+#include "ops.h"
 #include "tap.h"
 
 static struct sk_device *device(int threads)
 {
     const char *why = NULL;
-    struct sk_device *d = sk_ops_cpu.open(threads, &why);
+    struct sk_device *d = TEST_OPS.open(threads, &why);
     if (!d) {
         printf("Bail out! cannot open the CPU: %s\n", why);
         exit(1);
@@ -68,7 +69,7 @@ static void golden(const char *path, struct sk_model_config c)
         return;
     }
     struct sk_device *d = device(2);
-    struct sk_model *m = sk_model_new(&c, &sk_ops_cpu, d, &limits);
+    struct sk_model *m = sk_model_new(&c, &TEST_OPS, d, &limits);
     const struct sk_params *t = sk_model_params(m);
     float *data = sk_model_data(m);
     double *value = sk_xcalloc(t->total, sizeof *value);
@@ -120,7 +121,7 @@ static void golden(const char *path, struct sk_model_config c)
         double accuracy = (double)loss.correct / (double)loss.labels;
         ok(fabs(accuracy - json_number_value(json_object_get(metrics, "accuracy"))) < 1e-9, "%s: accuracy",
            cases[k].name);
-        double norm = sqrt(sk_ops_cpu.sum_squares(d, sk_model_gradients(m), t->total));
+        double norm = sqrt(TEST_OPS.sum_squares(d, sk_model_gradients(m), t->total));
         double golden_norm = json_number_value(json_object_get(want, "global_grad_norm"));
         ok(fabs(norm - golden_norm) < 1e-4 * golden_norm, "%s: gradient norm %.7f, golden %.7f", cases[k].name, norm,
            golden_norm);
@@ -146,7 +147,7 @@ static void golden(const char *path, struct sk_model_config c)
     }
     sk_batch_free(&b);
     sk_model_free(m);
-    sk_ops_cpu.close(d);
+    TEST_OPS.close(d);
     free(value);
     json_decref(g);
 }
@@ -155,9 +156,9 @@ static void golden(const char *path, struct sk_model_config c)
 
 struct shape { const char *name; struct sk_model_config c; };
 
-static struct sk_model *model(const struct sk_model_config *c, struct sk_device *d, int train)
+static struct sk_model *model_on(const struct sk_ops *ops, const struct sk_model_config *c, struct sk_device *d, int train)
 {
-    struct sk_model *m = sk_model_new(c, &sk_ops_cpu, d, train ? &limits : NULL);
+    struct sk_model *m = sk_model_new(c, ops, d, train ? &limits : NULL);
     struct sk_init_options o = {.seed = 7, .xavier = 1, .scale = 3, .factor = 'a', .source_vocab = c->vocab[0]};
     sk_params_init(sk_model_params(m), sk_model_data(m), &o);
     /* Away from the symmetric start: biases and norms too. */
@@ -170,10 +171,57 @@ static struct sk_model *model(const struct sk_model_config *c, struct sk_device 
     sk_model_load_weights(m);
     return m;
 }
+static struct sk_model *model(const struct sk_model_config *c, struct sk_device *d, int train)
+{
+    return model_on(&TEST_OPS, c, d, train);
+}
+
+/* The gradients that the CPU finds, of a model with dropout. */
+static TAP_MAYBE void beside_cpu(const struct shape *s)
+{
+    const struct sk_ops *of[2] = {&sk_ops_cpu, &TEST_OPS};
+    static struct text x;
+    struct sk_batch b;
+    struct sk_loss loss[2];
+    float *g[2] = {NULL, NULL};
+    double worst = 0;
+    const char *where = "", *why = "";
+    struct sk_params t = {0};
+    random_text(&x, 12, s->c.vocab[0], s->c.vocab[1], 3);
+    sk_batch_init(&b, &limits);
+    sk_batch_pack(&b, &limits, x.pair, x.n);
+    sk_model_table(&s->c, &t);
+    for (int i = 0; i < 2; i++) {
+        struct sk_device *d = of[i]->open(1, &why);
+        struct sk_model *m = model_on(of[i], &s->c, d, 1);
+        sk_model_gradient(m, &b, 5, 9, 0.1F, 0.5F, &loss[i]);
+        g[i] = sk_xcalloc(t.total, sizeof **g);
+        of[i]->download(d, g[i], sk_model_gradients(m), t.total * sizeof **g);
+        sk_model_free(m);
+        of[i]->close(d);
+    }
+    for (int i = 0; i < t.n; i++) {
+        double largest = 0, difference = 0;
+        for (size_t k = t.p[i].offset; k < t.p[i].offset + t.p[i].size; k++) {
+            largest = fmax(largest, fabs((double)g[0][k]));
+            if (!(fabs((double)g[1][k] - (double)g[0][k]) <= difference)) difference = fabs((double)g[1][k] - (double)g[0][k]);
+        }
+        if (!(difference <= worst * largest)) {
+            worst = largest > 0 ? difference / largest : difference;
+            where = t.p[i].name;
+        }
+    }
+    ok(worst < 3e-5, "%s: gradients are the CPU's (worst %.2g, %s)", s->name, worst, where);
+    ok(fabs(loss[1].nll - loss[0].nll) < 1e-6 * loss[0].nll && loss[0].correct == loss[1].correct, "%s: so are losses",
+       s->name);
+    for (int i = 0; i < 2; i++) free(g[i]);
+    sk_batch_free(&b);
+    sk_params_free(&t);
+}
 
 /* Along a random direction of one parameter the loss changes as the gradient says;
  * eps: small against the curvature, large against rounding. */
-static void differences(const struct shape *s, double eps)
+static TAP_MAYBE void differences(const struct shape *s, double eps)
 {
     struct sk_device *d = device(1);
     struct sk_model *m = model(&s->c, d, 1);
@@ -230,7 +278,7 @@ static void differences(const struct shape *s, double eps)
     ok(worst < 0.02, "%s: gradients agree with differences (worst %.2g, %s)", s->name, worst, where);
     sk_batch_free(&b);
     sk_model_free(m);
-    sk_ops_cpu.close(d);
+    TEST_OPS.close(d);
     free(g);
     free(keep);
 }
@@ -242,7 +290,7 @@ static void company(const struct shape *s)
     random_text(&x, 12, s->c.vocab[0], s->c.vocab[1], 4);
     float *first = NULL, all[200], alone[200];
     int same = 1, lonely = 1;
-    for (int threads = 1; threads <= 8; threads += threads == 1 ? 1 : 6) {
+    for (int threads = 1; threads <= (TEST_CUDA ? 1 : 8); threads += threads == 1 ? 1 : 6) {
         struct sk_device *d = device(threads);
         struct sk_model *m = model(&s->c, d, 1);
         const struct sk_params *t = sk_model_params(m);
@@ -271,7 +319,7 @@ static void company(const struct shape *s)
         }
         sk_batch_free(&b);
         sk_model_free(m);
-        sk_ops_cpu.close(d);
+        TEST_OPS.close(d);
     }
     free(first);
     ok(same, "%s: the same gradients with 1, 2 and 8 threads", s->name);
@@ -332,7 +380,7 @@ static void parts(const struct shape *s)
     free(whole);
     free(sum);
     sk_model_free(m);
-    sk_ops_cpu.close(d);
+    TEST_OPS.close(d);
 }
 
 /* Fed step by step, and given as whole translations, a model for translating
@@ -401,6 +449,6 @@ static void steps(const struct shape *s)
     sk_batch_free(&b);
     sk_model_free(m);
     sk_model_free(t);
-    sk_ops_cpu.close(d);
+    TEST_OPS.close(d);
 }
 #endif

@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "base/msg.h"
-#include "math/cpu/device.h"
+#include "ops.h"
 #include "tap.h"
 #include "train/optimizer.h"
 
-enum { N = 150001, STEPS = 5, DEVICES = 3 };
-static const struct sk_ops *const ops = &sk_ops_cpu;
+enum { N = TEST_CUDA ? 1501 : 150001, STEPS = 5, DEVICES = 3 };
+static const struct sk_ops *const ops = &TEST_OPS;
 static struct sk_device *device[DEVICES];
 
 static uint32_t seed = 1;
@@ -194,7 +194,7 @@ int main(void)
         if (!device[d])
             skip_all(why);
     }
-    device[2]->isa = SK_ISA_AVX2;
+    hold_to_avx2(device[2]);
     check("sgd", NULL, 0.8, 0);
     check("sgd", "momentum:0.8", 0, 0.4);
     check("nag", NULL, 0.8, 0.4);

@@ -29,7 +29,9 @@ int main(void)
     golden("tests/data/transformer_pre_n_post_dr_tied.json", c);
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         ok(sk_model_check(&shapes[i].c) == 0, "%s: fits together", shapes[i].name);
-        differences(&shapes[i], 2e-3);
+        if (TEST_CUDA) beside_cpu(&shapes[i]);
+        else differences(&shapes[i], 2e-3);
+        if (TEST_CUDA && i > 1) continue;    /* slow there */
         company(&shapes[i]);
         parts(&shapes[i]);
         steps(&shapes[i]);

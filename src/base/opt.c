@@ -17,10 +17,7 @@
 #include "base/file.h"
 #include "base/msg.h"
 #include "base/opt_table.h"
-
-#ifndef SK_BACKENDS
-#define SK_BACKENDS "cpu"
-#endif
+#include "base/plugin.h"
 
 /* Parts of pairs and the arrays of lists live as long as the program. */
 static struct sk_arena kept;
@@ -314,7 +311,7 @@ static void version(void)
     struct sk_str text = {0};
     unsigned xxh = XXH_versionNumber();
     sk_str_printf(&text, "%s %s\nbackends: %s\nthis CPU: %s\nlibraries: zlib %s, jansson %s, xxHash %u.%u.%u\n",
-                  sk_msg_program_name(), SK_VERSION, SK_BACKENDS, cpu_level(), zlibVersion(), jansson_version_str(),
+                  sk_msg_program_name(), SK_VERSION, sk_plugin_backends(), cpu_level(), zlibVersion(), jansson_version_str(),
                   xxh / 10000, xxh / 100 % 100, xxh % 100);
     print_and_exit(&text);
 }

@@ -5,10 +5,15 @@
 #ifndef SK_BASE_RNG_H
 #define SK_BASE_RNG_H
 #include <stdint.h>
+#ifdef __CUDACC__
+#define SK_RNG_INLINE static inline __host__ __device__
+#else
+#define SK_RNG_INLINE static inline
+#endif
 
 struct sk_rng { uint32_t v[4]; };
 
-static inline struct sk_rng sk_philox(uint64_t key, uint32_t c0, uint32_t c1,
+SK_RNG_INLINE struct sk_rng sk_philox(uint64_t key, uint32_t c0, uint32_t c1,
                                       uint32_t c2, uint32_t c3)
 {
     uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
@@ -22,11 +27,12 @@ static inline struct sk_rng sk_philox(uint64_t key, uint32_t c0, uint32_t c1,
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
-    return (struct sk_rng){{c0, c1, c2, c3}};
+    struct sk_rng r = {{c0, c1, c2, c3}};
+    return r;
 }
 
 /* Uniform in [0, 1) with 24 bits. */
-static inline float sk_rng_uniform(uint32_t bits) { return (float)(bits >> 8) * 0x1p-24f; }
+SK_RNG_INLINE float sk_rng_uniform(uint32_t bits) { return (float)(bits >> 8) * 0x1p-24f; }
 
 /* Position i of a keyed permutation of 0..n-1: a bijection computed, not
  * stored (balanced Feistel network over the next power of four, cycle

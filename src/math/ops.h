@@ -173,6 +173,8 @@ struct sk_ops {
     /* Bytes that alloc and weight_new make of a request. */
     size_t (*alloc_size)(const struct sk_device *dev, size_t bytes);
     size_t (*weight_size)(const struct sk_device *dev, int N, int K, int backward);
+    /* Bytes that alloc can have; 0: the device's memory is the host's. */
+    size_t (*memory)(const struct sk_device *dev);
     /* About the bytes that the ops keep for themselves while a model trains. */
     size_t (*workspace)(const struct sk_device *dev, const struct sk_work *work);
 
@@ -235,8 +237,8 @@ struct sk_ops {
      * dropout on probabilities, times v. q, k, v have row strides ldq, ldk
      * (k and v), so that fused projections are read in place. q, k may come
      * from different streams of the same sentences. prob: workspace of
-     * ops->attention_size floats, kept for the backward pass (after softmax,
-     * before dropout). Row key of dropout: site, query's position; the row has
+     * ops->attention_size floats, kept for the backward pass: probabilities after
+     * softmax and before dropout, or what a backend makes them from again. Row key of dropout: site, query's position; the row has
      * n = H * (keys visible or not: the sentence's key count) values, head-major. */
     void (*attention_forward)(struct sk_device *dev, float *context, float *prob,
                               const float *q, int ldq, const float *k, const float *v, int ldk,
@@ -247,7 +249,8 @@ struct sk_ops {
                                const float *prob, const float *q, int ldq, const float *k, const float *v,
                                int ldk, int H, int D, struct sk_rows query, struct sk_rows key, int causal,
                                struct sk_dropout drop);
-    /* Floats of prob: H * sum over sentences of queries * keys. */
+    /* Floats of prob: H * sum over sentences of queries * keys, or less. A sum over
+     * sentences of what does not fall as either grows. */
     size_t (*attention_size)(int H, struct sk_rows query, struct sk_rows key);
 
     /* --- recurrent layers ------------------------------------------------ */

@@ -63,7 +63,7 @@ struct sk_decoder *sk_decoder_new(struct sk_model *m, int slots, int source_rows
     d->zeros = sk_xcalloc(S > R ? S : R, sizeof *d->zeros);
     d->iota = sk_xcalloc(R + 1, sizeof *d->iota);
     for (int i = 0; i <= rows; i++) d->iota[i] = i;
-    d->slab[0] = sk_model_layout(m, 0, source_rows, 0, (size_t)source_rows * (size_t)longest, 0);
+    d->slab[0] = sk_model_layout(m, 0, source_rows, 0, sk_model_pairs(ops, source_rows, longest, 0), 0);
     d->slab[1] = sk_model_layout(m, 1, rows, 0, 0, 1);
     m->embed[0].x = ops->alloc(m->net.dev, Ts * (size_t)c->size[0] * sizeof(float));
     m->embed[1].x = ops->alloc(m->net.dev, R * D * sizeof(float));

@@ -30,7 +30,7 @@ struct sk_forced *sk_forced_new(struct sk_model *m, const struct sk_batch_limits
     }
     for (int s = 0; s < 2; s++) {
         f->slab[s] = sk_model_layout(m, s, f->rows[s], f->rows[0],
-                                     (size_t)f->rows[s] * (size_t)(s ? longest : l->longest_source), 0);
+                                     sk_model_pairs(m->net.ops, f->rows[s], s ? l->longest_target : l->longest_source, s ? longest : 0), 0);
         m->embed[s].x = m->net.ops->alloc(m->net.dev, (size_t)f->rows[s] * (size_t)m->c.size[s] * sizeof(float));
     }
     return f;

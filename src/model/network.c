@@ -117,14 +117,31 @@ static size_t lay_out(struct sk_model *m, float *base, const struct extent *e)
     return slab.most;
 }
 
+/* Of one sentence. */
+static size_t pairs_of(const struct sk_ops *ops, int queries, int keys)
+{
+    const int32_t q[2] = {0, queries}, k[2] = {0, keys};
+    const int64_t ordinal = 0;
+    return ops->attention_size(1, (struct sk_rows){queries, 1, q, &ordinal}, (struct sk_rows){keys, 1, k, &ordinal});
+}
+
+size_t sk_model_pairs(const struct sk_ops *ops, int T, int longest, int keys)
+{
+    int whole = T / longest, rest = T % longest;
+    return (size_t)whole * pairs_of(ops, longest, keys > 0 ? keys : longest) +
+           (rest ? pairs_of(ops, rest, keys > 0 ? keys : rest) : 0);
+}
+
 /* Memory for batches of the limits. */
 static void layout_training(struct sk_model *m)
 {
     const struct sk_batch_limits *l = &m->limits;
     int T[2] = {l->max_source > l->longest_source ? l->max_source : l->longest_source,
                 l->max_target > l->longest_target ? l->max_target : l->longest_target};
-    size_t rows[2] = {(size_t)T[0], (size_t)T[1]}, longest[2] = {(size_t)l->longest_source, (size_t)l->longest_target};
-    struct extent e = {{T[0], T[1]}, {rows[0] * longest[0], rows[1] * longest[1], rows[1] * longest[0]}};
+    const struct sk_ops *ops = m->net.ops;
+    struct extent e = {{T[0], T[1]},
+                       {sk_model_pairs(ops, T[0], l->longest_source, 0), sk_model_pairs(ops, T[1], l->longest_target, 0),
+                        sk_model_pairs(ops, T[1], l->longest_target, l->longest_source)}};
     if (!m->rnn) m->slab = sk_model_device(m, lay_out(m, NULL, &e));
     int most = T[0] > T[1] ? T[0] : T[1];
     m->iota = sk_xcalloc((size_t)most, sizeof *m->iota);

@@ -46,6 +46,9 @@ float *sk_model_device(struct sk_model *m, size_t floats);
 /* Embeds rows, at the positions `at` or (NULL) that they have in their sentence; returns (T, D). */
 float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, const int32_t *at,
                       const struct sk_pass *pass);
+/* The most that attention keeps of T queries, for each head, in sentences of up to
+ * `longest` and with up to `keys` keys; 0: a sentence's keys are as many as its queries. */
+size_t sk_model_pairs(const struct sk_ops *ops, int T, int longest, int keys);
 /* Activations of one side for T rows, without a backward pass: the blocks take
  * turns on two slabs, since a block reads nothing older than its predecessor's
  * result. Ts, pairs, step: as sk_block_layout has them. Returns the memory. */

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
+#include "math/backend.h"
 #include "modeldir/eval_options.h"
 #include "modeldir/paths.h"
 #include "modeldir/watch.h"
@@ -60,12 +61,13 @@ static struct sk_evaluate_options search_options(const struct sk_eval_options *o
         .measures = sk_eval_measures(o, "none", measure)};
 }
 
-static struct sk_device *open_device(const struct sk_eval_options *o, int say)
+static struct sk_device *open_device(const struct sk_eval_options *o, const struct sk_ops **ops, int say)
 {
-    struct sk_device *dev = sk_device_open(&sk_ops_cpu, o->threads, o->dtype);
+    *ops = sk_backend(o->use_cpu);
+    struct sk_device *dev = *ops ? sk_device_open(*ops, o->threads, o->dtype) : NULL;
     char text[256];
     if (dev && say) {
-        sk_ops_cpu.describe(dev, text, sizeof text);
+        (*ops)->describe(dev, text, sizeof text);
         sk_info("translating on %s", text);
     }
     return dev;
@@ -98,12 +100,13 @@ int sk_eval_checkpoints(const struct sk_eval_options *o, const char *dir)
     struct sk_measure_options measure[SK_MEASURES];
     struct sk_opt_list which = o->checkpoint.n > 0 ? o->checkpoint : (struct sk_opt_list){1, best};
     struct sk_evaluate_options options = search_options(o, measure);
-    struct sk_device *dev = open_device(o, 1);
+    const struct sk_ops *ops;
+    struct sk_device *dev = open_device(o, &ops, 1);
     int result = dev ? 0 : -1;
     for (int i = 0; i < which.n && result == 0; i++) {
         struct sk_evaluated r;
         int checkpoint = checkpoint_number(dir, which.v[i]);
-        result = checkpoint < 0 ? -1 : sk_evaluate_checkpoint(dir, checkpoint, &options, &sk_ops_cpu, dev, &r);
+        result = checkpoint < 0 ? -1 : sk_evaluate_checkpoint(dir, checkpoint, &options, ops, dev, &r);
         if (result == 0)
             result = tell(o, &options, dir, checkpoint, &r, which.n > 1);
     }
@@ -114,7 +117,7 @@ int sk_eval_checkpoints(const struct sk_eval_options *o, const char *dir)
         sk_str_free(&signature);
     }
     if (dev)
-        sk_ops_cpu.close(dev);
+        ops->close(dev);
     return result;
 }
 
@@ -127,8 +130,9 @@ static int evaluate(void *ctx, const char *dir, int checkpoint, int claim, int f
 {
     const struct watching *w = ctx;
     struct sk_evaluated r;
-    struct sk_device *dev = open_device(w->o, first);
-    int result = dev ? sk_evaluate_claimed(dir, checkpoint, claim, &w->search, &sk_ops_cpu, dev, &r) : -1;
+    const struct sk_ops *ops;
+    struct sk_device *dev = open_device(w->o, &ops, first);
+    int result = dev ? sk_evaluate_claimed(dir, checkpoint, claim, &w->search, ops, dev, &r) : -1;
     if (result == 0 && r.stored)
         result = (r.merged = sk_evaluation_merge_now(dir, checkpoint)) < 0 ? -1 : 0;
     if (result == 0)

@@ -6,10 +6,7 @@
 
 #include "base/mem.h"
 #include "base/msg.h"
-
-#ifndef SK_BACKENDS
-#define SK_BACKENDS "cpu"
-#endif
+#include "base/plugin.h"
 
 static const char *const the_first[] = {"0"};
 
@@ -47,7 +44,7 @@ int sk_devices_count(const struct sk_device_options *o)
 
 static int usable(const struct sk_devices *d)
 {
-    return d->gpus.pretended || strstr(SK_BACKENDS, "cuda") != NULL;
+    return d->gpus.pretended || strstr(sk_plugin_backends(), "cuda") != NULL;
 }
 
 static int name_them(struct sk_devices *d, const struct sk_device_options *o)
@@ -82,8 +79,8 @@ int sk_devices_find(struct sk_devices *d, const struct sk_device_options *o)
         return sk_fail(SK_EXIT_NO, "this process sees no GPU (no NVIDIA driver, or CUDA_VISIBLE_DEVICES hides them): "
                        "--use-cpu trains on the CPU");
     if (!usable(d))
-        return sk_fail(SK_EXIT_NO, "this build cannot compute on GPUs (its backends: " SK_BACKENDS "), so it takes none: "
-                       "--use-cpu trains on the CPU");
+        return sk_fail(SK_EXIT_NO, "this build cannot compute on GPUs (its backends: %s), so it takes none: "
+                       "--use-cpu trains on the CPU", sk_plugin_backends());
     return name_them(d, o);
 }
 

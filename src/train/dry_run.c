@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
+#include "math/backend.h"
 #include "model/params_file.h"
 #include "train/memory.h"
 #include "train/prepare.h"
@@ -71,17 +72,21 @@ static int describe(const struct sk_train_options *o, const struct sk_train_plan
     int64_t batches, learned, params = count_params(o, d, &learned);
     if (params < 0 || sk_train_limits(&limits, o, p, s, sk_corpus_stats(d->validation)) < 0)
         return -1;
-    struct sk_device *dev = sk_device_open(&sk_ops_cpu, o->threads, o->dtype);
+    const struct sk_ops *ops = sk_backend(o->use_cpu);
+    struct sk_device *dev = ops ? sk_device_open(ops, o->threads, o->dtype) : NULL;
     if (!dev)
         return -1;
-    size_t memory = sk_memory_predict(o, p, &d->config.model, s, sk_corpus_stats(d->validation), &limits, &sk_ops_cpu,
-                                      dev);
-    sk_ops_cpu.close(dev);
+    size_t on_device;
+    size_t memory = sk_memory_predict(o, p, &d->config.model, s, sk_corpus_stats(d->validation), &limits, ops, dev,
+                                      &on_device);
+    ops->close(dev);
     if (count_batches(o, d, &limits, &batches) < 0)
         return -1;
     struct sk_str text = {0};
     sk_str_printf(&text, "parameters\t%lld\nlearned-parameters\t%lld\nmemory\t%zu\n", (long long)params,
                   (long long)learned, memory);
+    if (on_device)
+        sk_str_printf(&text, "gpu-memory\t%zu\n", on_device);
     sk_str_printf(&text, "pairs\t%lld\nsource-tokens\t%lld\ntarget-tokens\t%lld\n", (long long)s->pairs,
                   (long long)s->source_tokens, (long long)s->target_tokens);
     sk_str_printf(&text, "source-coverage\t%.2f\ntarget-coverage\t%.2f\n",

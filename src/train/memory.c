@@ -168,7 +168,7 @@ static size_t batch_size(const struct sk_batch_limits *l, const int rows[2])
 size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train_plan *p,
                          const struct sk_model_config *m, const struct sk_corpus_stats *train,
                          const struct sk_corpus_stats *val, const struct sk_batch_limits *l,
-                         const struct sk_ops *ops, struct sk_device *dev)
+                         const struct sk_ops *ops, struct sk_device *dev, size_t *on_device)
 {
     struct counter c = {.ops = ops, .dev = dev};
     struct sk_batch_limits typical = *l;
@@ -176,14 +176,18 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
     int flat = sk_optimizer_uses_m(&p->optimizer) + sk_optimizer_uses_v(&p->optimizer) + (o->update_interval > 1);
     int rows[2];
     typical_rows(l, train, p->sentence_batches, rows);
-    /* Memory is taken where it is written to. */
+    /* Memory is taken where it is written to; that of a GPU, at once. */
+    if (!ops->host) {
+        rows[0] = l->max_source;
+        rows[1] = l->max_target;
+    }
     typical.max_source = rows[0];
     typical.max_target = rows[1];
-    if (m->architecture == SK_TRANSFORMER) {
+    if (ops->host && m->architecture == SK_TRANSFORMER) {
         /* Long sentences have more keys than a mean row sees, but they are few. */
         typical.longest_source = typical_length(train->source_tokens, train->pairs, l->longest_source);
         typical.longest_target = typical_length(train->target_tokens, train->pairs, l->longest_target);
-    } else {
+    } else if (ops->host) {
         /* In huge pages: what stays empty at the end of a buffer is taken too, up to
          * the length of one. Buffers are about two layers wide. */
         const int page = (2 << 20) / (2 * m->size[0] * (int)sizeof(float));
@@ -206,6 +210,34 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
     sk_memory_resident(&now, &most);
     sk_debug("Memory: bytes now %zu, at most so far %zu; model %zu, optimizer %zu, workspace %zu, host %zu, "
              "readers %zu, shards %zu", now, most, model, optimizer, workspace, host, readers, shards);
-    size_t sum = now + model + optimizer + workspace + host + readers + shards;
+    *on_device = ops->host ? 0 : model + optimizer + workspace;
+    size_t sum = now + (ops->host ? model + optimizer + workspace : 0) + host + readers + shards;
     return sum > most ? sum : most;
+}
+
+int sk_memory_device_check(const struct sk_train_options *o, const struct sk_train_plan *p,
+                           const struct sk_model_config *m, const struct sk_corpus_stats *train,
+                           const struct sk_corpus_stats *val, const struct sk_ops *ops, struct sk_device *dev,
+                           size_t on_device)
+{
+    char text[256];
+    struct sk_batch_limits l;
+    struct sk_train_options less = *o;
+    size_t there = ops->memory(dev), needed = on_device;
+    if (there == 0 || on_device <= there)
+        return 0;
+    while (needed > there && less.batch_size > 1) {
+        less.batch_size -= (less.batch_size + 7) / 8;
+        if (sk_train_limits(&l, &less, p, train, val) < 0)
+            return -1;
+        sk_memory_predict(&less, p, m, train, val, &l, ops, dev, &needed);
+    }
+    ops->describe(dev, text, sizeof text);
+    if (needed > there)
+        return sk_fail(SK_EXIT_NO, "training needs about %.0f MB of the GPU's memory, and %.0f MB are free (%s): no "
+                       "--batch-size fits; take a smaller model or a larger GPU", (double)on_device / 1e6,
+                       (double)there / 1e6, text);
+    return sk_fail(SK_EXIT_NO, "training needs about %.0f MB of the GPU's memory, and %.0f MB are free (%s): "
+                   "--batch-size %lld fits", (double)on_device / 1e6, (double)there / 1e6, text,
+                   (long long)less.batch_size);
 }

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/msg.h"
+#include "base/plugin.h"
 #include "base/pool.h"
 #include "model/params_file.h"
 #include "modeldir/protect.h"
@@ -46,6 +47,10 @@ static int check_memory(const struct sk_start *s, const struct sk_model_config *
     const struct sk_corpus_stats *val = &s->inputs.size[1];
     struct sk_batch_limits limits;
     const char *why = "";
+    char *plugin = s->o->use_cpu ? NULL : sk_plugin_find("cuda");
+    free(plugin);
+    if (plugin)                          /* maybe a GPU's memory: asked when it is taken */
+        return 0;
     if (sk_train_limits(&limits, s->o, s->p, train, val) < 0)
         return -1;
     /* Not sk_device_open, whose remark would come twice. */
@@ -53,7 +58,7 @@ static int check_memory(const struct sk_start *s, const struct sk_model_config *
     if (!dev)
         return sk_fail(SK_EXIT_NO, "the CPU cannot be used: %s", why);
     sk_ops_cpu.set_dtype(dev, sk_dtype_named(s->o->dtype));
-    size_t bytes = sk_memory_predict(s->o, s->p, model, train, val, &limits, &sk_ops_cpu, dev);
+    size_t on_device, bytes = sk_memory_predict(s->o, s->p, model, train, val, &limits, &sk_ops_cpu, dev, &on_device);
     sk_ops_cpu.close(dev);
     int result = sk_memory_check(bytes, "training");
     if (result < 0 && s->o->dry_run)             /* asks for the number; another machine may have it */

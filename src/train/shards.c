@@ -12,6 +12,7 @@
 #include "train/exchange/exchange.h"
 #include "train/exchange/group.h"
 #include "train/loop.h"
+#include "train/shards_stage.h"
 #include "train/signals.h"
 
 struct sk_shards {
@@ -19,6 +20,8 @@ struct sk_shards {
     struct sk_group *group;
     struct sk_channel *channel;          /* of the generation; NULL: there is none */
     struct sk_exchange *exchange;
+    struct sk_shards_stage stage;        /* of the regions that are summed; opened at the first need */
+    int staged;
     struct sk_batch part;
     char version[64], run[SK_HASH_HEX];
     enum sk_stop reason;                 /* of the leader, at the last step */
@@ -143,6 +146,7 @@ static void leave_generation(struct sk_shards *s, int done)
 void sk_shards_end(struct sk_trainer *t)
 {
     leave_generation(t->shards, 1);
+    sk_shards_stage_close(&t->shards->stage);
     sk_batch_part_free(&t->shards->part);
 }
 
@@ -219,13 +223,13 @@ static int form(struct sk_trainer *t)
     if (result)
         return result;
     const struct sk_members *m = sk_group_members(s->group);
-    struct sk_model_region region[SK_REGIONS_MAX];
-    int regions = sk_model_regions(t->model, NULL);
-    SK_ENSURE(regions <= SK_REGIONS_MAX);
-    sk_model_regions(t->model, region);
+    struct sk_shards_stage *g = &s->stage;
+    if (!s->staged && sk_shards_stage_open(g, t->model) < 0)
+        return -1;
+    s->staged = 1;
     s->exchange = sk_exchange_new(&(struct sk_exchange_options){
-        t->ops, t->dev, s->channel, t->limits.leaves, m->n, sk_group_me(s->group), m->secret, sk_group_watch, s->group,
-        region, regions});
+        g->host_ops, g->host_dev, s->channel, t->limits.leaves, m->n, sk_group_me(s->group), m->secret, sk_group_watch,
+        s->group, g->host, g->regions});
     follow(t, sk_group_me(s->group) != sk_group_leader(s->group));
     say_members(m, sk_group_me(s->group), t->o->quiet);
     if (sk_reader_seek(t->reader, t->state.epoch, t->state.position) < 0 || take_over(t) < 0)
@@ -339,10 +343,12 @@ int sk_shards_gradient(struct sk_trainer *t, uint32_t update, float scale, struc
         sk_batch_part(&s->part, &t->batch, range[k].first, range[k].n);
         sk_model_gradient_part(t->model, &s->part, (uint64_t)t->o->seed, update, (float)t->o->label_smoothing, scale,
                                &of_range[k]);
+        sk_shards_stage_down(&s->stage);
         sk_exchange_keep(s->exchange, k);
     }
     if (sk_exchange_sum(s->exchange, of_range, loss))
         return -1;
+    sk_shards_stage_up(&s->stage);
     sk_model_gradient_finish(t->model);
     return 0;
 }

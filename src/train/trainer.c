@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
+#include "math/backend.h"
 #include "model/params_file.h"
 #include "modeldir/paths.h"
 #include "train/loop.h"
@@ -19,7 +20,9 @@
 static int open_device(struct sk_trainer *t)
 {
     char text[256];
-    t->ops = &sk_ops_cpu;
+    t->ops = sk_backend(t->o->use_cpu);
+    if (!t->ops)
+        return -1;
     t->dev = sk_device_open(t->ops, t->o->threads, t->o->dtype);
     if (!t->dev)
         return -1;
@@ -86,9 +89,13 @@ static int open_trainer(struct sk_trainer *t)
     const struct sk_corpus_stats *train = sk_corpus_stats(t->d->train), *val = sk_corpus_stats(t->d->validation);
     if (sk_train_limits(&t->limits, t->o, t->p, train, val) < 0 || open_device(t) < 0)
         return -1;
-    size_t memory = sk_memory_predict(t->o, t->p, &t->d->config.model, train, val, &t->limits, t->ops, t->dev);
+    size_t on_device;
+    size_t memory = sk_memory_predict(t->o, t->p, &t->d->config.model, train, val, &t->limits, t->ops, t->dev, &on_device);
     sk_info("Memory: training takes about %.0f MB", (double)memory / 1e6);
-    if (sk_memory_check(memory, "training") < 0)
+    if (on_device)
+        sk_info("Memory: and about %.0f MB of the GPU's", (double)on_device / 1e6);
+    if (sk_memory_check(memory, "training") < 0 ||
+        sk_memory_device_check(t->o, t->p, &t->d->config.model, train, val, t->ops, t->dev, on_device) < 0)
         return -1;
     open_model(t);
     sk_info("Early stopping by optimizing '%s'", t->p->optimized);

@@ -68,6 +68,7 @@ void sk_cpu_zero(struct sk_device *dev, void *dst, size_t bytes);
 /* --- workspace.c ------------------------------------------------------------ */
 size_t sk_cpu_alloc_size(const struct sk_device *dev, size_t bytes);
 size_t sk_cpu_weight_size(const struct sk_device *dev, int N, int K, int backward);
+size_t sk_cpu_memory(const struct sk_device *dev);
 size_t sk_cpu_workspace(const struct sk_device *dev, const struct sk_work *work);
 
 /* --- products: linear.c, gradient.c, output.c ------------------------------- */

@@ -21,6 +21,7 @@ const struct sk_ops sk_ops_cpu = {
     .weight_free = sk_cpu_weight_free,
     .alloc_size = sk_cpu_alloc_size,
     .weight_size = sk_cpu_weight_size,
+    .memory = sk_cpu_memory,
     .workspace = sk_cpu_workspace,
     .linear_forward = sk_cpu_linear_forward,
     .linear_backward_data = sk_cpu_linear_backward_data,

@@ -16,6 +16,12 @@ size_t sk_cpu_alloc_size(const struct sk_device *dev, size_t bytes)
     return bytes < page ? bytes : (bytes + page - 1) / page * page;
 }
 
+size_t sk_cpu_memory(const struct sk_device *dev)
+{
+    (void)dev;
+    return 0;
+}
+
 size_t sk_cpu_weight_size(const struct sk_device *dev, int N, int K, int backward)
 {
     const struct sk_kernels *k = sk_weight_kernels(dev, K, backward);

@@ -1,0 +1,55 @@
+#include "math/backend.h"
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/msg.h"
+#include "base/plugin.h"
+#include "math/plugin.h"
+
+/* From inside an operation, on any thread: what was saved is safe, and other
+ * threads may hold anything, so nothing is put in order. */
+static void fatal(int code, const char *message)
+{
+    sk_fail((enum sk_exit)code, "%s", message);
+    _exit(sk_die());
+}
+
+static const struct sk_plugin *load(const char *path)
+{
+    void *file = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    const struct sk_plugin *p = file ? dlsym(file, "sk_plugin") : NULL;
+    if (!p) {
+        sk_fail(SK_EXIT_NO, "the plug-in for GPUs cannot be used: %s; --use-cpu does without it", dlerror());
+        return NULL;
+    }
+    if (p->size != sizeof(struct sk_ops) || strcmp(p->version, SK_PLUGIN_VERSION)) {
+        sk_fail(SK_EXIT_NO, "%s is of another build: make it again ('make cuda'); --use-cpu does without it", path);
+        return NULL;
+    }
+    p->begin(fatal);
+    return p;
+}
+
+const struct sk_ops *sk_backend(int use_cpu)
+{
+    static const struct sk_ops *chosen;
+    const char *why = "", *pretended = getenv("SK_GPUS");
+    char *path = use_cpu || chosen || (pretended && *pretended) ? NULL : sk_plugin_find("cuda");
+    if (use_cpu || (!path && !chosen))
+        return &sk_ops_cpu;
+    if (chosen)
+        return chosen;
+    const struct sk_plugin *p = load(path);
+    free(path);
+    if (!p)
+        return NULL;
+    int n = p->devices(&why);
+    if (n < 0) {
+        sk_fail(SK_EXIT_TEMP, "the GPU cannot be used: %s; --use-cpu does without it", why);
+        return NULL;
+    }
+    if (n == 0)
+        sk_info("No GPU: %s; the CPU computes", why);
+    return chosen = n ? p->ops : &sk_ops_cpu;
+}

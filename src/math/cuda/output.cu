@@ -1,0 +1,292 @@
+/* output.cu - the output layer: product with the vocabulary, softmax, loss, the best
+ * words. A block of threads does a row.
+ *
+ * Logits and their gradients live for one piece of a leaf only: as many rows as
+ * PIECE bytes hold, a number that depends on the vocabulary alone, since it
+ * decides where a leaf's sums are cut.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "math/cuda/kernel.h"
+#include "math/cuda/product.h"
+#include "math/cuda/sums.h"
+
+enum { PIECE = 512 << 20 };
+static int piece_rows(int V)
+{
+    int rows = PIECE / (int)sizeof(float) / V;
+    return rows > 4096 ? 4096 : rows < 64 ? 64 : rows;
+}
+
+/* Largest value of a row, and sum of e^(x - largest). */
+struct row { float max, sum; };
+__device__ static inline struct row measure(const float *x, int V, float *shared)
+{
+    struct row r;
+    float max = -INFINITY, sum = 0;
+    for (int i = (int)threadIdx.x; i < V; i += SK_THREADS)
+        max = fmaxf(max, x[i]);
+    r.max = sk_block_max(max, shared);
+    for (int i = (int)threadIdx.x; i < V; i += SK_THREADS)
+        sum += expf(x[i] - r.max);
+    r.sum = sk_block_sum(sum, shared);
+    return r;
+}
+
+/* --- loss ------------------------------------------------------------------------------ */
+
+struct loss_job {
+    float *logits;                       /* (rows, V): become gradients if grad */
+    int V, grad;
+    const int32_t *label;
+    float smoothing, scale;
+    float *nll, *correct;                /* (rows) */
+};
+
+__global__ void __launch_bounds__(SK_THREADS) loss_kernel(struct loss_job j)
+{
+    SK_SHARED(float, shared, SK_WARPS);
+    float *x = j.logits + (size_t)blockIdx.x * j.V;
+    const int label = j.label[blockIdx.x], V = j.V;
+    const float own = x[label];
+    struct row r = measure(x, V, shared);
+    float earlier = 0;                   /* words before the label that are as likely */
+    if (own == r.max)
+        for (int i = (int)threadIdx.x; i < label; i += SK_THREADS)
+            earlier += x[i] == r.max;
+    earlier = sk_block_sum(earlier, shared);
+    const float inverse = 1.0f / r.sum, p = expf(own - r.max) * inverse;
+    if (threadIdx.x == 0) {
+        j.nll[blockIdx.x] = -logf(p < 1e-10f ? 1e-10f : p);
+        j.correct[blockIdx.x] = own == r.max && earlier == 0;
+    }
+    if (!j.grad)
+        return;
+    const float other = V > 1 ? j.smoothing / (float)(V - 1) : 0;
+    for (int i = (int)threadIdx.x; i < V; i += SK_THREADS)
+        x[i] = i == label ? (p - (1.0f - j.smoothing)) * j.scale : (expf(x[i] - r.max) * inverse - other) * j.scale;
+}
+
+void sk_cuda_output_loss(struct sk_device *dev, float *dx, float *dw, float *dbias, float *nll, uint8_t *correct,
+                         const float *x, const struct sk_weight *w, const float *bias, const int32_t *label,
+                         float smoothing, float loss_scale, int V, int D, struct sk_leaves leaves)
+{
+    const int first = leaves.row[0], end = leaves.row[leaves.n], most = piece_rows(V);
+    const size_t rows = (size_t)(end - first), d = (size_t)D, v = (size_t)V;
+    int longest = 1;
+    for (int l = 0; l < leaves.n; l++)
+        if (leaves.row[l + 1] - leaves.row[l] > longest)
+            longest = leaves.row[l + 1] - leaves.row[l];
+    float *logits = sk_floats(dev, SK_SLOT_LOGITS, (size_t)(longest < most ? longest : most) * v);
+    float *result = sk_floats(dev, SK_SLOT_RESULT, 2 * rows + 1), *parts = NULL;
+    const int32_t *labels = rows ? sk_stage_ints(dev, label + first, rows) : NULL;
+    struct sk_weight_sum sum = {};
+    if (dx) {
+        sum = sk_weight_sum_begin(dev, dw, V, D, leaves.n);
+        parts = sk_floats(dev, SK_SLOT_PARTS, (size_t)leaves.n * v);
+    }
+    for (int l = 0; l < leaves.n; l++) {
+        int row = leaves.row[l], last = leaves.row[l + 1];
+        do {
+            const int next = last - row < most ? last : row + most, n = next - row;
+            const void *in = n ? sk_operand(dev, SK_SLOT_B, x + (size_t)row * d, (size_t)n * d) : NULL, *g = NULL;
+            if (n) {
+                sk_product_forward(dev, logits, in, w, bias, n);
+                struct loss_job j = {logits, V, dx != NULL, labels + (row - first), smoothing, loss_scale,
+                                     result + (row - first), result + rows + (size_t)(row - first)};
+                sk_launch(dev, loss_kernel, dim3((unsigned)n), SK_THREADS, j);
+            }
+            if (dx && n) {
+                g = sk_operand(dev, SK_SLOT_A, logits, (size_t)n * v);
+                sk_product_data(dev, dx + (size_t)row * d, g, w, n, 0);
+            }
+            if (dx) {
+                sk_weight_sum_leaf(&sum, g, in, n, row == leaves.row[l], next == last);
+                sk_sum_leaf(dev, parts + (size_t)l * v, logits, V, 0, n, row > leaves.row[l]);
+            }
+            row = next;
+        } while (row < last);
+    }
+    if (dx)
+        sk_sum_tree(dev, dbias, parts, leaves.n, v);
+    if (!rows || (!nll && !correct))
+        return;
+    float *host = (float *)malloc(2 * rows * sizeof *host);
+    if (!host)
+        sk_cuda_die(1, "no memory for a batch's losses");
+    sk_fetch(dev, host, result, 2 * rows * sizeof *host);
+    for (size_t i = 0; i < rows; i++) {
+        if (nll)
+            nll[(size_t)first + i] = host[i];
+        if (correct)
+            correct[(size_t)first + i] = host[rows + i] != 0;
+    }
+    free(host);
+}
+
+/* --- probabilities ---------------------------------------------------------------------------- */
+
+__global__ void __launch_bounds__(SK_THREADS) logprob_kernel(float *logits, int V)
+{
+    SK_SHARED(float, shared, SK_WARPS);
+    float *x = logits + (size_t)blockIdx.x * V;
+    struct row r = measure(x, V, shared);
+    const float log_sum = logf(r.sum);
+    for (int i = (int)threadIdx.x; i < V; i += SK_THREADS)
+        x[i] = x[i] - r.max - log_sum;
+}
+
+void sk_cuda_output_logprob(struct sk_device *dev, float *logp, const float *x, const struct sk_weight *w,
+                            const float *bias, int V, int R)
+{
+    sk_cuda_linear_forward(dev, logp, x, w, bias, R);
+    sk_launch(dev, logprob_kernel, dim3((unsigned)R), SK_THREADS, logp, V);
+}
+
+/* log of the mean of e^x as m + log mean e^(x - m), m the largest. */
+struct means { float *const *logp; int n, log_linear; size_t values; };
+__global__ void __launch_bounds__(SK_THREADS) mean_kernel(struct means m)
+{
+    size_t i = (size_t)blockIdx.x * SK_THREADS + threadIdx.x;
+    if (i >= m.values)
+        return;
+    float y = m.logp[0][i], all = (float)m.n;
+    if (m.log_linear) {
+        for (int k = 1; k < m.n; k++)
+            y += m.logp[k][i];
+        y /= all;
+    } else {
+        float most = y, s = 0;
+        for (int k = 1; k < m.n; k++)
+            most = fmaxf(most, m.logp[k][i]);
+        for (int k = 0; k < m.n; k++)
+            s += expf(m.logp[k][i] - most);
+        y = most + logf(s / all);
+    }
+    m.logp[0][i] = y;
+}
+
+void sk_cuda_logprob_mean(struct sk_device *dev, float *const *logp, int n, int log_linear, int V, int R)
+{
+    struct means m = {(float *const *)sk_stage(dev, logp, (size_t)n * sizeof *logp), n, log_linear,
+                      (size_t)R * (size_t)V};
+    sk_launch(dev, mean_kernel, dim3(sk_count(m.values, SK_THREADS)), SK_THREADS, m);
+    if (log_linear)
+        sk_launch(dev, logprob_kernel, dim3((unsigned)R), SK_THREADS, logp[0], V);
+}
+
+/* --- the best words ------------------------------------------------------------------------------ */
+
+struct top_job {
+    const float *x;                      /* (rows, V) logits, or log probabilities if normal */
+    int V, k, normal;
+    const int32_t *never;
+    int nevers;
+    const int32_t *label;                /* or NULL */
+    int32_t *id;                         /* (rows, k) */
+    float *logp, *label_logp;
+};
+
+/* Is (x, i) better than (y, k)? Of equals the lower word; -1 is none. */
+__device__ static inline bool better(float x, int i, float y, int k)
+{
+    return i >= 0 && (k < 0 || x > y || (x == y && i < k));
+}
+
+/* The next best word is the best of those that are worse than the last one found. */
+__global__ void __launch_bounds__(SK_THREADS) top_kernel(struct top_job j)
+{
+    SK_SHARED(float, shared, SK_WARPS);
+    SK_SHARED(float, value, SK_WARPS);
+    SK_SHARED(int, word, SK_WARPS);
+    const float *x = j.x + (size_t)blockIdx.x * j.V;
+    float max = 0, log_sum = 0, before = INFINITY;
+    int before_id = -1;
+    if (!j.normal) {
+        struct row r = measure(x, j.V, shared);
+        max = r.max;
+        log_sum = logf(r.sum);
+    }
+    if (j.label && threadIdx.x == 0)
+        j.label_logp[blockIdx.x] = x[j.label[blockIdx.x]] - max - log_sum;
+    for (int n = 0; n < j.k; n++) {
+        float best = -INFINITY;
+        int id = -1;
+        for (int i = (int)threadIdx.x; i < j.V; i += SK_THREADS) {
+            const float v = x[i];
+            if (!(v > -INFINITY) || !(before_id < 0 || v < before || (v == before && i > before_id)) ||
+                !better(v, i, best, id))
+                continue;
+            bool never = false;
+            for (int e = 0; e < j.nevers; e++)
+                never = never || j.never[e] == i;
+            if (!never)
+                best = v, id = i;
+        }
+        for (int step = SK_WARP / 2; step; step /= 2) {
+            const float v = __shfl_xor_sync(SK_ALL, best, step);
+            const int i = __shfl_xor_sync(SK_ALL, id, step);
+            if (better(v, i, best, id))
+                best = v, id = i;
+        }
+        __syncthreads();
+        if (sk_lane() == 0)
+            value[sk_warp()] = best, word[sk_warp()] = id;
+        __syncthreads();
+        best = value[0], id = word[0];
+        for (int w = 1; w < SK_WARPS; w++)
+            if (better(value[w], word[w], best, id))
+                best = value[w], id = word[w];
+        if (threadIdx.x == 0) {
+            j.id[(size_t)blockIdx.x * j.k + n] = id;
+            j.logp[(size_t)blockIdx.x * j.k + n] = id < 0 ? -INFINITY : best - max - log_sum;
+        }
+        if (id < 0) {                    /* nor are there any after it */
+            for (int e = n + 1 + (int)threadIdx.x; e < j.k; e += SK_THREADS) {
+                j.id[(size_t)blockIdx.x * j.k + e] = -1;
+                j.logp[(size_t)blockIdx.x * j.k + e] = -INFINITY;
+            }
+            return;
+        }
+        before = best, before_id = id;
+    }
+}
+
+/* Rows row0.. of what is asked for, from x (rows, V). */
+static void top_rows(struct sk_device *dev, const struct sk_top *t, const float *x, int V, int row0, int rows, int normal)
+{
+    const size_t n = (size_t)rows * (size_t)t->k, all = 2 * n + (size_t)rows;
+    float *result = sk_floats(dev, SK_SLOT_RESULT, all + 1), *host = (float *)malloc((all + 1) * sizeof *host);
+    if (!host)
+        sk_cuda_die(1, "no memory for the best words");
+    struct top_job j = {x, V, t->k, normal, sk_stage_ints(dev, t->never, (size_t)t->nevers), t->nevers,
+                        t->label ? sk_stage_ints(dev, t->label + row0, (size_t)rows) : NULL, (int32_t *)result,
+                        result + n, result + 2 * n};
+    sk_launch(dev, top_kernel, dim3((unsigned)rows), SK_THREADS, j);
+    sk_fetch(dev, host, result, all * sizeof *host);
+    if (n) {
+        memcpy(t->id + (size_t)row0 * (size_t)t->k, host, n * sizeof *host);
+        memcpy(t->logp + (size_t)row0 * (size_t)t->k, host + n, n * sizeof *host);
+    }
+    if (t->label)
+        memcpy(t->label_logp + row0, host + 2 * n, (size_t)rows * sizeof *host);
+    free(host);
+}
+
+void sk_cuda_output_top(struct sk_device *dev, const struct sk_top *top, const float *x, const struct sk_weight *w,
+                        const float *bias, int V, int R)
+{
+    const int most = piece_rows(V);
+    float *logits = sk_floats(dev, SK_SLOT_LOGITS, (size_t)(R < most ? R : most) * (size_t)V + 1);
+    for (int r = 0; r < R; r += most) {
+        int n = R - r < most ? R - r : most;
+        sk_cuda_linear_forward(dev, logits, x + (size_t)r * (size_t)w->K, w, bias, n);
+        top_rows(dev, top, logits, V, r, n, 0);
+    }
+}
+
+void sk_cuda_logprob_top(struct sk_device *dev, const struct sk_top *top, float *logp, int V, int R)
+{
+    if (R > 0)
+        top_rows(dev, top, logp, V, 0, R, 1);
+}

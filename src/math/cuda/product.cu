@@ -1,0 +1,166 @@
+/* product.cu - weights and products; gradients of weights by leaves. */
+#include <stdlib.h>
+#include "math/cuda/kernel.h"
+#include "math/cuda/product.h"
+#include "math/cuda/sums.h"
+
+/* --- operands ------------------------------------------------------------------------ */
+
+__global__ void __launch_bounds__(SK_THREADS) narrow_kernel(uint16_t *to, const float *from, size_t n)
+{
+    size_t step = (size_t)gridDim.x * SK_THREADS;
+    for (size_t i = (size_t)blockIdx.x * SK_THREADS + threadIdx.x; i < n; i += step)
+        to[i] = sk_narrow(from[i]);
+}
+
+static void narrow(struct sk_device *dev, uint16_t *to, const float *from, size_t n)
+{
+    const unsigned MOST_BLOCKS = 4096;
+    unsigned blocks = sk_count(n, SK_THREADS);
+    sk_launch(dev, narrow_kernel, dim3(blocks < MOST_BLOCKS ? blocks : MOST_BLOCKS), SK_THREADS, to, from, n);
+}
+
+const void *sk_operand(struct sk_device *dev, enum sk_cuda_slot slot, const float *x, size_t n)
+{
+    if (dev->dtype == SK_FLOAT32)
+        return x;
+    uint16_t *to = (uint16_t *)sk_scratch(dev, slot, n * sizeof *to);
+    narrow(dev, to, x, n);
+    return to;
+}
+
+/* --- weights --------------------------------------------------------------------------- */
+
+static size_t width(enum sk_dtype dtype) { return dtype == SK_FLOAT32 ? sizeof(float) : sizeof(uint16_t); }
+
+struct sk_weight *sk_cuda_weight_new(struct sk_device *dev, int N, int K, int backward)
+{
+    struct sk_weight *w = (struct sk_weight *)calloc(1, sizeof *w);
+    (void)backward;                      /* the same matrix serves both ways */
+    if (!w)
+        sk_cuda_die(1, "no memory for a weight");
+    w->N = N;
+    w->K = K;
+    w->dtype = dev->dtype;
+    w->data = sk_cuda_alloc(dev, (size_t)N * (size_t)K * width(dev->dtype));
+    return w;
+}
+
+void sk_cuda_weight_load(struct sk_device *dev, struct sk_weight *w, const float *data)
+{
+    size_t n = (size_t)w->N * (size_t)w->K;
+    if (w->dtype == SK_FLOAT32)
+        sk_cuda_copy(dev, w->data, data, n * sizeof *data);
+    else
+        narrow(dev, (uint16_t *)w->data, data, n);
+}
+
+void sk_cuda_weight_free(struct sk_device *dev, struct sk_weight *w)
+{
+    if (!w)
+        return;
+    sk_cuda_free(dev, w->data);
+    free(w);
+}
+
+size_t sk_cuda_weight_size(const struct sk_device *dev, int N, int K, int backward)
+{
+    (void)backward;
+    return sk_cuda_alloc_size(dev, (size_t)N * (size_t)K * width(dev->dtype));
+}
+
+/* --- products ---------------------------------------------------------------------------- */
+
+void sk_product_forward(struct sk_device *dev, float *c, const void *a, const struct sk_weight *w, const float *bias,
+                        int T)
+{
+    struct sk_gemm g = {SK_GEMM_FORWARD, w->dtype, T, w->N, w->K, a, w->data, w->K, w->K, w->N, c, bias, 0};
+    if (T > 0)
+        sk_gemm_run(dev, &g);
+}
+
+void sk_product_data(struct sk_device *dev, float *c, const void *a, const struct sk_weight *w, int T, int add)
+{
+    struct sk_gemm g = {SK_GEMM_DATA, w->dtype, T, w->K, w->N, a, w->data, w->N, w->K, w->K, c, NULL, add};
+    if (T > 0)
+        sk_gemm_run(dev, &g);
+}
+
+void sk_cuda_linear_forward(struct sk_device *dev, float *y, const float *x, const struct sk_weight *w,
+                            const float *bias, int T)
+{
+    if (T > 0)
+        sk_product_forward(dev, y, sk_operand(dev, SK_SLOT_A, x, (size_t)T * (size_t)w->K), w, bias, T);
+}
+
+void sk_cuda_linear_backward_data(struct sk_device *dev, float *dx, const float *dy, const struct sk_weight *w, int T,
+                                  int add)
+{
+    if (T > 0)
+        sk_product_data(dev, dx, sk_operand(dev, SK_SLOT_A, dy, (size_t)T * (size_t)w->N), w, T, add);
+}
+
+/* --- gradients of weights ------------------------------------------------------------------- */
+
+static int levels(int leaves)
+{
+    int n = 0;
+    while (1 << n < leaves)
+        n++;
+    return n;
+}
+
+struct sk_weight_sum sk_weight_sum_begin(struct sk_device *dev, float *dw, int N, int K, int leaves)
+{
+    struct sk_weight_sum s = {};
+    s.dev = dev, s.N = N, s.K = K, s.leaves = leaves, s.dw = dw;
+    if (leaves > 1)
+        s.spare = sk_floats(dev, SK_SLOT_LEAVES, (size_t)levels(leaves) * (size_t)N * (size_t)K);
+    return s;
+}
+
+/* Where subtree number i of those that stand there has its place. */
+static float *place(const struct sk_weight_sum *s, int i)
+{
+    return i == 0 ? s->dw : s->spare + (size_t)(i - 1) * (size_t)s->N * (size_t)s->K;
+}
+
+void sk_weight_sum_leaf(struct sk_weight_sum *s, const void *dy, const void *x, int rows, int first, int last)
+{
+    size_t n = (size_t)s->N * (size_t)s->K;
+    struct sk_gemm g = {SK_GEMM_WEIGHT, s->dev->dtype, s->N, s->K, rows, dy, x, s->N, s->K, s->K, NULL, NULL, !first};
+    if (first) {
+        /* A leaf that comes whole may go onto its sister at once: the sum is the same. */
+        int sister = last && s->n > 0 && s->size[s->n - 1] == 1;
+        g.add = sister;
+        s->n += !sister;
+        s->size[s->n - 1] = sister ? 2 : 1;
+    }
+    g.c = place(s, s->n - 1);
+    if (rows > 0)
+        sk_gemm_run(s->dev, &g);
+    else if (!g.add)
+        sk_cuda_zero(s->dev, g.c, n * sizeof *g.c);
+    if (!last)
+        return;
+    for (; s->n > 1 && s->size[s->n - 2] == s->size[s->n - 1]; s->n--) {
+        sk_cuda_add(s->dev, place(s, s->n - 2), place(s, s->n - 1), n);
+        s->size[s->n - 2] *= 2;
+    }
+}
+
+void sk_cuda_linear_backward_weight(struct sk_device *dev, float *dw, float *db, const float *dy, const float *x,
+                                    int N, int K, struct sk_leaves leaves)
+{
+    size_t rows = (size_t)leaves.row[leaves.n], item = width(dev->dtype);
+    const char *a = (const char *)sk_operand(dev, SK_SLOT_A, dy, rows * (size_t)N);
+    const char *b = (const char *)sk_operand(dev, SK_SLOT_B, x, rows * (size_t)K);
+    struct sk_weight_sum s = sk_weight_sum_begin(dev, dw, N, K, leaves.n);
+    for (int l = 0; l < leaves.n; l++) {
+        size_t row = (size_t)leaves.row[l];
+        sk_weight_sum_leaf(&s, a + row * (size_t)N * item, b + row * (size_t)K * item,
+                           leaves.row[l + 1] - leaves.row[l], 1, 1);
+    }
+    if (db)
+        sk_sum_columns(dev, db, dy, N, leaves);
+}

@@ -1,0 +1,140 @@
+#!/bin/sh
+# The programs with the cuda backend, whole, on the stand-in for CUDA: device
+# memory that the host cannot touch, work that is done as late as it may be. What
+# they compute is what the CPU computes; hosts without driver or GPU; errors.
+. "$(dirname "$0")/tap.sh"
+
+# SK_TEST_PLUGIN: another plug-in, for a GPU (tests/gpu/check).
+plugin=${SK_TEST_PLUGIN:-$PRELOAD/sk-cuda-host.so}
+[ -f "$plugin" ] || skip_all "the stand-in for CUDA was not built: the C++ compiler is missing (Debian package g++)"
+export SK_PLUGIN_CUDA="$plugin"
+export SK_CUDA_HOST=lazy
+
+# Words backwards.
+awk -v train="$T/train" -v val="$T/val" 'BEGIN {
+    srand(1)
+    for (i = 0; i < 220; i++) {
+        n = 1 + int(9 * rand()); forward = back = ""
+        for (k = 0; k < n; k++) {
+            c = substr("abcdefgh", 1 + int(8 * rand()), 1)
+            forward = forward " " c; back = c " " back
+        }
+        print substr(forward, 2) > (i < 200 ? train ".src" : val ".src")
+        print back > (i < 200 ? train ".trg" : val ".trg")
+    }
+}'
+
+# train MODEL OPTION... : a few updates, what was said into $T/MODEL.log
+train() {
+    model=$1
+    shift
+    "$BIN/sk-train-shard" -s "$T/train.src" -t "$T/train.trg" -vs "$T/val.src" -vt "$T/val.trg" -o "$T/$model" \
+        --batch-type word --batch-size 100 --max-updates 6 --checkpoint-frequency 3 --threads 1 --seed 3 \
+        --loglevel DEBUG "$@" >"$T/$model.log" 2>&1
+}
+transformer() {
+    train "$@" --num-layers 1 --transformer-model-size 16 --transformer-attention-heads 2 \
+        --transformer-feed-forward-num-hidden 32
+}
+rnn() {
+    train "$@" --encoder rnn --decoder rnn --num-layers 1 --rnn-num-hidden 16 --num-embed 16 --rnn-attention-type mlp
+}
+
+# losses MODEL : of each update; close A B : equal but for rounding
+losses() { sed -n 's/.*Update \[\([0-9]*\)\].*loss=\([0-9.]*\).*gradient-norm=\([0-9.]*\).*/\1 \2 \3/p' "$T/$1.log"; }
+share=$([ -n "${SK_TEST_PLUGIN-}" ] && echo 1e-3 || echo 3e-5)
+close() {
+    losses "$1" >"$T/a"
+    losses "$2" >"$T/b"
+    paste -d' ' "$T/a" "$T/b" | awk -v share="$share" '
+        function far(a, b) { return (a - b) * (a - b) > share * share * b * b }
+        { if (far($2, $5) || far($3, $6) || $1 != $4) bad++ }
+        END { exit NR != 6 || bad }'
+}
+# alike A B : the same lines; on a GPU, whose sums come in another order, nearly all
+alike() {
+    paste -d'\t' "$1" "$2" | awk -F'\t' -v some="${SK_TEST_PLUGIN:+1}" '
+        $1 != $2 { bad++ } END { exit NR != 20 || bad > 2 * some }'
+}
+
+for kind in transformer rnn; do
+    for dtype in float32 bfloat16; do
+        name=$kind-$dtype
+        ok "$name: trains" "$kind" "$name" --dtype $dtype
+        like "$(cat "$T/$name.log")" "Training Device\(s\): cuda: .*$dtype" "$name: on the device"
+        ok "$name: trains on the CPU" "$kind" "$name-cpu" --dtype $dtype --use-cpu
+        like "$(cat "$T/$name-cpu.log")" "Training Device\(s\): cpu: " "$name: --use-cpu decides"
+        ok "$name: losses and gradients are the CPU's" close "$name" "$name-cpu"
+    done
+    name=$kind-float32
+    "$BIN/sk-translate" -m "$T/$name" -i "$T/val.src" --beam-size 3 >"$T/there" 2>"$T/err"
+    like "$(cat "$T/err")" 'on cuda: ' "$kind: translates on the device"
+    "$BIN/sk-translate" -m "$T/$name" -i "$T/val.src" --beam-size 3 --use-cpu >"$T/here" 2>"$T/err"
+    ok "$kind: as the CPU does" alike "$T/there" "$T/here"
+done
+
+# Ended after three updates, and taken up again.
+transformer parts --max-updates 3
+ok "resumed" transformer parts
+ok "a resumed training ends with the bits of the other" cmp "$T/parts/params.00002" "$T/transformer-float32/params.00002"
+transformer again
+ok "so does another" cmp "$T/again/params.00002" "$T/transformer-float32/params.00002"
+# Two processes, each with a device of its own.
+transformer pair --num-shards 2 --shard 0 &
+other=$!
+"$BIN/sk-train-shard" -s "$T/train.src" -t "$T/train.trg" -vs "$T/val.src" -vt "$T/val.trg" -o "$T/pair" \
+    --batch-type word --batch-size 100 --max-updates 6 --checkpoint-frequency 3 --threads 1 --seed 3 --num-layers 1 \
+    --transformer-model-size 16 --transformer-attention-heads 2 --transformer-feed-forward-num-hidden 32 --num-shards 2 \
+    --shard 1 >"$T/pair1.log" 2>&1 || cat "$T/pair1.log"
+wait "$other" || cat "$T/pair.log"
+ok "two shards train the same model" cmp "$T/pair/params.00002" "$T/transformer-float32/params.00002"
+like "$(cat "$T/pair.log" "$T/pair1.log")" 'shards 0 [(].*, 1 [(]' "together"
+"$BIN/sk-bleu-eval" "$T/parts" --checkpoint 2 >"$T/out" 2>"$T/err"
+like "$(cat "$T/err")" 'translating on cuda: ' "sk-bleu-eval evaluates there"
+like "$(cat "$T/out")" '^BLEU	' "and gives a score"
+"$BIN/sk-translate" -m "$T/parts" "$T/again" -i "$T/val.src" >"$T/there" 2>"$T/err"
+"$BIN/sk-translate" -m "$T/parts" "$T/again" -i "$T/val.src" --use-cpu >"$T/here" 2>"$T/err"
+ok "an ensemble translates as on the CPU" alike "$T/there" "$T/here"
+"$BIN/sk-score" -m "$T/parts" --source "$T/val.src" --target "$T/val.trg" >"$T/there" 2>"$T/err"
+like "$(cat "$T/err")" 'cuda: ' "sk-score scores there"
+is "$(wc -l <"$T/there")" 20 "all pairs"
+
+[ -z "${SK_TEST_PLUGIN-}" ] || { done_testing; exit; }
+# --- what may be missing ------------------------------------------------------------
+# shellcheck disable=SC2120  # options come by way of ok
+translate() { "$BIN/sk-translate" -m "$T/parts" -i "$T/val.src" "$@" >"$T/out" 2>"$T/err"; }
+for error in 35 100; do
+    SK_CUDA_HOST_ERROR=$error ok "CUDA error $error: the CPU translates" translate
+    like "$(cat "$T/err")" "^No GPU: .*CUDA error $error.; the CPU computes" "and that is said"
+done
+status=0
+SK_CUDA_HOST_ERROR=46 translate || status=$?
+is "$status" 75 "another error may pass"
+like "$(cat "$T/err")" 'the GPU cannot be used: .*46.*--use-cpu' "and is named, with what can be done"
+SK_CUDA_HOST_ERROR=46 ok "--use-cpu asks for no GPU" translate --use-cpu
+status=0
+SK_PLUGIN_CUDA=$T/val.src translate || status=$?
+is "$status" 1 "a plug-in that is none"
+like "$(cat "$T/err")" 'plug-in for GPUs cannot be used: .*val.src' "is named"
+SK_PLUGIN_CUDA='' ok "no plug-in is wanted" translate
+like "$(cat "$T/err")" ' on cpu: ' "then the CPU translates"
+like "$(SK_PLUGIN_CUDA='' "$BIN/sk-translate" --version)" '^backends: cpu$' "--version: backends without it"
+like "$("$BIN/sk-translate" --version)" '^backends: cpu cuda$' "--version: backends with it"
+
+status=0
+SK_CUDA_HOST_MEMORY=40000000 transformer small || status=$?
+is "$status" 1 "training that needs more memory than the GPU has"
+like "$(cat "$T/small.log")" 'needs about [0-9]+ MB of the GPU.s memory, and 40 MB are free .*: no --batch-size fits' \
+    "says how much, and what to do"
+SK_CUDA_HOST_MEMORY=60500000 transformer small --batch-size 1000
+fits=$(sed -n 's/.*--batch-size \([0-9]*\) fits.*/\1/p' "$T/small.log")
+like "$fits" '^[1-9]' "says which size fits"
+SK_CUDA_HOST_MEMORY=60500000 ok "and so it does" transformer small --batch-size "$fits"
+status=0
+SK_CUDA_HOST_MEMORY=30000 translate || status=$?
+is "$status" 1 "translating with too little"
+like "$(cat "$T/err")" 'has no memory for .* more: .*--beam-size' "too"
+transformer dry --dry-run
+like "$(cat "$T/dry.log")" '^gpu-memory	[0-9]+$' "--dry-run predicts the GPU's memory"
+
+done_testing

@@ -34,7 +34,7 @@ static const struct sk_plugin *load(const char *path)
 const struct sk_ops *sk_backend(int use_cpu)
 {
     static const struct sk_ops *chosen;
-    const char *why = "", *pretended = getenv("SK_GPUS");
+    const char *why = "", *pretended = getenv("SK_GPUS"), *needed = getenv("SK_GPU_NEEDED");
     char *path = use_cpu || chosen || (pretended && *pretended) ? NULL : sk_plugin_find("cuda");
     if (use_cpu || (!path && !chosen))
         return &sk_ops_cpu;
@@ -45,7 +45,7 @@ const struct sk_ops *sk_backend(int use_cpu)
     if (!p)
         return NULL;
     int n = p->devices(&why);
-    if (n < 0) {
+    if (n < 0 || (n == 0 && needed && !strcmp(needed, "1"))) {
         sk_fail(SK_EXIT_TEMP, "the GPU cannot be used: %s; --use-cpu does without it", why);
         return NULL;
     }

@@ -53,7 +53,7 @@ __device__ static inline float sk_mask_factor(const uint8_t *mask, int64_t at, i
 }
 
 template <int VALUES, int WARPS, bool CELLS>
-__global__ void __launch_bounds__(WARPS * SK_WARP) sk_attend_kernel(struct sk_attention_job a)
+__global__ void __launch_bounds__(WARPS * SK_WARP, 2) sk_attend_kernel(struct sk_attention_job a)
 {
     SK_SHARED(float, kv, SK_KEYS * (SK_CHUNK + 1));
     SK_SHARED(float, qs, WARPS * (SK_CHUNK + 1));

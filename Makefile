@@ -27,6 +27,7 @@ LIBS := -lz -ljansson -luuid -lxxhash -lpthread -ldl -lm
 ISA_FLAGS.v3 := -O3 -DSK_ISA=v3 -march=x86-64-v3
 ISA_FLAGS.v4 := -O3 -DSK_ISA=v4 -march=x86-64-v4 -mprefer-vector-width=512
 ISA_FLAGS.bf16 := -O3 -march=x86-64-v4 -mavx512bf16 -mprefer-vector-width=512
+ISA_FLAGS.amx := -O3 -march=x86-64-v4 -mavx512bf16 -mamx-tile -mamx-bf16 -mprefer-vector-width=512
 ISA_FLAGS.vnni := -O3 -march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512
 
 ifeq ($(SAN),)
@@ -112,6 +113,10 @@ $(B)/%_bf16.o: %_bf16.c $(B)/flags | .build/headers
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  CC  $@')
 	$(Q)$(COMPILE) $(ISA_FLAGS.bf16) -MMD -MP -c -o $@ $<
+$(B)/%_amx.o: %_amx.c $(B)/flags | .build/headers
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CC  $@')
+	$(Q)$(COMPILE) $(ISA_FLAGS.amx) -MMD -MP -c -o $@ $<
 $(B)/%_vnni.o: %_vnni.c $(B)/flags | .build/headers
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  CC  $@')
@@ -271,15 +276,19 @@ $(B)/products: $(B)/tests/bench/products.o $(B)/libsk.a
 SHARE = $(DESTDIR)$(PREFIX)/share
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/bash-completion/completions \
-		$(SHARE)/sk/jobs
+		$(SHARE)/sk/jobs $(SHARE)/sk/autopilot
 	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	[ ! -f bin/libsk-cuda.so ] || install -D bin/libsk-cuda.so $(DESTDIR)$(PREFIX)/lib/sk/libsk-cuda.so
 	install -m 644 $(wildcard bin/*.1) $(SHARE)/man/man1
 	install -m 644 $(wildcard bin/*.5) $(SHARE)/man/man5
 	install $(wildcard jobs/*.sh) $(SHARE)/sk/jobs
 	install -m 644 $(filter-out %.sh,$(wildcard jobs/*)) $(SHARE)/sk/jobs
+	install contrib/autopilot/sk-autopilot $(SHARE)/sk/autopilot
+	install -m 644 $(filter-out %/sk-autopilot %.1,$(wildcard contrib/autopilot/*)) $(SHARE)/sk/autopilot
+	install -m 644 contrib/autopilot/sk-autopilot.1 $(SHARE)/man/man1
+	ln -sf ../share/sk/autopilot/sk-autopilot $(DESTDIR)$(PREFIX)/bin/sk-autopilot
 	install -m 644 contrib/completion.bash $(SHARE)/bash-completion/completions/sk-completion
-	for p in $(notdir $(PROGRAMS)); do ln -sf sk-completion $(SHARE)/bash-completion/completions/$$p; done
+	for p in $(notdir $(PROGRAMS)) sk-autopilot; do ln -sf sk-completion $(SHARE)/bash-completion/completions/$$p; done
 
 clean:
 	rm -rf .build

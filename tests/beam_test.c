@@ -23,7 +23,7 @@ static struct sk_device *new_device(int threads)
 
 static struct sk_model *new_model(struct sk_device *dev, uint64_t seed)
 {
-    struct sk_transformer c = {.vocab = {V, V}, .layers = {1, 1}, .size = {8, 8}, .heads = {2, 2},
+    struct sk_model_config c = {.vocab = {V, V}, .layers = {1, 1}, .size = {8, 8}, .heads = {2, 2},
                                .feed_forward = {12, 12}, .max_len = {LONGEST, OUTPUT}, .pre = {"n", "n"},
                                .post = {"r", "r"}, .activation = SK_RELU, .positions = SK_POSITIONS_FIXED};
     struct sk_model *m = sk_model_new(&c, &TEST_OPS, dev, NULL);

@@ -7,7 +7,7 @@ for f in tests/bench/run tests/bench/*.py; do
     ok "$f is Python" python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], "exec")' "$f"
 done
 exits 64 "a part that is not there" tests/bench/run train nonsense
-like "$(cat "$T/err")" "no part nonsense; parts are train, base, translate" "is named, with those that are"
+like "$(cat "$T/err")" "no part nonsense; parts are train, base, rnn, translate" "is named, with those that are"
 exits 0 "help" tests/bench/run --help
 like "$(cat "$T/out")" "--results" "names the options"
 

@@ -47,7 +47,7 @@ static int watch(void *ctx)
 static void join(struct member *m, struct sk_device *dev, int members, int me)
 {
     size_t bytes;
-    *m = (struct member){.channel = sk_channel_open()};
+    *m = (struct member){.channel = sk_channel_open(-1)};
     if (!m->channel) _exit(3);
     const void *address = sk_channel_address(m->channel, &bytes);
     SK_ENSURE(bytes <= sizeof shared->member[me].address);
@@ -183,12 +183,70 @@ static void ranges(void)
     ok(good, "ranges are aligned powers of two and cover all leaves");
 }
 
+static int never(void *ctx)
+{
+    ++*(int *)ctx;
+    return sk_fail(SK_EXIT_TEMP, "that is enough");
+}
+
+static void woken(void)
+{
+    size_t bytes;
+    int64_t got;
+    int asked = 0, wake[2];
+    SK_ENSURE(pipe(wake) == 0);
+    struct sk_channel *c = sk_channel_open(wake[0]);
+    SK_ENSURE(c && sk_channel_connect(c, 0, sk_channel_address(c, &bytes), bytes) == 0);
+    SK_ENSURE(write(wake[1], "", 1) == 1);
+    double from = sk_now();
+    sk_channel_receive(c, 0, 5, &got, sizeof got);
+    int result = sk_channel_wait(c, never, &asked);
+    ok(result == -1 && asked == 1 && sk_now() - from < 0.7, "a descriptor that can be read wakes who waits (%.3f s)",
+       sk_now() - from);
+    sk_channel_close(c, 0);
+    close(wake[0]);
+    close(wake[1]);
+}
+
+/* A member that sends what it should not. */
+static size_t wrong_length;
+static int wrong_message(int members, int me)
+{
+    static char much[1 << 20];
+    int64_t got[2] = {0, 77};
+    struct member m;
+    join(&m, device(), members, me);
+    if (me == 1) {
+        sk_channel_send(m.channel, 0, 6, much, sizeof much / 2);      /* nobody waits for that */
+        sk_channel_send(m.channel, 0, 5, much, wrong_length);
+        (void)sk_channel_wait(m.channel, watch, &m);
+        return 0;
+    }
+    sk_channel_receive(m.channel, 1, 5, got, sizeof *got);
+    int result = sk_channel_wait(m.channel, watch, &m);
+    return result == -1 && sk_channel_lost(m.channel) == 1 && got[1] == 77 && strstr(sk_fail_message(), "runcated") ? 0 : 1;
+}
+
+static void wrong_messages(void)
+{
+    static const size_t lengths[] = {0, 1, 7, 9, 4096, 1 << 20};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        pid_t pid[MOST];
+        wrong_length = lengths[i];
+        start(2, wrong_message, pid);
+        int first = wait_for(pid[0]), last = wait_for(pid[1]);
+        ok(first == 0 && last == 0, "%zu bytes where 8 are waited for: who sent them is lost (%d, %d)", lengths[i], first, last);
+    }
+}
+
 int main(void)
 {
     sk_msg_program("exchange_test");
     setenv("UCX_NET_DEVICES", "lo", 0);
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ranges();
+    woken();
+    wrong_messages();
     for (int members = 1; members <= MOST; members += members == 3 ? 2 : members == 5 ? 3 : 1) {
         pid_t pid[MOST];
         int worst = 0;

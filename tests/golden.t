@@ -40,11 +40,13 @@ for model in transformer_pre_n_post_dr_tied rnn_gnmt_like_3x3_dot_upper; do
     # Numbers of 8 bits are off by 2^-9 of their size at most; over these models'
     # depth that came to about 2e-3 of loss and norm. Adam's first steps are as
     # large for small gradients as for large ones: a few parameters move otherwise.
-    exits 0 "$model, bfloat16: trains" train "$T/$model-bfloat16" --label-smoothing 0.1 --dtype bfloat16
-    tests/golden.py check "$golden" "label_smoothing=0.1,norm=valid" "$T/$model-bfloat16" 20 >"$T/checks"
-    while read -r good text; do
-        is "$good" 1 "bfloat16: $text"
-    done <"$T/checks"
+    for dtype in bfloat16-amx bfloat16; do
+        exits 0 "$model, $dtype: trains" train "$T/$model-$dtype" --label-smoothing 0.1 --dtype $dtype
+        tests/golden.py check "$golden" "label_smoothing=0.1,norm=valid" "$T/$model-$dtype" 20 >"$T/checks"
+        while read -r good text; do
+            is "$good" 1 "$dtype: $text"
+        done <"$T/checks"
+    done
     ok "and is not float32" sh -c "! cmp -s '$T/$model-bfloat16/params.00001' '$T/$model-$case/params.00001'"
 done
 exits 78 "a run goes on with the numbers it began with" train "$T/$model-bfloat16" --label-smoothing 0.1 --max-updates 4

@@ -16,7 +16,11 @@ for f in jobs/*; do
     same "$f" "$at/share/sk/$f" "$f is installed"
 done
 is "$(find "$at" -type f -o -type l | sed "s|^$at/||; s|/[^/]*\$||" | sort -u | tr '\n' ' ')" \
-    "bin share/bash-completion/completions share/man/man1 share/man/man5 share/sk/jobs " "and nothing elsewhere"
+    "bin share/bash-completion/completions share/man/man1 share/man/man5 share/sk/autopilot share/sk/jobs " "and nothing elsewhere"
+like "$(cd "$T" && env -i PATH="$at/bin:/usr/bin:/bin" HOME="$T" sk-autopilot --list)" '^wmt14_en_de ' "sk-autopilot finds its parts"
+is "$(env -i PATH=/usr/bin:/bin "$at/bin/sk-autopilot" --version)" "$("$at/bin/sk-train" --version | sed 's/^sk-train/sk-autopilot/')" \
+    "and the programs beside it"
+same contrib/autopilot/sk-autopilot.1 "$at/share/man/man1/sk-autopilot.1" "sk-autopilot.1 is installed"
 
 if ! command -v bash >/dev/null 2>&1; then
     skip "there is no bash to complete for"
@@ -46,6 +50,7 @@ for f in bin/sk-*.c; do
             "and the choices of $option"
     done <"$T/choices"
 done
+is "$(offers contrib/autopilot/sk-autopilot --model '')" "gnmt_like none small transformer" "choices of sk-autopilot"
 is "$(offers "$BIN/sk-average" --strategy li)" "lifespan" "a choice that was begun"
 is "$(offers "$BIN/sk-average" --strategy = la)" "last" "a choice after an equals sign"
 is "$(offers "$BIN/sk-average" --strategy =)" "best last lifespan" "all after an equals sign"

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "base/msg.h"
 #include "base/rng.h"
-#include "model/transformer.h"
+#include "model/model.h"
 #include "ops.h"
 #include "tap.h"
 
@@ -60,7 +60,7 @@ static void flat(const json_t *a, double *out, size_t *n)
 }
 
 /* c: sizes of the golden model. */
-static void golden(const char *path, struct sk_transformer c)
+static void golden(const char *path, struct sk_model_config c)
 {
     json_error_t e;
     json_t *g = json_load_file(path, 0, &e);
@@ -154,9 +154,9 @@ static void golden(const char *path, struct sk_transformer c)
 
 /* --- checks of any shape ------------------------------------------------------ */
 
-struct shape { const char *name; struct sk_transformer c; };
+struct shape { const char *name; struct sk_model_config c; };
 
-static struct sk_model *model_on(const struct sk_ops *ops, const struct sk_transformer *c, struct sk_device *d, int train)
+static struct sk_model *model_on(const struct sk_ops *ops, const struct sk_model_config *c, struct sk_device *d, int train)
 {
     struct sk_model *m = sk_model_new(c, ops, d, train ? &limits : NULL);
     struct sk_init_options o = {.seed = 7, .xavier = 1, .scale = 3, .factor = 'a', .source_vocab = c->vocab[0]};
@@ -171,7 +171,7 @@ static struct sk_model *model_on(const struct sk_ops *ops, const struct sk_trans
     sk_model_load_weights(m);
     return m;
 }
-static struct sk_model *model(const struct sk_transformer *c, struct sk_device *d, int train)
+static struct sk_model *model(const struct sk_model_config *c, struct sk_device *d, int train)
 {
     return model_on(&TEST_OPS, c, d, train);
 }
@@ -190,7 +190,7 @@ static TAP_MAYBE void beside_cpu(const struct shape *s)
     random_text(&x, 12, s->c.vocab[0], s->c.vocab[1], 3);
     sk_batch_init(&b, &limits);
     sk_batch_pack(&b, &limits, x.pair, x.n);
-    sk_transformer_params(&s->c, &t);
+    sk_model_table(&s->c, &t);
     for (int i = 0; i < 2; i++) {
         struct sk_device *d = of[i]->open(1, &why);
         struct sk_model *m = model_on(of[i], &s->c, d, 1);

@@ -96,9 +96,14 @@ static void check(const char *name, const char *params, double momentum, double 
     ok(!memcmp(w[0], w[1], sizeof w0) && !memcmp(w[0], w[2], sizeof w0), "%s: the same bits on all devices", name);
 }
 
-static struct sk_params table(void)
+static struct sk_params table(int rnn)
 {
     struct sk_params t = {0};
+    static const char *const rnn_names[] = {
+        "encoder_birnn_forward_l0_i2h_weight", "encoder_birnn_reverse_l0_h2h_bias", "encoder_rnn_l0_i2h_weight",
+        "encoder_rnn_l1_i2h_weight", "encoder_rnn_l10_i2h_weight", "decoder_rnn_l0_i2h_weight",
+        "decoder_rnn_l1_h2h_weight", "decoder_rnn_l10_h2h_weight", "decoder_rnn_enc2decinit_0_weight",
+        "decoder_rnn_hidden_weight", "source_target_embed_weight", "target_output_bias", "target_output_weight"};
     static const char *const names[] = {
         "encoder_transformer_0_ff_i2h_weight", "encoder_transformer_1_ff_i2h_weight",
         "encoder_transformer_2_ff_i2h_weight", "encoder_transformer_10_ff_i2h_weight",
@@ -106,15 +111,15 @@ static struct sk_params table(void)
         "decoder_transformer_1_ff_pre_norm_gamma", "decoder_transformer_1_ff_pre_norm_beta", "source_embed_weight",
         "source_pos_embed_weight", "target_embed_weight", "target_output_bias", "target_output_weight"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        sk_params_add(&t, names[i], SK_INIT_ZERO, 5, 0);
+        sk_params_add(&t, rnn ? rnn_names[i] : names[i], SK_INIT_ZERO, 5, 0);
     sk_params_finish(&t);
     return t;
 }
 
-/* First letters of the parameters that learn, in the table's order. */
-static void learns(const char *strategy, const char *want)
+/* The parameters that learn, in the table's order. */
+static void learns(int rnn, const char *strategy, const char *want)
 {
-    struct sk_params t = table();
+    struct sk_params t = table(rnn);
     unsigned char fixed[32] = {0};
     int layers[2] = {3, 2};
     char got[512] = "";
@@ -125,14 +130,14 @@ static void learns(const char *strategy, const char *want)
             learned += 5;
             sprintf(got + strlen(got), "%s ", t.p[i].name);
         }
-    is_str(got, want, "%s", strategy);
-    is_int(n, 65 - learned, "%s: the values are counted", strategy);
+    is_str(got, want, "%s%s", strategy, rnn ? ", RNN" : "");
+    is_int(n, 5 * t.n - learned, "%s: the values are counted", strategy);
     sk_params_free(&t);
 }
 
 static void ranges(void)
 {
-    struct sk_params t = table();
+    struct sk_params t = table(0);
     struct sk_param_range *r;
     unsigned char fixed[32] = {0};
     int layers[2] = {3, 2}, n = sk_optimizer_ranges(&t, NULL, 0, &r);
@@ -208,13 +213,19 @@ int main(void)
     ok(fabsf(late.cg - 0.1f) < 1e-6f && fabsf(late.cm - 0.9f) < 1e-6f, "Nadam's momentum ends at beta1");
 
     ranges();
-    learns("all_except_decoder", "decoder_transformer_0_ff_i2h_bias decoder_transformer_1_ff_pre_norm_beta "
+    learns(0, "all_except_decoder", "decoder_transformer_0_ff_i2h_bias decoder_transformer_1_ff_pre_norm_beta "
            "decoder_transformer_1_ff_pre_norm_gamma ");
-    learns("all_except_outer_layers", "decoder_transformer_0_ff_i2h_bias decoder_transformer_1_ff_pre_norm_beta "
+    learns(0, "all_except_outer_layers", "decoder_transformer_0_ff_i2h_bias decoder_transformer_1_ff_pre_norm_beta "
            "decoder_transformer_1_ff_pre_norm_gamma encoder_transformer_0_ff_i2h_weight "
            "encoder_transformer_2_ff_i2h_weight ");
-    learns("all_except_embeddings", "source_embed_weight source_pos_embed_weight target_embed_weight ");
-    learns("all_except_output_proj", "target_output_bias target_output_weight ");
+    learns(0, "all_except_embeddings", "source_embed_weight source_pos_embed_weight target_embed_weight ");
+    learns(0, "all_except_output_proj", "target_output_bias target_output_weight ");
+    learns(1, "all_except_decoder", "decoder_rnn_enc2decinit_0_weight decoder_rnn_hidden_weight decoder_rnn_l0_i2h_weight "
+           "decoder_rnn_l10_h2h_weight decoder_rnn_l1_h2h_weight ");
+    learns(1, "all_except_outer_layers", "decoder_rnn_l0_i2h_weight decoder_rnn_l1_h2h_weight "
+           "encoder_birnn_forward_l0_i2h_weight encoder_birnn_reverse_l0_h2h_bias encoder_rnn_l1_i2h_weight ");
+    learns(1, "all_except_embeddings", "source_target_embed_weight ");
+    learns(1, "all_except_output_proj", "target_output_bias target_output_weight ");
 
     refuse("adam", "gamma1:0.9", 0, "'gamma1' is not one of beta1, beta2, epsilon");
     refuse("adam", "beta1", 0, "name:value");

@@ -1,26 +1,11 @@
 #!/bin/sh
 # The RNN through the programs: what each of its options does, exact resume,
-# translating and scoring, digits that it must learn to copy and to sort.
+# translating and scoring, digits that it must learn to copy.
 # In memory, if possible: waiting for a disk is most of the time.
 if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then TMPDIR=/dev/shm; fi
 . "$(dirname "$0")/tap.sh"
+. "$(dirname "$0")/digits.sh"
 
-# digits NAME LINES SEED LONGEST : NAME.src, NAME.copy, NAME.sort
-digits() {
-    awk -v name="$T/$1" -v lines="$2" -v seed="$3" -v longest="$4" 'BEGIN {
-        srand(seed)
-        for (i = 0; i < lines; i++) {
-            n = 1 + int(rand() * longest); s = t = ""
-            split("", count)
-            for (j = 0; j < n; j++) { w = int(rand() * 10); s = s (j ? " " : "") w; count[w]++ }
-            for (w = 0; w < 10; w++) while (count[w]-- > 0) t = t (t == "" ? "" : " ") w
-            print s > (name ".src"); print s > (name ".copy"); print t > (name ".sort")
-        }
-    }'
-}
-digits train 10000 13 10
-digits val 100 17 10
-digits test 100 19 11
 head -n 300 "$T/train.src" >"$T/few.src"
 head -n 300 "$T/train.sort" >"$T/few.sort"
 
@@ -67,6 +52,9 @@ counts 00001 '' '--rnn-dropout-states 0.2:0'
 counts 00001 '' '--rnn-dropout-states 0:0.2'
 counts 00001 '' '--rnn-decoder-hidden-dropout 0.2'
 counts 00001 '' '--embed-dropout 0.2'
+for part in decoder outer_layers embeddings output_proj; do
+    counts 00001 '' "--fixed-param-strategy all_except_$part"
+done
 exits 64 "an odd number of units" train "$T/no" --rnn-num-hidden 17
 exits 64 "an encoder and a decoder of two kinds" train "$T/no" --decoder transformer
 exits 64 "the first layer has no residual connection" train "$T/no" --rnn-first-residual-layer 1
@@ -74,6 +62,27 @@ exits 64 "tying needs width" train "$T/no" --weight-tying
 exits 78 "another cell" train "$T/base" --keep-initializations --rnn-cell-type gru
 like "$(cat "$T/err")" "rnn-cell-type: was 'lstm', now 'gru'" "is another run"
 exits 0 "--dry-run" train "$T/dry" --dry-run
+# memory OPTION... : what a dry run says and what training takes
+memory() {
+    "$BIN/sk-train-shard" -s "$T/train.src" -t "$T/train.sort" -vs "$T/val.src" -vt "$T/val.sort" -o "$T/memory" \
+        --encoder rnn --decoder rnn --max-seq-len 30 --threads 2 --use-cpu --overwrite-output --max-updates 12 \
+        --initial-learning-rate 0.0001 "$@" 2>"$T/err" | sed -n 's/^memory	//p'
+}
+for how in "--num-layers 2 --rnn-num-hidden 256 --batch-size 2000 --rnn-dropout-states 0.1" \
+    "--num-layers 3 --rnn-num-hidden 128 --rnn-cell-type gru --layer-normalization --batch-type sentence --batch-size 150" \
+    "--num-layers 1 --rnn-num-hidden 300 --batch-size 1000 --dtype bfloat16 --rnn-attention-num-hidden 700"; do
+    # shellcheck disable=SC2086
+    said=$(memory $how --dry-run)
+    # shellcheck disable=SC2086
+    memory $how >"$T/out"
+    most=$(sed -nE 's/^Memory: at most ([0-9.]+) MB were taken$/\1/p' "$T/err")
+    if [ -n "${SAN:-}" ] || [ "$BIN" != "$ROOT/bin" ]; then
+        skip "memory of instrumented programs"
+    else
+        ok "$how: $said bytes are predicted, $most MB taken" awk -v p="$said" -v m="$most" \
+            'BEGIN { m *= 1e6; exit !(p > 0.9 * m && p < 1.1 * m) }'
+    fi
+done
 sed 's/"rnn"/"cnn"/' "$T/base/config.json" >"$T/config.json" && cp "$T/config.json" "$T/with.1/config.json"
 exits 65 "an architecture that is not known" "$BIN/sk-translate" -m "$T/with.1" -i "$T/val.src"
 sed 's/"num_hidden": 18/"num_hidden": 20/' "$T/with.2/config.json" >"$T/config.json"
@@ -104,34 +113,13 @@ if [ -z "${SAN:-}" ]; then
     is "$bad" "" "killed and started again: the same bits"
 fi
 
-# --- digits -----------------------------------------------------------------------
-# task NAME UPDATES PERPLEXITY BLEU OPTION... : thresholds of Sockeye's system tests
-task() {
-    name=$1 updates=$2 perplexity=$3 bleu=$4
-    shift 4
-    exits 0 "$name: trains" "$BIN/sk-train-shard" -s "$T/train.src" -t "$T/train.$name" -vs "$T/val.src" \
-        -vt "$T/val.$name" -o "$T/$name" --encoder rnn --decoder rnn --num-layers 1 --rnn-num-hidden 64 \
-        --num-embed 32 --rnn-attention-type mlp --max-seq-len 11 --batch-type sentence --batch-size 16 \
-        --checkpoint-frequency 1000 --initial-learning-rate 0.001 --label-smoothing 0 --max-updates "$updates" \
-        --threads 1 --use-cpu --quiet "$@"
-    ok "$name: validation perplexity at most $perplexity" awk -v most="$perplexity" \
-        '{ sub(/.*perplexity-val=/, ""); if (!best || $1 < best) best = $1 } END { exit !(best <= most) }' \
-        "$T/$name/metrics"
-    "$BIN/sk-translate" -m "$T/$name" -i "$T/test.src" -o "$T/$name.out" --use-cpu --quiet
-    "$BIN/sk-bleu-eval" --hypotheses "$T/$name.out" --references "$T/test.$name" >"$T/bleu" 2>/dev/null
-    ok "$name: BLEU at least $bleu ($(cut -f 2 "$T/bleu"))" awk -v least="$bleu" '{ exit !($2 >= least) }' "$T/bleu"
-}
-if [ -n "${SK_LONG:-}" ]; then
-    task copy 4000 1.03 98
-    task sort 7000 1.03 97
-else
-    task copy 2000 1.03 98
-    task sort 4000 1.03 97
-fi
+# --- digits: tests/digits.t has the other tasks -----------------------------------
+lstm copy copy 2000 1.03 98 ""
+grep . "$T/test.src" >"$T/lines"
 
 # --- translating, scoring: company changes nothing ----------------------------------
 translate() { "$BIN/sk-translate" -m "$T/copy" --use-cpu --quiet "$@"; }
-{ cat "$T/test.src"; echo; echo "7 unknown 3"; echo "1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7"; } >"$T/in"
+{ cat "$T/lines"; echo; echo "7 unknown 3"; echo "1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7"; } >"$T/in"
 exits 0 "with scores" translate --output-type translation_with_score -i "$T/in" -o "$T/want" --threads 1
 is "$(wc -l <"$T/want")" "$(wc -l <"$T/in")" "a line for each line"
 for how in "--batch-size 1" "--batch-size 7 --chunk-size 11" "--threads 3"; do
@@ -139,15 +127,15 @@ for how in "--batch-size 1" "--batch-size 7 --chunk-size 11" "--threads 3"; do
     exits 0 "$how" translate --output-type translation_with_score -i "$T/in" -o "$T/got" $how
     same "$T/got" "$T/want" "the same"
 done
-translate -m "$T/copy" "$T/copy" --output-type translation_with_score -i "$T/test.src" -o "$T/got"
+translate -m "$T/copy" "$T/copy" --output-type translation_with_score -i "$T/lines" -o "$T/got"
 head -n 100 "$T/want" >"$T/first"
 is "$(cut -f 2 "$T/got")" "$(cut -f 2 "$T/first")" "twice the same model: the same translations"
-exits 0 "n-best" translate --nbest-size 3 -i "$T/test.src" -o "$T/got"
+exits 0 "n-best" translate --nbest-size 3 -i "$T/lines" -o "$T/got"
 is "$(grep -c '"translations": \[.*,.*,' "$T/got")" 100 "three each"
 cut -f 2 "$T/first" >"$T/translations"
 cut -f 1 "$T/first" >"$T/scores"
-exits 0 "scores" "$BIN/sk-score" -m "$T/copy" -s "$T/test.src" -t "$T/translations" -o "$T/got" --use-cpu --quiet
+exits 0 "scores" "$BIN/sk-score" -m "$T/copy" -s "$T/lines" -t "$T/translations" -o "$T/got" --use-cpu --quiet
 same "$T/got" "$T/scores" "sk-score says what sk-translate says"
 exits 0 "averages" "$BIN/sk-average" "$T/copy" -n 2 -o "$T/average"
-exits 0 "and translates with that" translate -c "$T/average" -i "$T/test.src" -o "$T/got"
+exits 0 "and translates with that" translate -c "$T/average" -i "$T/lines" -o "$T/got"
 done_testing

@@ -18,6 +18,9 @@ static const struct shape shapes[] = {
      {.vocab = {20, 23}, .layers = {2, 3}, .size = {18, 18}, .max_len = {20, 20},
       RNN(.attention = SK_ATTENTION_DOT, .embed = {4, 6}, .attention_hidden = 6, .scale_dot = 1, .upper = 1,
           .first_residual = 3, .start = SK_START_ZERO, .dropout_hidden = 0.3F)}},
+    {"1:2 lstm, mlp, normalized, attention wider than all layers",
+     {.vocab = {20, 23}, .layers = {1, 2}, .size = {4, 4}, .max_len = {20, 20},
+      RNN(.embed = {3, 2}, .attention_hidden = 70, .layer_norm = 1)}},
     {"2:2 gru, dot, upper layers, dropouts",
      {.vocab = {20, 23}, .layers = {2, 2}, .size = {8, 8}, .max_len = {20, 20}, .tying = SK_TYING_TRG_SOFTMAX,
       RNN(.cell = SK_GRU, .attention = SK_ATTENTION_DOT, .embed = {4, 8}, .attention_hidden = 8, .upper = 1,
@@ -29,9 +32,9 @@ static const struct shape shapes[] = {
 
 static void starts(void)
 {
-    struct sk_transformer c = shapes[0].c;
+    struct sk_model_config c = shapes[0].c;
     struct sk_params t = {0};
-    sk_transformer_params(&c, &t);
+    sk_model_table(&c, &t);
     float *data = sk_xcalloc(t.total, sizeof *data);
     struct sk_init_options o = {.seed = 7, .xavier = 1, .scale = 3, .factor = 'a', .source_vocab = 20,
                                 .recurrent = SK_RECURRENT_ORTHOGONAL, .forget_bias = 1.5};
@@ -62,11 +65,11 @@ static void starts(void)
 int main(void)
 {
     sk_msg_program("rnn_test");
-    struct sk_transformer c = {.vocab = {10, 9}, .layers = {3, 3}, .size = {8, 8}, .max_len = {20, 20},
+    struct sk_model_config c = {.vocab = {10, 9}, .layers = {3, 3}, .size = {8, 8}, .max_len = {20, 20},
                                RNN(.attention = SK_ATTENTION_DOT, .embed = {6, 4}, .attention_hidden = 8, .upper = 1)};
     golden("tests/data/rnn_gnmt_like_3x3_dot_upper.json", c);
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        ok(sk_transformer_check(&shapes[i].c) == 0, "%s: fits together", shapes[i].name);
+        ok(sk_model_check(&shapes[i].c) == 0, "%s: fits together", shapes[i].name);
         if (TEST_CUDA) beside_cpu(&shapes[i]);
         else differences(&shapes[i], 7e-4);
         company(&shapes[i]);
@@ -74,14 +77,14 @@ int main(void)
         steps(&shapes[i]);
     }
     starts();
-    struct sk_transformer bad = shapes[0].c;
+    struct sk_model_config bad = shapes[0].c;
     bad.size[0] = bad.size[1] = 7;
-    ok(sk_transformer_check(&bad) == -1 && sk_fail_code() == SK_EXIT_USAGE, "7 units do not read in two directions");
+    ok(sk_model_check(&bad) == -1 && sk_fail_code() == SK_EXIT_USAGE, "7 units do not read in two directions");
     bad = shapes[0].c;
     bad.rnn.first_residual = 1;
-    ok(sk_transformer_check(&bad) == -1, "the first layer has no residual connection");
+    ok(sk_model_check(&bad) == -1, "the first layer has no residual connection");
     bad = shapes[0].c;
     bad.tying = SK_TYING_TRG_SOFTMAX;
-    ok(sk_transformer_check(&bad) == -1, "tying needs embeddings as wide as the output layer's input");
+    ok(sk_model_check(&bad) == -1, "tying needs embeddings as wide as the output layer's input");
     return done_testing();
 }

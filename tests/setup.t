@@ -22,6 +22,8 @@ exits 1 "--check where nothing is" setup --check
 like "$(cat "$T/err")" "missing packages: gcc libc6-dev make zlib1g-dev" "names the packages"
 setup --check quickstart 2>"$T/err"
 like "$(cat "$T/err")" "gettext sentencepiece" "also those of quickstart"
+setup --check autopilot 2>"$T/err"
+like "$(cat "$T/err")" "sentencepiece curl unzip" "and those of sk-autopilot"
 exits 1 "no apt-get" setup
 like "$(cat "$T/err")" "install these, under the names your system has for them: gcc" "says what to install"
 

@@ -263,9 +263,17 @@ ln -s ../../kept "$T/h/shards/0.beat"
 exits 66 "a link in place of a beat" timeout 20 "$T/train" h 2 0
 is "$(cat "$T/kept")" kept "nothing is written through it"
 hostile
-printf 'version\tx\nleader\t0\nsource\t0\nupdate\t0\nhash\t\nbehind\t0\nsecret\t0123456789abcdef\nmember\t0 aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa h\n' \
+printf 'version\tx\nrun\t\nshards\t2\nleader\t0\nsource\t0\nupdate\t0\nhash\t\nbehind\t0\nsecret\t0123456789abcdef\nmember\t0 aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa h\n' \
     >"$T/h/shards/00003/members"
 exits 0 "members of another version, long dead" timeout 60 "$T/train" h 2 0
+
+hostile
+head -c 300 /dev/urandom >"$T/h/shards/00003/join.aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"
+exits 65 "bytes in place of a request" timeout 20 "$T/train" h 2 0
+like "$(cat "$T/err")" 'shards/00003/join.aaaa.*remove it' "which is said"
+hostile
+head -c 10000000 /dev/zero >"$T/h/shards/00003/join.aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"
+exits 65 "ten million of them" timeout 20 "$T/train" h 2 0
 
 # --- errors ------------------------------------------------------------------------------------------
 exits 64 "no such shard" "$T/train" e 2 2
@@ -280,8 +288,40 @@ exits 78 "a shard with other options" "$T/train" one 2 1 --label-smoothing 0.2
 UPDATES=100000 "$T/train" d 2 0 >"$T/d.out" 2>&1 &
 first=$!
 wait_for d 8
+exits 78 "shards of another number, while others train" timeout 20 "$T/train" d 3 1
+like "$(cat "$T/err")" "those that train .*/d are 2 shards, this one is of 3: .*--num-shards 2" "which is said"
+exits 78 "with other data" timeout 20 "$T/train" d 2 1 -s "$T/val.src" -t "$T/val.trg"
+like "$(cat "$T/err")" "source: not the same" "which is said"
+exits 78 "with other options" timeout 20 "$T/train" d 2 1 --seed 7
+like "$(cat "$T/err")" "seed: was '13', now '7'" "which is said"
+like "$("$BIN/sk-status" --json "$T/d")" '"generation":1,' "they did not disturb the one that trains"
 exits 75 "the same shard twice" "$T/train" d 2 0
 like "$(cat "$T/err")" "shard 0 runs already: .* pid $first " "it says who it is"
 kill "$first"
 wait "$first"
+
+# --- one that slept while its run was begun anew ----------------------------------------------------
+# Without a checkpoint nothing binds: who comes first may bring other options.
+sed -e 's/--keep-initializations//' -e 's/--checkpoint-frequency 8/--checkpoint-frequency 1000000/' "$T/train" >"$T/train-anew"
+chmod +x "$T/train-anew"
+rm -rf "$T/z"
+UPDATES=1000000 "$T/train-anew" z 2 0 >"$T/z.0.out" 2>&1 &
+shard0=$!
+UPDATES=1000000 "$T/train-anew" z 2 1 >"$T/z.1.out" 2>&1 &
+shard1=$!
+wait_for z 8
+led=$(sed -n 's/.*this is [01], shard \([01]\) writes.*/\1/p' "$T/z.0.out")
+case $led in 0) leader=$shard0 sleeper=$shard1 ;; *) leader=$shard1 sleeper=$shard0 ;; esac
+kill -STOP "$sleeper"
+kill -KILL "$leader"
+wait "$leader" 2>/dev/null
+exits 78 "another run, while one of this one sleeps" timeout 30 "$T/train-anew" z 2 "$led" --seed 7
+like "$(cat "$T/err")" "seed: was '13', now '7'" "its options are named"
+cp "$T/z/args" "$T/args"
+sed 's/^seed	13/seed	7/' "$T/args" >"$T/z/args"
+kill -CONT "$sleeper"
+status=0
+wait "$sleeper" || status=$?
+is "$status" 78 "who wakes beside another run leaves it alone"
+like "$(tail -n 1 "$T/z.$((1 - led)).out")" "was begun anew with other options" "and says why"
 done_testing

@@ -257,7 +257,7 @@ same "$T/plain" "$T/other" "params.best is the default"
 translate --output-type translation_with_score --dtype float32 <"$T/in" >"$T/float32"
 translate --output-type translation_with_score <"$T/in" >"$T/other"
 same "$T/other" "$T/float32" "products are float32 by default"
-for type in bfloat16 int8; do
+for type in bfloat16 bfloat16-amx int8; do
     translate --output-type translation_with_score --dtype $type <"$T/in" >"$T/$type"
     ok "$type gives other scores" sh -c "! cmp -s '$T/$type' '$T/float32'"
     paste "$T/float32" "$T/$type" >"$T/both"

@@ -22,13 +22,13 @@ static const struct shape shapes[] = {
 int main(void)
 {
     sk_msg_program("transformer_test");
-    struct sk_transformer c = {.vocab = {15, 15}, .layers = {2, 2}, .size = {8, 8}, .heads = {2, 2},
+    struct sk_model_config c = {.vocab = {15, 15}, .layers = {2, 2}, .size = {8, 8}, .heads = {2, 2},
                                .feed_forward = {12, 12}, .max_len = {20, 20}, .pre = {"n", "n"}, .post = {"dr", "dr"},
                                .activation = SK_RELU, .positions = SK_POSITIONS_FIXED,
                                .tying = SK_TYING_SRC_TRG_SOFTMAX};
     golden("tests/data/transformer_pre_n_post_dr_tied.json", c);
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        ok(sk_transformer_check(&shapes[i].c) == 0, "%s: fits together", shapes[i].name);
+        ok(sk_model_check(&shapes[i].c) == 0, "%s: fits together", shapes[i].name);
         if (TEST_CUDA) beside_cpu(&shapes[i]);
         else differences(&shapes[i], 2e-3);
         if (TEST_CUDA && i > 1) continue;    /* slow there */
@@ -36,14 +36,14 @@ int main(void)
         parts(&shapes[i]);
         steps(&shapes[i]);
     }
-    struct sk_transformer bad = shapes[0].c;
+    struct sk_model_config bad = shapes[0].c;
     bad.heads[0] = 3;
-    ok(sk_transformer_check(&bad) == -1 && sk_fail_code() == SK_EXIT_USAGE, "8 is not divisible by 3 heads");
+    ok(sk_model_check(&bad) == -1 && sk_fail_code() == SK_EXIT_USAGE, "8 is not divisible by 3 heads");
     bad = shapes[0].c;
     bad.vocab[1]++;
-    ok(sk_transformer_check(&bad) == -1, "tying needs one vocabulary");
+    ok(sk_model_check(&bad) == -1, "tying needs one vocabulary");
     bad = shapes[0].c;
     strcpy(bad.pre[0], "nr");
-    ok(sk_transformer_check(&bad) == -1, "no residual before a sub-layer");
+    ok(sk_model_check(&bad) == -1, "no residual before a sub-layer");
     return done_testing();
 }

@@ -75,6 +75,9 @@ int sk_remove_tree(const char *path);
  * The lock dies with its last descriptor. */
 int sk_lock_take(const char *path);
 void sk_lock_release(int fd);
+/* Is it still ours? A host that was cut off from a file server keeps a lock that
+ * others may have by now. 0; -1: errno EIO, it was lost. */
+int sk_lock_fence(int fd);
 /* Does somebody hold that lock? 1: yes, and who (its text) malloced in *who;
  * 0: no; -1 (sk_fail). An absent file is not locked. */
 int sk_lock_held(const char *path, char **who);

@@ -84,6 +84,8 @@ void sk_opt_misuse(const char *fmt, ...) __attribute__((format(printf, 1, 2), no
  * name, with \\ \t \n escaped; lists are joined by blanks (blanks in values
  * escaped as "\ "). Malloced text. */
 char *sk_opt_record(const struct sk_opt *options, const void *values);
+/* The part of it that may not change: neither FREE nor INPUT. */
+char *sk_opt_bound(const struct sk_opt *options, const void *values);
 /* Compares a stored record with the present values: number of options that
  * differ and may not (neither FREE nor INPUT nor UNRECORDED); for each the
  * callback gets name, old and new text (NULL: absent) as the record spells

@@ -115,14 +115,19 @@ static int recorded(const struct sk_opt *o)
     return !sk_opt_is_heading(o) && !o->alias_of && !(o->flags & SK_OPT_UNRECORDED);
 }
 
-char *sk_opt_record(const struct sk_opt *options, const void *values)
+static int bound(const struct sk_opt *o)
+{
+    return recorded(o) && !(o->flags & (SK_OPT_FREE | SK_OPT_INPUT));
+}
+
+static char *record_of(const struct sk_opt *options, const void *values, int (*wanted)(const struct sk_opt *o))
 {
     int n = 0, rows = 0;
     while (options[rows].name)
         rows++;
     const struct sk_opt **sorted = sk_xcalloc((size_t)rows + 1, sizeof *sorted);
     for (int i = 0; i < rows; i++)
-        if (recorded(&options[i]))
+        if (wanted(&options[i]))
             sorted[n++] = &options[i];
     qsort(sorted, (size_t)n, sizeof *sorted, by_name);
     struct sk_str text = {0};
@@ -138,6 +143,16 @@ char *sk_opt_record(const struct sk_opt *options, const void *values)
     return text.text;
 }
 
+char *sk_opt_record(const struct sk_opt *options, const void *values)
+{
+    return record_of(options, values, recorded);
+}
+
+char *sk_opt_bound(const struct sk_opt *options, const void *values)
+{
+    return record_of(options, values, bound);
+}
+
 /* The default of a row as the record would have it. */
 static char *initial_text(const struct sk_opt *o)
 {
@@ -146,11 +161,6 @@ static char *initial_text(const struct sk_opt *o)
     row.offset = 0;
     sk_opt_set_initial(&row, &value);
     return sk_opt_text(&row, &value);
-}
-
-static int bound(const struct sk_opt *o)
-{
-    return recorded(o) && !(o->flags & (SK_OPT_FREE | SK_OPT_INPUT));
 }
 
 typedef void difference(void *ctx, const char *name, const char *before, const char *now);

@@ -4,7 +4,8 @@
 #include "base/pool.h"
 #include "math/ops.h"
 
-static const char *const names[] = { [SK_FLOAT32] = "float32", [SK_BFLOAT16] = "bfloat16", [SK_INT8] = "int8" };
+static const char *const names[] = { [SK_FLOAT32] = "float32", [SK_BFLOAT16] = "bfloat16",
+                                     [SK_BFLOAT16_AMX] = "bfloat16-amx", [SK_INT8] = "int8" };
 
 enum sk_dtype sk_dtype_named(const char *name)
 {

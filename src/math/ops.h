@@ -11,7 +11,10 @@
  * from what is accumulated onto): same bits on AVX2 and AVX-512. In bfloat16
  * a and b are rounded to it (to nearest, ties to even) before they are
  * multiplied, c is float32, and subnormal numbers count as zeros: the same
- * bits with and without instructions for it. In int8 (translating) a row of x
+ * bits with and without instructions for it. In bfloat16-amx a and b are the
+ * same numbers, summed as Intel's matrix instructions do (Intel SDM, TDPBF16PS):
+ * of each 32 values of k from 0 on, even ones are one chain from 0, odd ones
+ * another, and c += their sum; again the same bits everywhere. In int8 (translating) a row of x
  * and a row of W are multiples -127..127 of 1/127 of its largest value; their
  * products are summed exactly.
  *
@@ -34,9 +37,9 @@
 struct sk_device;                        /* one backend instance: threads, scratch */
 
 /* What numbers matrix products multiply. Everything else is float32. */
-enum sk_dtype { SK_FLOAT32, SK_BFLOAT16, SK_INT8 };
+enum sk_dtype { SK_FLOAT32, SK_BFLOAT16, SK_BFLOAT16_AMX, SK_INT8 };
 /* Their names, for tables of options: those that training can use, and all. */
-#define SK_DTYPES_TRAINING "float32|bfloat16"
+#define SK_DTYPES_TRAINING "float32|bfloat16|bfloat16-amx"
 #define SK_DTYPES SK_DTYPES_TRAINING "|int8"
 enum sk_dtype sk_dtype_named(const char *name);
 const char *sk_dtype_name(enum sk_dtype dtype);

@@ -145,7 +145,7 @@ float *sk_process_forward(const struct sk_net *n, struct sk_process *p, float *x
 
 void sk_block_init(struct sk_net *n, struct sk_block *b, enum sk_kind kind, int side, int layer)
 {
-    const struct sk_transformer *c = n->config;
+    const struct sk_model_config *c = n->config;
     static const char *const names[] = {"att_self", "att_enc", "ff"};
     char prefix[64], weight[SK_PARAM_NAME], bias[SK_PARAM_NAME];
     snprintf(prefix, sizeof prefix, "%s_transformer_%d_%s", side ? "decoder" : "encoder", layer, names[kind]);

@@ -8,13 +8,13 @@
  */
 #ifndef SK_MODEL_BLOCKS_H
 #define SK_MODEL_BLOCKS_H
-#include "model/transformer.h"
+#include "model/model.h"
 
 /* What all blocks of one model share. */
 struct sk_net {
     const struct sk_ops *ops;
     struct sk_device *dev;
-    const struct sk_transformer *config;
+    const struct sk_model_config *config;
     const struct sk_params *table;
     float *data, *grad;              /* device; grad NULL: translating only */
     /* Gradients of second uses of a parameter, added onto the first at the

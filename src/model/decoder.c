@@ -47,7 +47,7 @@ struct sk_decoder {
 
 struct sk_decoder *sk_decoder_new(struct sk_model *m, int slots, int source_rows, int beam, int max_steps)
 {
-    const struct sk_transformer *c = &m->c;
+    const struct sk_model_config *c = &m->c;
     const struct sk_ops *ops = m->net.ops;
     struct sk_decoder *d = sk_xcalloc(1, sizeof *d);
     SK_ENSURE(!m->train && !m->decoders && max_steps <= c->max_len[1]);

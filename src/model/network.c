@@ -34,12 +34,12 @@ static float *sinusoids(const struct sk_net *n, int rows, int D)
     return dev;
 }
 
-static int tied_tables(const struct sk_transformer *c)
+static int tied_tables(const struct sk_model_config *c)
 {
     return c->tying == SK_TYING_SRC_TRG || c->tying == SK_TYING_SRC_TRG_SOFTMAX;
 }
 
-static const char *table_name(const struct sk_transformer *c, int side)
+static const char *table_name(const struct sk_model_config *c, int side)
 {
     if (tied_tables(c)) return "source_target_embed_weight";
     return side ? "target_embed_weight" : "source_embed_weight";
@@ -49,7 +49,7 @@ static void init_embedding(struct sk_model *m, int side)
 {
     struct sk_net *n = &m->net;
     struct sk_embedding *e = &m->embed[side];
-    const struct sk_transformer *c = &m->c;
+    const struct sk_model_config *c = &m->c;
     const struct sk_param *p = sk_params_find(&m->table, table_name(c, side));
     e->V = c->vocab[side];
     e->D = c->architecture == SK_RNN ? c->rnn.embed[side] : c->size[side];
@@ -87,7 +87,7 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
  * base on (NULL: only counts). Returns floats. */
 static size_t lay_out(struct sk_model *m, float *base, const struct extent *e)
 {
-    const struct sk_transformer *c = &m->c;
+    const struct sk_model_config *c = &m->c;
     struct sk_slab slab = {.base = base};
     size_t most = 0, wide = 0;
     for (int s = 0; s < 2; s++) {
@@ -150,14 +150,14 @@ static void layout_training(struct sk_model *m)
     m->correct = sk_xcalloc((size_t)T[1], sizeof *m->correct);
 }
 
-struct sk_model *sk_model_new(const struct sk_transformer *c, const struct sk_ops *ops, struct sk_device *dev,
+struct sk_model *sk_model_new(const struct sk_model_config *c, const struct sk_ops *ops, struct sk_device *dev,
                               const struct sk_batch_limits *limits)
 {
     struct sk_model *m = sk_xcalloc(1, sizeof *m);
     m->c = *c;
     m->train = limits != NULL;
     if (limits) m->limits = *limits;
-    sk_transformer_params(c, &m->table);
+    sk_model_table(c, &m->table);
     struct sk_net *n = &m->net;
     n->ops = ops;
     n->dev = dev;
@@ -240,7 +240,7 @@ void sk_model_free(struct sk_model *m)
 }
 
 const struct sk_params *sk_model_params(const struct sk_model *m) { return &m->table; }
-const struct sk_transformer *sk_model_config(const struct sk_model *m) { return &m->c; }
+const struct sk_model_config *sk_model_config(const struct sk_model *m) { return &m->c; }
 float *sk_model_data(struct sk_model *m) { return m->net.data; }
 const struct sk_ops *sk_model_ops(const struct sk_model *m, struct sk_device **dev)
 {

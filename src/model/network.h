@@ -19,7 +19,7 @@ struct sk_embedding {
 
 struct sk_rnn_net;
 struct sk_model {
-    struct sk_transformer c;
+    struct sk_model_config c;
     struct sk_params table;
     struct sk_net net;
     struct sk_batch_limits limits;

@@ -19,8 +19,8 @@
 #define SK_MODEL_RNN_H
 #include "model/network.h"
 
-int sk_rnn_check(const struct sk_transformer *c);
-void sk_rnn_params(const struct sk_transformer *c, struct sk_params *t);
+int sk_rnn_check(const struct sk_model_config *c);
+void sk_rnn_params(const struct sk_model_config *c, struct sk_params *t);
 
 /* Builds what a model of this kind has besides embeddings and output. Training:
  * with memory for batches of the model's limits. */

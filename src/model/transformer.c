@@ -19,7 +19,7 @@ static int check_steps(const char *what, int side, const char *steps, int residu
     return 0;
 }
 
-int sk_transformer_check(const struct sk_transformer *c)
+int sk_model_check(const struct sk_model_config *c)
 {
     if (c->architecture == SK_RNN) return sk_rnn_check(c);
     for (int s = 0; s < 2; s++) {
@@ -84,7 +84,7 @@ static void add_bias(struct sk_params *t, const char *prefix, const char *suffix
     sk_params_add(t, name, SK_INIT_ZERO, n, 0);
 }
 
-void sk_transformer_params(const struct sk_transformer *c, struct sk_params *t)
+void sk_model_table(const struct sk_model_config *c, struct sk_params *t)
 {
     char prefix[64];
     if (c->architecture == SK_RNN) {

@@ -29,11 +29,7 @@ void sk_claim_release(int claim)
 
 int sk_claim_fence(int claim, const char *dir, int checkpoint)
 {
-    /* The text's first byte once more: over NFS the server takes it only from
-     * who still holds the lock, and says so at fsync. */
-    char first = 's';
-    int failed = pread(claim, &first, 1, 0) < 0 || pwrite(claim, &first, 1, 0) < 0 ? -1 : fsync(claim);
-    if (failed < 0 && errno == EIO)
+    if (sk_lock_fence(claim) < 0)
         return sk_fail(SK_EXIT_TEMP, "%s: the claim of checkpoint %d was lost: this host was cut off from the file "
                        "server", dir, checkpoint);
     return 0;

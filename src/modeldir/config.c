@@ -61,7 +61,7 @@ static void put_pair(struct sk_str *s, const char *key, const float v[2])
 
 static char *rnn_text(const struct sk_config *c)
 {
-    const struct sk_transformer *m = &c->model;
+    const struct sk_model_config *m = &c->model;
     const struct sk_rnn *r = &m->rnn;
     struct sk_str s = {0};
     sk_str_printf(&s, "{\n");
@@ -92,7 +92,7 @@ static char *rnn_text(const struct sk_config *c)
 
 char *sk_config_text(const struct sk_config *c)
 {
-    const struct sk_transformer *m = &c->model;
+    const struct sk_model_config *m = &c->model;
     struct sk_str s = {0};
     if (m->architecture == SK_RNN) return rnn_text(c);
     char embed[2][32];
@@ -193,7 +193,7 @@ static int choice(struct reader *r, const char *key, const char *const *names)
     return 0;
 }
 
-static void read_transformer(struct reader *r, struct sk_transformer *m)
+static void read_transformer(struct reader *r, struct sk_model_config *m)
 {
     get_ints(r, "model_size", m->size);
     get_ints(r, "attention_heads", m->heads);
@@ -207,7 +207,7 @@ static void read_transformer(struct reader *r, struct sk_transformer *m)
     m->dropout_prepost = get_number(r, "dropout_prepost");
 }
 
-static void read_rnn(struct reader *r, struct sk_transformer *m)
+static void read_rnn(struct reader *r, struct sk_model_config *m)
 {
     struct sk_rnn *n = &m->rnn;
     n->cell = (enum sk_cell)choice(r, "cell_type", cells);
@@ -235,7 +235,7 @@ static int read_config(struct sk_config *c, const char *path, const char *text, 
         return sk_fail(SK_EXIT_DATA, "%s:%d: no JSON object: %s", path, e.line, o ? "another type" : e.text);
     }
     struct reader r = {.path = path, .o = o};
-    struct sk_transformer *m = &c->model;
+    struct sk_model_config *m = &c->model;
     *c = (struct sk_config){.length_ratio_mean = 0};
     if (whole(&r, "format", json_object_get(o, "format")) != SK_CONFIG_VERSION)
         bad(&r, "format", "is one that this version does not read");
@@ -252,7 +252,7 @@ static int read_config(struct sk_config *c, const char *path, const char *text, 
     c->length_ratio_std = number(&r, "length_ratio_std", json_object_get(o, "length_ratio_std"));
     json_decref(o);
     if (r.failed) return -1;
-    if (sk_transformer_check(m)) return sk_fail(SK_EXIT_DATA, "%s: %s", path, sk_fail_message());
+    if (sk_model_check(m)) return sk_fail(SK_EXIT_DATA, "%s: %s", path, sk_fail_message());
     for (int i = 0; i < 2; i++)
         if (c->max_seq_len[i] < 1 || c->max_seq_len[i] >= m->max_len[i])
             return sk_fail(SK_EXIT_DATA, "%s: \"max_seq_len\" %d does not fit \"max_positions\" %d (one more, at least)",

@@ -99,8 +99,8 @@ const struct sk_opt sk_eval_table[] = {
      .help = "Longest translation: so many standard deviations over the mean length ratio of training; negative: "
              "twice the source's length."},
     {.name = "dtype", .type = SK_OPT_CHOICE, .offset = FIELD(dtype), .initial = "float32", .choices = SK_DTYPES,
-     .help = "Numbers that matrix products multiply, whatever the model was trained with. bfloat16 and int8 are "
-             "faster where the processor has instructions for them."},
+     .help = "Numbers that matrix products multiply, whatever the model was trained with. bfloat16, "
+             "bfloat16-amx and int8 are faster where the processor has instructions for them."},
     FLAG("use-cpu", use_cpu, "Use the CPU."),
     HEADING("General"),
     {.name = "threads", .type = SK_OPT_INT, .offset = FIELD(threads), .initial = "0", .min = 0, .max = 1024,

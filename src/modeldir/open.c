@@ -53,7 +53,7 @@ static int check_sizes(const struct sk_config *c, const char *path)
     struct sk_params table = {0};
     struct sk_tensors *f = sk_tensors_open(path);
     if (!f) return -1;
-    sk_transformer_params(&c->model, &table);
+    sk_model_table(&c->model, &table);
     int r = sk_params_check(&table, f, 0);
     sk_params_free(&table);
     sk_tensors_close(f);

@@ -64,6 +64,18 @@ int sk_shards_generation(const char *dir)
                                          dir, most);
 }
 
+int sk_shards_has(const char *dir, int generation, const char *name)
+{
+    char *folder = sk_shards_path(dir, generation, "");
+    DIR *d = opendir(folder);
+    int found = 0;
+    if (!d && errno != ENOENT) found = sk_fail_errno("cannot open folder %s", folder);
+    for (struct dirent *e; d && !found && (e = readdir(d));) found = !strcmp(e->d_name, name);
+    if (d) closedir(d);
+    free(folder);
+    return found;
+}
+
 int sk_shards_open(const char *dir, int generation)
 {
     char *path = sk_shards_path(dir, generation, "");
@@ -151,8 +163,9 @@ int sk_join_write(const char *dir, int generation, const struct sk_join *j)
 {
     char *name = sk_xprintf("join.%s", j->uuid), *path = sk_shards_path(dir, generation, name);
     struct sk_str text = {0};
-    sk_str_printf(&text, "shard\t%d\nuuid\t%s\nhost\t%s\npid\t%ld\nversion\t%s\nupdate\t%" PRId64 "\nhash\t%s\naddress\t",
-                  j->shard, j->uuid, j->host, j->pid, j->version, j->update, j->hash);
+    sk_str_printf(&text, "shard\t%d\nshards\t%d\nuuid\t%s\nhost\t%s\npid\t%ld\nversion\t%s\nrun\t%s\nupdate\t%" PRId64
+                  "\nhash\t%s\naddress\t",
+                  j->shard, j->shards, j->uuid, j->host, j->pid, j->version, j->run, j->update, j->hash);
     for (size_t i = 0; i < j->bytes; i++) sk_str_printf(&text, "%02x", ((const unsigned char *)j->address)[i]);
     char check[SK_HASH_HEX];
     sk_str_add(&text, "\n", 1);
@@ -173,6 +186,8 @@ static int parse_join(struct sk_join *j, char *text)
     while (good && next_line(&text, &name, &value)) {
         seen++;
         if (!strcmp(name, "shard")) good = whole_number(value, 0, SK_SHARDS_MAX - 1, &n), j->shard = (int)n;
+        else if (!strcmp(name, "shards")) good = whole_number(value, 1, SK_SHARDS_MAX, &n), j->shards = (int)n;
+        else if (!strcmp(name, "run")) good = keep_hash(j->run, value);
         else if (!strcmp(name, "uuid")) good = keep_uuid(j->uuid, value);
         else if (!strcmp(name, "host")) good = keep_text(j->host, sizeof j->host, value);
         else if (!strcmp(name, "pid")) good = whole_number(value, 1, INT64_MAX / 2, &n), j->pid = (long)n;
@@ -182,7 +197,7 @@ static int parse_join(struct sk_join *j, char *text)
         else if (!strcmp(name, "address")) good = keep_address(j, value);
         else seen--;
     }
-    return good && seen == 8 && j->address && *j->uuid && !*text;
+    return good && seen == 10 && j->address && *j->uuid && !*text;
 }
 
 /* Its last line is the checksum of those before it; UCX trusts addresses. */
@@ -245,8 +260,8 @@ int sk_members_write(const char *dir, const struct sk_members *m)
 {
     char *path = sk_shards_path(dir, m->generation, "members");
     struct sk_str text = {0};
-    sk_str_printf(&text, "version\t%s\nleader\t%d\nsource\t%d\nupdate\t%" PRId64 "\nhash\t%s\nbehind\t%d\nsecret\t%016"
-                  PRIx64 "\n", m->version, m->leader, m->source, m->update, m->hash, m->behind, m->secret);
+    sk_str_printf(&text, "version\t%s\nrun\t%s\nshards\t%d\nleader\t%d\nsource\t%d\nupdate\t%" PRId64 "\nhash\t%s\nbehind\t%d\nsecret\t%016"
+                  PRIx64 "\n", m->version, m->run, m->shards, m->leader, m->source, m->update, m->hash, m->behind, m->secret);
     for (int i = 0; i < m->n; i++)
         sk_str_printf(&text, "member\t%d %s %s\n", m->member[i].shard, m->member[i].uuid, m->member[i].host);
     int result = sk_file_save(path, text.text, text.len, SK_PUBLISH);
@@ -281,6 +296,8 @@ static int parse_members(struct sk_members *m, char *text)
         if (!strcmp(name, "leader")) good = whole_number(value, 0, SK_SHARDS_MAX - 1, &n), m->leader = (int)n;
         else if (!strcmp(name, "source")) good = whole_number(value, 0, SK_SHARDS_MAX - 1, &n), m->source = (int)n;
         else if (!strcmp(name, "version")) good = keep_text(m->version, sizeof m->version, value);
+        else if (!strcmp(name, "run")) good = keep_hash(m->run, value);
+        else if (!strcmp(name, "shards")) good = whole_number(value, 1, SK_SHARDS_MAX, &n), m->shards = (int)n;
         else if (!strcmp(name, "update")) good = whole_number(value, 0, INT64_MAX / 2, &m->update);
         else if (!strcmp(name, "hash")) good = keep_hash(m->hash, value);
         else if (!strcmp(name, "behind")) good = whole_number(value, 0, 1, &n), m->behind = (int)n;
@@ -292,17 +309,19 @@ static int parse_members(struct sk_members *m, char *text)
             if (!strcmp(name, "member")) good = parse_member(m, value);
         }
     }
-    return good && seen == 7 && m->n > 0 && !*text;
+    return good && seen == 9 && m->n > 0 && !*text;
 }
 
 int sk_members_read(const char *dir, int generation, struct sk_members *m)
 {
+    int there = sk_shards_has(dir, generation, "members");
+    memset(m, 0, sizeof *m);
+    m->generation = generation;
+    if (there <= 0) return there;
     char *path = sk_shards_path(dir, generation, "members");
     size_t n;
     char *text = sk_file_load(path, (size_t)SK_SHARDS_MAX * 256, &n);
     int result = text ? 1 : sk_fail_code() == SK_EXIT_NOINPUT ? sk_file_check_plain(path) : -1;
-    memset(m, 0, sizeof *m);
-    m->generation = generation;
     if (text && (strlen(text) != n || !parse_members(m, text)))
         result = sk_fail(SK_EXIT_DATA, "%s does not say who takes part; remove the folder it is in", path);
     free(text);
@@ -352,10 +371,10 @@ int sk_shard_alive(const char *dir, int shard)
     return held;
 }
 
-int sk_beat_write(const char *dir, int shard, const char *uuid, int64_t count)
+int sk_beat_write(const char *dir, int shard, const char *uuid, int64_t count, int waits)
 {
     char *path = of_shard(dir, shard, "beat"), text[80];
-    int n = snprintf(text, sizeof text, "%s %019" PRId64 "\n", uuid, count);
+    int n = snprintf(text, sizeof text, "%s %019" PRId64 " %c\n", uuid, count, waits ? 'w' : '-');
     /* Opened and closed each time: that is when NFS hands it on. */
     int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
     int good = fd >= 0 && pwrite(fd, text, (size_t)n, 0) == n;
@@ -364,14 +383,15 @@ int sk_beat_write(const char *dir, int shard, const char *uuid, int64_t count)
     return good ? 0 : -1;
 }
 
-int sk_beat_read(const char *dir, int shard, char uuid[SK_UUID_TEXT], int64_t *count)
+int sk_beat_read(const char *dir, int shard, char uuid[SK_UUID_TEXT], int64_t *count, int *waits)
 {
     char *path = of_shard(dir, shard, "beat"), text[80];
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
     if (fd >= 0) close(fd);
     free(path);
-    if (n != SK_UUID_TEXT + 20 || text[SK_UUID_TEXT - 1] != ' ' || text[n - 1] != '\n') return 0;
-    text[SK_UUID_TEXT - 1] = text[n - 1] = '\0';
+    if (n != SK_UUID_TEXT + 22 || text[SK_UUID_TEXT - 1] != ' ' || text[n - 3] != ' ' || text[n - 1] != '\n') return 0;
+    text[SK_UUID_TEXT - 1] = text[n - 3] = '\0';
+    *waits = text[n - 2] == 'w';
     return keep_uuid(uuid, text) && whole_number(text + SK_UUID_TEXT, 0, INT64_MAX, count);
 }

@@ -259,7 +259,7 @@ static void read_shards(struct sk_status *s)
         const struct sk_member *member = member_of(m, shard[i]);
         char uuid[SK_UUID_TEXT];
         int64_t count;
-        int alive = sk_shard_alive(s->dir, shard[i]) > 0 && sk_beat_read(s->dir, shard[i], uuid, &count);
+        int waits, alive = sk_shard_alive(s->dir, shard[i]) > 0 && sk_beat_read(s->dir, shard[i], uuid, &count, &waits);
         int in = member && alive && !strcmp(uuid, member->uuid);
         if (!alive && (!member || s->state == SK_STATE_FINISHED || s->state == SK_STATE_INTERRUPTED)) continue;
         s->shard = sk_xrealloc(s->shard, (size_t)s->n_shards + 1, sizeof *s->shard);

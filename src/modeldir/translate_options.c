@@ -60,8 +60,8 @@ static const struct sk_opt table[] = {
     {.name = "threads", .type = SK_OPT_INT, .offset = FIELD(threads), .initial = "0", .min = 0, .max = 1024,
      .value = "N", .help = "Threads; 0: one for each CPU. Has no effect on results."},
     {.name = "dtype", .type = SK_OPT_CHOICE, .offset = FIELD(dtype), .initial = "float32", .choices = SK_DTYPES,
-     .help = "Numbers that matrix products multiply, whatever the model was trained with. bfloat16 and int8 are "
-             "faster where the processor has instructions for them."},
+     .help = "Numbers that matrix products multiply, whatever the model was trained with. bfloat16, "
+             "bfloat16-amx and int8 are faster where the processor has instructions for them."},
     {.name = "use-cpu", .type = SK_OPT_FLAG, .offset = FIELD(use_cpu), .help = "Use the CPU."},
     {.name = "quiet", .letter = 'q', .type = SK_OPT_FLAG, .offset = FIELD(quiet), .help = "Only warnings and errors."},
     {0}};

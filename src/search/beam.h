@@ -26,7 +26,7 @@
  */
 #ifndef SK_SEARCH_BEAM_H
 #define SK_SEARCH_BEAM_H
-#include "model/transformer.h"
+#include "model/model.h"
 
 struct sk_beam_options {
     int beam_size;

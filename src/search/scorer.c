@@ -24,7 +24,7 @@ static int larger(int a, int b) { return a > b ? a : b; }
 struct sk_scorer *sk_scorer_new(struct sk_model *m, const struct sk_vocab *source, const struct sk_vocab *target,
                                 const struct sk_scorer_options *o)
 {
-    const struct sk_transformer *c = sk_model_config(m);
+    const struct sk_model_config *c = sk_model_config(m);
     struct sk_scorer *s = sk_xcalloc(1, sizeof *s);
     s->vocab[0] = source;
     s->vocab[1] = target;

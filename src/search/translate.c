@@ -27,7 +27,7 @@ struct sk_translator {
     size_t pieces, piece_cap;
 };
 
-void sk_translate_limits(struct sk_translate_options *o, const struct sk_transformer *c, int max_seq_len,
+void sk_translate_limits(struct sk_translate_options *o, const struct sk_model_config *c, int max_seq_len,
                          int max_input, double ratio_mean, double ratio_std, int num_stds)
 {
     o->beam.max_output_factor = num_stds < 0 ? 2 : ratio_mean + num_stds * ratio_std;

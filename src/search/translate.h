@@ -47,6 +47,6 @@ void sk_translation_free(struct sk_translation *t, int64_t n);
  * (ratio_mean + num_stds * ratio_std of the source's length; num_stds < 0: twice
  * that length, as in Sockeye) and the longest piece: max_seq_len words, fewer if
  * max_input (with EOS; 0: no limit) or the model's positions say so. */
-void sk_translate_limits(struct sk_translate_options *o, const struct sk_transformer *c, int max_seq_len,
+void sk_translate_limits(struct sk_translate_options *o, const struct sk_model_config *c, int max_seq_len,
                          int max_input, double ratio_mean, double ratio_std, int num_stds);
 #endif

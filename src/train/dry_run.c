@@ -47,7 +47,7 @@ static int check_params(const struct sk_train_options *o, const struct sk_params
 static int64_t count_params(const struct sk_train_options *o, const struct sk_train_data *d, int64_t *learned)
 {
     struct sk_params table = {0};
-    sk_transformer_params(&d->config.model, &table);
+    sk_model_table(&d->config.model, &table);
     unsigned char *fixed = sk_xcalloc((size_t)table.n, 1);
     int64_t n = (int64_t)table.count, kept = sk_train_fixed(o, &table, fixed);
     if (kept >= 0)

@@ -14,6 +14,11 @@ static int larger(int a, int b)
     return a > b ? a : b;
 }
 
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
 int sk_train_limits(struct sk_batch_limits *l, const struct sk_train_options *o, const struct sk_train_plan *p,
                     const struct sk_corpus_stats *train, const struct sk_corpus_stats *val)
 {
@@ -101,7 +106,7 @@ static void count_weight_free(struct sk_device *dev, struct sk_weight *w)
 }
 
 /* Device memory of the model, with gradients. *floats: of one flat buffer. */
-static size_t model_size(struct counter *c, const struct sk_transformer *model, const struct sk_batch_limits *l,
+static size_t model_size(struct counter *c, const struct sk_model_config *model, const struct sk_batch_limits *l,
                          size_t *floats)
 {
     struct sk_ops counting = *c->ops;
@@ -122,7 +127,7 @@ static size_t model_size(struct counter *c, const struct sk_transformer *model, 
 /* --- the sum ------------------------------------------------------------------------ */
 
 /* A reader holds one window of blocks and a list of its pairs. */
-static size_t reader_size(const struct sk_transformer *m, const struct sk_corpus_stats *s)
+static size_t reader_size(const struct sk_model_config *m, const struct sk_corpus_stats *s)
 {
     const size_t window = (size_t)64 << 20;
     size_t width = m->vocab[0] > 65536 || m->vocab[1] > 65536 ? 4 : 2;
@@ -161,7 +166,7 @@ static size_t batch_size(const struct sk_batch_limits *l, const int rows[2])
 }
 
 size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train_plan *p,
-                         const struct sk_transformer *m, const struct sk_corpus_stats *train,
+                         const struct sk_model_config *m, const struct sk_corpus_stats *train,
                          const struct sk_corpus_stats *val, const struct sk_batch_limits *l,
                          const struct sk_ops *ops, struct sk_device *dev, size_t *on_device)
 {
@@ -183,9 +188,11 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
         typical.longest_source = typical_length(train->source_tokens, train->pairs, l->longest_source);
         typical.longest_target = typical_length(train->target_tokens, train->pairs, l->longest_target);
     } else if (ops->host) {
-        /* In pages so large that about half of what stays empty between is taken too. */
-        typical.max_source = (l->max_source + rows[0]) / 2;
-        typical.max_target = (l->max_target + rows[1]) / 2;
+        /* In huge pages: what stays empty at the end of a buffer is taken too, up to
+         * the length of one. Buffers are about two layers wide. */
+        const int page = (2 << 20) / (2 * m->size[0] * (int)sizeof(float));
+        typical.max_source = least(l->max_source, rows[0] + page);
+        typical.max_target = least(l->max_target, rows[1] + page);
     }
     size_t model = model_size(&c, m, &typical, &floats);
     struct sk_work work = {
@@ -209,7 +216,7 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
 }
 
 int sk_memory_device_check(const struct sk_train_options *o, const struct sk_train_plan *p,
-                           const struct sk_transformer *m, const struct sk_corpus_stats *train,
+                           const struct sk_model_config *m, const struct sk_corpus_stats *train,
                            const struct sk_corpus_stats *val, const struct sk_ops *ops, struct sk_device *dev,
                            size_t on_device)
 {

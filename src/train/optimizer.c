@@ -167,11 +167,18 @@ static int begins_with(const char *name, const char *start)
     return strncmp(name, start, strlen(start)) == 0;
 }
 
+/* Layers are counted from 0; the RNN's first one of the encoder is the
+ * bidirectional one, the names of those above it count from 0 again. */
 static int in_layer(const char *name, const char *stack, int layer)
 {
-    char prefix[64];
-    snprintf(prefix, sizeof prefix, "%s_transformer_%d_", stack, layer);
-    return begins_with(name, prefix);
+    char transformer[64], rnn[64];
+    int encoder = strcmp(stack, "encoder") == 0;
+    snprintf(transformer, sizeof transformer, "%s_transformer_%d_", stack, layer);
+    if (encoder && layer == 0)
+        snprintf(rnn, sizeof rnn, "encoder_birnn_");
+    else
+        snprintf(rnn, sizeof rnn, "%s_rnn_l%d_", stack, layer - encoder);
+    return begins_with(name, transformer) || begins_with(name, rnn);
 }
 
 static int learned(const char *name, const int layers[2], const char *strategy)

@@ -35,7 +35,8 @@ int sk_optimizer_ranges(const struct sk_params *t, const unsigned char *fixed, i
 /* --fixed-param-names and --fixed-param-strategy (NULL: none): sets fixed[i] of
  * the table's parameters, which must be 0. Strategies are Sockeye's:
  *   all_except_decoder       learns what begins with decoder_
- *   all_except_outer_layers  learns the first and last layers of both stacks
+ *   all_except_outer_layers  learns the first and last layers of both stacks (the
+ *                            RNN's first one of the encoder has both directions)
  *   all_except_embeddings    learns tables of words and positions
  *   all_except_output_proj   learns what begins with target_output_
  * Returns how many values are fixed, or -1 with SK_EXIT_USAGE: a name that the

@@ -7,7 +7,7 @@
 #define SK_TRAIN_OPTIONS_H
 #include "base/opt.h"
 #include "model/params.h"
-#include "model/transformer.h"
+#include "model/model.h"
 #include "modeldir/average.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
@@ -77,7 +77,7 @@ enum sk_states_reset { SK_STATES_KEEP, SK_STATES_INITIAL, SK_STATES_BEST };
 
 /* What the options mean. */
 struct sk_train_plan {
-    struct sk_transformer model;     /* vocabulary sizes still 0 */
+    struct sk_model_config model;    /* vocabulary sizes still 0 */
     struct sk_init_options init;     /* source_vocab still 0 */
     struct sk_schedule schedule;
     struct sk_limits limits;

@@ -48,7 +48,7 @@ int sk_train_tying_shares(const struct sk_train_options *o)
 }
 
 /* The parts of the model that only the RNN has, and those of its own size. */
-static void plan_rnn(const struct sk_train_options *o, struct sk_transformer *m)
+static void plan_rnn(const struct sk_train_options *o, struct sk_model_config *m)
 {
     struct sk_rnn *r = &m->rnn;
     m->architecture = SK_RNN;
@@ -73,7 +73,7 @@ static void plan_rnn(const struct sk_train_options *o, struct sk_transformer *m)
 
 static void plan_model(const struct sk_train_options *o, struct sk_train_plan *p)
 {
-    struct sk_transformer *m = &p->model;
+    struct sk_model_config *m = &p->model;
     int rnn = strcmp(o->encoder, "rnn") == 0;
     if (strcmp(o->encoder, o->decoder) != 0)
         sk_opt_misuse("--encoder %s and --decoder %s: both must be of one kind", o->encoder, o->decoder);
@@ -103,9 +103,9 @@ static void plan_model(const struct sk_train_options *o, struct sk_train_plan *p
     p->shared_vocab = o->shared_vocab || sk_train_tying_shares(o);
 
     /* The sizes are checked before any data is read: the vocabularies stand in. */
-    struct sk_transformer check = *m;
+    struct sk_model_config check = *m;
     check.vocab[0] = check.vocab[1] = 16;
-    if (sk_transformer_check(&check) < 0)
+    if (sk_model_check(&check) < 0)
         sk_opt_misuse("%s", sk_fail_message());
 
     p->init = (struct sk_init_options){
@@ -255,10 +255,10 @@ int64_t sk_train_fixed(const struct sk_train_options *o, const struct sk_params 
 /* Names are known before vocabularies are, whose sizes do not matter here. */
 static void check_fixed(const struct sk_train_options *o, const struct sk_train_plan *p)
 {
-    struct sk_transformer model = p->model;
+    struct sk_model_config model = p->model;
     struct sk_params table = {0};
     model.vocab[0] = model.vocab[1] = 16;
-    sk_transformer_params(&model, &table);
+    sk_model_table(&model, &table);
     unsigned char *fixed = sk_xcalloc((size_t)table.n, 1);
     if (sk_train_fixed(o, &table, fixed) < 0)
         sk_opt_misuse("%s", sk_fail_message());

@@ -78,7 +78,7 @@ static int check_no_results(const struct sk_start *s)
 
 static int lock_directory(struct sk_start *s)
 {
-    if (s->as == SK_LEADS)
+    if (s->as == SK_LEADS || s->as == SK_LEADS_ON)
         return 0;
     s->d->lock = sk_claim_trainer(s->dir, 0.5);
     if (s->d->lock < 0 && sk_fail_code() == SK_EXIT_TEMP)
@@ -170,7 +170,7 @@ static int decide(struct sk_start *s)
         return check_no_results(s);
     int differ = compare_with_record(s);
     /* Where nothing was trained nothing binds, but what cannot be read again. */
-    if (differ <= 0 || has_trained(s) || s->gone)
+    if (differ <= 0 || has_trained(s) || s->gone || s->as == SK_LEADS_ON)
         return differ ? -1 : 0;
     s->fresh = s->replaces = 1;
     if ((!s->inputs_read && sk_start_read_inputs(s) < 0) || sk_start_check(s) < 0)
@@ -252,7 +252,7 @@ static int make_config(struct sk_start *s)
         c->model.vocab[side] = sk_vocab_size(s->vocab[side]);
     for (int side = 0; side < 2; side++)
         c->max_seq_len[side] = s->o->max_seq_len[side];
-    return sk_transformer_check(&c->model);
+    return sk_model_check(&c->model);
 }
 
 static int put_config(struct sk_start *s)

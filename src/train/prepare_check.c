@@ -27,12 +27,12 @@ int sk_start_check_places(const struct sk_start *s)
 }
 
 /* Whether --params can be loaded. */
-static int check_params(const struct sk_train_options *o, const struct sk_transformer *model)
+static int check_params(const struct sk_train_options *o, const struct sk_model_config *model)
 {
     struct sk_params table = {0};
     if (!o->params || !*o->params)
         return 0;
-    sk_transformer_params(model, &table);
+    sk_model_table(model, &table);
     float *values = sk_xcalloc(table.total, sizeof *values);
     int missing = sk_params_load(&table, o->params, values, o->allow_missing_params ? SK_PARAMS_ALLOW_MISSING : 0,
                                  NULL);
@@ -41,7 +41,7 @@ static int check_params(const struct sk_train_options *o, const struct sk_transf
     return missing < 0 ? -1 : 0;
 }
 
-static int check_memory(const struct sk_start *s, const struct sk_transformer *model)
+static int check_memory(const struct sk_start *s, const struct sk_model_config *model)
 {
     const struct sk_corpus_stats *train = s->prepared ? sk_corpus_stats(s->prepared) : &s->inputs.size[0];
     const struct sk_corpus_stats *val = &s->inputs.size[1];
@@ -68,10 +68,10 @@ static int check_memory(const struct sk_start *s, const struct sk_transformer *m
 
 int sk_start_check(struct sk_start *s)
 {
-    struct sk_transformer model = s->p->model;
+    struct sk_model_config model = s->p->model;
     if (sk_data_build_vocabs(s->vocab, &s->data, &s->inputs, &s->counts) < 0)
         return -1;
     for (int side = 0; side < 2; side++)
         model.vocab[side] = sk_vocab_size(s->vocab[side]);
-    return sk_transformer_check(&model) < 0 || check_memory(s, &model) < 0 || check_params(s->o, &model) < 0 ? -1 : 0;
+    return sk_model_check(&model) < 0 || check_memory(s, &model) < 0 || check_params(s->o, &model) < 0 ? -1 : 0;
 }

@@ -22,7 +22,9 @@ int sk_train_run(const struct sk_train_options *o, const struct sk_train_plan *p
     struct sk_shards *shards = NULL;
     if (o->num_shards > 1 && !(shards = sk_shards_enter(o)))
         return sk_die();
-    int result = sk_train_prepare(&data, o, p, !shards ? SK_ALONE : sk_shards_lead(shards) ? SK_LEADS : SK_FOLLOWS);
+    enum sk_start_as as = !shards ? SK_ALONE : !sk_shards_lead(shards) ? SK_FOLLOWS
+        : sk_shards_found(shards) ? SK_LEADS_ON : SK_LEADS;
+    int result = sk_train_prepare(&data, o, p, as);
     if (result == 0)
         result = sk_train(o, p, &data, shards);
     if (result < 0)

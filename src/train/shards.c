@@ -23,7 +23,7 @@ struct sk_shards {
     struct sk_shards_stage stage;        /* of the regions that are summed; opened at the first need */
     int staged;
     struct sk_batch part;
-    char version[64];
+    char version[64], run[SK_HASH_HEX];
     enum sk_stop reason;                 /* of the leader, at the last step */
     double watched;                      /* clock of the last look at the members */
 };
@@ -57,6 +57,8 @@ static void take_state(struct sk_trainer *t, const struct sk_train_state *read)
 static int keep_up(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
+    if (sk_checkpoints_settle(&t->checkpoints, s, 1) < 0)    /* ours, on its way to the disk */
+        return -1;
     int *numbers, n = sk_md_list(t->o->output, "params", &numbers), newest = n > 0 ? numbers[n - 1] : 0;
     free(numbers);
     if (n < 0)
@@ -78,6 +80,12 @@ static int standing(void *ctx, int64_t *update, char hash[SK_HASH_HEX])
 {
     struct sk_trainer *t = ((struct sk_shards *)ctx)->t;
     const struct sk_train_state *s = &t->state;
+    /* Who was stopped for long may wake beside another run. */
+    char run[SK_HASH_HEX];
+    if (sk_train_identity(t->o, run))
+        return -1;
+    if (strcmp(run, t->shards->run))
+        return sk_fail(SK_EXIT_CONFIG, "%s was begun anew with other data than this shard has", t->o->output);
     if (keep_up(t))
         return -1;
     *update = s->updates;
@@ -116,8 +124,9 @@ struct sk_shards *sk_shards_enter(const struct sk_train_options *o)
 {
     struct sk_shards *s = sk_xcalloc(1, sizeof *s);
     snprintf(s->version, sizeof s->version, SK_VERSION " %s", sk_channel_library());
-    const struct sk_group_options options = {o->output, s->version, o->shard, o->num_shards, o->virtual_shards,
-                                             o->shard_timeout, {s, standing, save, load, stop}};
+    const struct sk_group_options options = {
+        o->output, s->version, s->run, o->shard, o->num_shards, o->virtual_shards, o->shard_timeout,
+        sk_signals_descriptor(), {s, standing, save, load, stop}};
     s->group = sk_group_open(&options);
     if (s->group && sk_group_enter(s->group) >= 0)
         return s;
@@ -154,11 +163,17 @@ int sk_shards_lead(const struct sk_shards *s)
     return sk_group_leads(s->group);
 }
 
-void sk_shards_begin(struct sk_trainer *t)
+int sk_shards_found(const struct sk_shards *s)
+{
+    return sk_group_found(s->group);
+}
+
+int sk_shards_begin(struct sk_trainer *t)
 {
     t->shards->t = t;
     follow(t, !sk_shards_lead(t->shards));
     sk_batch_part_init(&t->shards->part, &t->limits);
+    return sk_train_identity(t->o, t->shards->run);
 }
 
 /* --- a generation ------------------------------------------------------------------------ */
@@ -242,6 +257,7 @@ int sk_shards_step(struct sk_trainer *t)
                 return -1;
             continue;
         }
+        sk_group_talked(s->group);
         for (int i = 0; i < n; i++)
             if (all[i].update != t->state.updates)
                 SK_BUG("shards at updates %lld and %lld train together", (long long)all[i].update,

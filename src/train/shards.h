@@ -8,7 +8,7 @@
 #ifndef SK_TRAIN_SHARDS_H
 #define SK_TRAIN_SHARDS_H
 #include "text/batch.h"
-#include "model/transformer.h"
+#include "model/model.h"
 #include "train/options.h"
 #include "train/stopping.h"
 
@@ -19,11 +19,12 @@ struct sk_shards;
  * NULL: sk_fail. */
 struct sk_shards *sk_shards_enter(const struct sk_train_options *o);
 void sk_shards_leave(struct sk_shards *s);
-/* Holds the directory's lock. */
+/* Holds the directory's lock; and others trained already. */
 int sk_shards_lead(const struct sk_shards *s);
+int sk_shards_found(const struct sk_shards *s);
 
-/* The loop's: after the state is loaded; then at the head of each turn. */
-void sk_shards_begin(struct sk_trainer *t);
+/* The loop's: before the state is loaded, 0 or -1; then at the head of each turn. */
+int sk_shards_begin(struct sk_trainer *t);
 void sk_shards_end(struct sk_trainer *t);
 /* In step with all others of a generation, and of one mind about time: 1; 0: a
  * signal came while there was none; -1: sk_fail. */

@@ -3,7 +3,7 @@
  */
 #ifndef SK_TRAIN_SHARDS_STAGE_H
 #define SK_TRAIN_SHARDS_STAGE_H
-#include "model/transformer.h"
+#include "model/model.h"
 #include "train/exchange/exchange.h"
 
 struct sk_shards_stage {

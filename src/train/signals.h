@@ -9,5 +9,7 @@ void sk_signals_catch(void);
 void sk_signals_defer(void);
 /* The signal that asked, or 0. */
 int sk_signals_pending(void);
+/* A descriptor that can be read from then on, for those who wait; -1: there is none. */
+int sk_signals_descriptor(void);
 const char *sk_signals_name(int signal);
 #endif

@@ -115,8 +115,8 @@ static int open_trainer(struct sk_trainer *t)
     t->report = (struct sk_report){.dir = t->o->output, .events = t->checkpoints.events, .accuracy = t->p->accuracy,
                                    .interval = t->o->checkpoint_frequency, .max_updates = t->o->max_updates};
     t->ops->describe(t->dev, t->report.device, sizeof t->report.device);
-    if (t->shards)
-        sk_shards_begin(t);
+    if (t->shards && sk_shards_begin(t) < 0)
+        return -1;
     int resumed = sk_checkpoints_resume(&t->checkpoints, &t->state, train->hash, val->hash);
     if (resumed < 0 || (!resumed && start_params(t) < 0))
         return -1;
@@ -221,8 +221,9 @@ static int checkpoint(struct sk_trainer *t)
         return -1;
     t->saving = sk_clock() - before;
     sk_report_restart(&t->report);
-    /* Another shard may need it: were we lost, it would go on from there. */
-    return t->shards && (settle(t, 1) < 0 || sk_shards_barrier(t) < 0) ? -1 : 1;
+    /* All may be about to go back to an older one. Else nobody waits for the disk:
+     * were we lost before it is there, the others would train from the one before. */
+    return t->shards && s->now.lowered && (settle(t, 1) < 0 || sk_shards_barrier(t) < 0) ? -1 : 1;
 }
 
 /* --- the end ---------------------------------------------------------------------------- */

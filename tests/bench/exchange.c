@@ -17,7 +17,7 @@ static int member(int members, int me, size_t n, int rounds)
     const char *why;
     size_t bytes;
     struct sk_device *dev = sk_ops_cpu.open(1, &why);
-    struct sk_channel *c = sk_channel_open();
+    struct sk_channel *c = sk_channel_open(-1);
     if (!dev || !c) return sk_die();
     const void *address = sk_channel_address(c, &bytes);
     if (bytes > sizeof shared->address[me]) return 1;

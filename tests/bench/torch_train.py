@@ -1,13 +1,13 @@
-"""The plain PyTorch loop: torch.nn.Transformer, Adam, batches of about 2,048
-target tokens.
+"""The plain PyTorch loop: torch.nn.Transformer or torch_rnn.py's model, Adam,
+batches of about 2,048 target tokens.
 
 torch_train.py [option...] float32|bfloat16 UPDATES THREADS SOURCE TARGET
 prints target tokens (without padding) per second of UPDATES updates after two
 to warm up, and when the first of all began, in seconds since the epoch;
 bfloat16 is autocast.
 
-  --size small|base   3+3 layers of width 256 and 1024, dropout 0.3, or 6+6 of
-                      512 and 2048, dropout 0.1
+  --size small|base|rnn   3+3 layers of width 256 and 1024, dropout 0.3; 6+6 of
+                      512 and 2048, dropout 0.1; the RNN, 2+2 of 256, dropout 0.2
   --words N           rows of the embedding at least
   --sorted            batches of sentences of one length, so that next to nothing
                       is padded. Without it they are made as Sockeye makes them:
@@ -27,6 +27,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+import torch_rnn
 
 PAD, UNK, BOS, EOS = range(4)
 LONGEST, WARM_UP, LEARNING_WARM_UP = 99, 2, 200
@@ -152,7 +154,7 @@ class Model(nn.Module):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("--size", choices=SIZES, default="small")
+    p.add_argument("--size", choices=[*SIZES, "rnn"], default="small")
     p.add_argument("--words", type=int, default=0)
     p.add_argument("--sorted", action="store_true")
     p.add_argument("--vocab")
@@ -169,7 +171,7 @@ def main():
     random.seed(1)
     pairs, words = read(args.source, args.target, args.vocab)
     words = max(words, args.words)
-    model = Model(words, args.size).train()
+    model = (torch_rnn.Model(words, 256, 2, 0.2) if args.size == "rnn" else Model(words, args.size)).train()
     every = 0
     if args.save:
         every = int(args.save[0])

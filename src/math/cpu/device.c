@@ -2,7 +2,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <cpuid.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include "base/mem.h"
 #include "math/cpu/device.h"
 
@@ -52,6 +55,16 @@ static void release(void *p)
         free(h.base);
 }
 
+/* Has the processor AMX for bfloat16, and lets the kernel this process use it?
+ * Its registers are large, so Linux (5.16) wants to be asked. */
+static int has_amx(void)
+{
+    enum { TILES = 1 << 24, BFLOAT16 = 1 << 22, ASK = 0x1023 /* ARCH_REQ_XCOMP_PERM */, TILE_DATA = 18 };
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & TILES) && (d & BFLOAT16) &&
+           syscall(SYS_arch_prctl, ASK, TILE_DATA) == 0;
+}
+
 struct sk_device *sk_cpu_open(int threads, const char **why)
 {
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2")) {
@@ -65,6 +78,7 @@ struct sk_device *sk_cpu_open(int threads, const char **why)
     dev->isa = wide ? SK_ISA_AVX512 : SK_ISA_AVX2;
     dev->bf16 = wide && __builtin_cpu_supports("avx512bf16");
     dev->vnni = wide && __builtin_cpu_supports("avx512vnni");
+    dev->amx = dev->bf16 && has_amx();
     dev->threads = threads < 1 ? 1 : threads;
     dev->pool = sk_pool_new(dev->threads);
     dev->scratch = sk_xcalloc((size_t)dev->threads, sizeof *dev->scratch);
@@ -100,6 +114,10 @@ struct sk_device *sk_cpu_twin(const struct sk_device *dev)
 const char *sk_cpu_set_dtype(struct sk_device *dev, enum sk_dtype dtype)
 {
     dev->dtype = dtype;
+    if (dtype == SK_BFLOAT16 && dev->amx && dev->isa == SK_ISA_AVX512)
+        return "this processor multiplies several times as fast with bfloat16-amx, which rounds in another order";
+    if (dtype == SK_BFLOAT16_AMX && !sk_amx(dev))
+        return "this processor has no AMX: results are as elsewhere, but no sooner than in float32";
     if (dtype == SK_BFLOAT16 && !(dev->isa == SK_ISA_AVX512 && dev->bf16))
         return "this processor has no bfloat16 instructions: results are as elsewhere, but no sooner than in float32";
     return NULL;
@@ -107,7 +125,7 @@ const char *sk_cpu_set_dtype(struct sk_device *dev, enum sk_dtype dtype)
 
 void sk_cpu_describe(const struct sk_device *dev, char *text, size_t n)
 {
-    static const char *const dtype[] = { "", ", bfloat16", ", int8" };
+    static const char *const dtype[] = { "", ", bfloat16", ", bfloat16-amx", ", int8" };
     snprintf(text, n, "cpu: %s%s, %d thread%s", dev->isa == SK_ISA_AVX512 ? "AVX-512" : "AVX2", dtype[dev->dtype],
              dev->threads, dev->threads == 1 ? "" : "s");
 }

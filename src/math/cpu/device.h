@@ -7,7 +7,7 @@
  * (AVX2 and FMA) and SK_ISA=v4 (AVX-512); SK_ISA_NAME(f) names a function's
  * copy. Their functions are declared by SK_ISA_DECLARE and called through
  * SK_ISA_PICK(dev, f)(...). Both copies give the same bits. Files named
- * *_bf16.c and *_vnni.c are compiled once, for AVX-512 with these instructions.
+ * *_bf16.c, *_vnni.c and *_amx.c are compiled once, for AVX-512 with these instructions.
  */
 #ifndef SK_MATH_CPU_DEVICE_H
 #define SK_MATH_CPU_DEVICE_H
@@ -35,11 +35,17 @@ struct sk_device {
     struct sk_pool *pool;
     int threads;
     enum sk_isa isa;
-    int bf16, vnni;                           /* the processor has AVX512_BF16, AVX512_VNNI */
+    int bf16, vnni, amx;                      /* the processor has AVX512_BF16, AVX512_VNNI, AMX_BF16 */
     enum sk_dtype dtype;
     struct sk_cpu_buffer *scratch;            /* one for each thread */
     struct sk_cpu_buffer shared[SK_SLOTS];
 };
+
+/* Does AMX make its products? */
+static inline int sk_amx(const struct sk_device *dev)
+{
+    return dev->dtype == SK_BFLOAT16_AMX && dev->amx && dev->isa == SK_ISA_AVX512;
+}
 
 /* At least `bytes` of the thread's own scratch, 64-byte aligned; contents
  * undefined. Valid until the next call for this thread. Call in the job. */

@@ -6,12 +6,13 @@
  * each, and takes and gives zeros for subnormal numbers. So with value 2e in
  * the upper half of element e and 2e + 1 in the lower, c is the same chain
  * over ascending k that float32 instructions make of the same values in a
- * mode that flushes subnormals. Where the last element has but one value, the
- * other is +0 on the left and -0 on the right: adding their product, -0,
- * changes nothing, not even a zero's sign.
+ * mode that flushes subnormals.
+ *
+ * Depth is filled up to whole units of SK_UNIT_BF16 elements, for gemm_amx.c's
+ * sake: by +0 on the left and -0 on the right. Adding their product, -0, changes
+ * nothing, not even a zero's sign.
  */
-#include <immintrin.h>
-#include "math/cpu/math_inline.h"
+#include "math/cpu/bf16_inline.h"
 #include "math/cpu/product.h"
 
 typedef __m512 vec;
@@ -32,24 +33,7 @@ enum { LANES = 16, TILE = SK_TILE_AVX512, WIDTH = SK_WIDTH_AVX512, VALUES = 2, D
 
 /* --- packing ------------------------------------------------------------------ */
 
-/* 16 elements of 32 consecutive values. */
-SK_INLINE __m512i elements(__m512 low, __m512 high)
-{
-    return _mm512_rol_epi32((__m512i)_mm512_cvtne2ps_pbh(high, low), 16);
-}
-
-/* 16 elements of pairs (first[j], second[j]). */
-SK_INLINE __m512i pairs(__m512 first, __m512 second)
-{
-    const __m512i order = _mm512_set_epi16(
-        15, 31, 14, 30, 13, 29, 12, 28, 11, 27, 10, 26, 9, 25, 8, 24,
-        7, 23, 6, 22, 5, 21, 4, 20, 3, 19, 2, 18, 1, 17, 0, 16);
-    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(second, first));
-}
-
-SK_INLINE __mmask16 first_lanes(int n) { return n >= 16 ? 0xffff : n > 0 ? (__mmask16)((1u << n) - 1) : 0; }
-
-/* Elements of a row of n values, `pad` behind them. */
+/* Elements of rows of n values: whole units, whose last values are `pad`. */
 SK_INLINE void narrow_row(float *to, const float *from, int n, float pad)
 {
     int k = 0;
@@ -59,26 +43,28 @@ SK_INLINE void narrow_row(float *to, const float *from, int n, float pad)
         __m512 fill = _mm512_set1_ps(pad);
         __m512 low = _mm512_mask_loadu_ps(fill, first_lanes(n - k), from + k);
         __m512 high = _mm512_mask_loadu_ps(fill, first_lanes(n - k - 16), from + k + 16);
-        _mm512_mask_storeu_epi32(to + k / 2, first_lanes((n - k + 1) / 2), elements(low, high));
+        _mm512_storeu_si512(to + k / 2, elements(low, high));
     }
 }
+
+static int units(int values) { return (values + 2 * SK_UNIT_BF16 - 1) / (2 * SK_UNIT_BF16); }
 
 void sk_rows_bf16(float *to, float *scale, const float *a, size_t lda, int M, int K)
 {
     (void)scale;
     for (int m = 0; m < M; m++)
-        narrow_row(to + (size_t)m * (size_t)((K + 1) / 2), a + (size_t)m * lda, K, 0.0f);
+        narrow_row(to + (size_t)m * (size_t)(units(K) * SK_UNIT_BF16), a + (size_t)m * lda, K, 0.0f);
 }
 
 void sk_pack_bf16(float *panels, size_t step, const float *b, size_t ldb, int N, int rows)
 {
     const __m512 nothing = _mm512_set1_ps(-0.0f);
-    for (int k = 0; k < rows; k += 2, b += 2 * ldb, panels += WIDTH) {
+    for (int k = 0; k < units(rows) * 2 * SK_UNIT_BF16; k += 2, b += 2 * ldb, panels += WIDTH) {
         float *to = panels;
         for (int n = 0; n < N; n += WIDTH, to += step)
             for (int j = 0; j < WIDTH; j += 16) {
                 __mmask16 m = first_lanes(N - n - j);
-                __m512 first = _mm512_maskz_loadu_ps(m, b + n + j);
+                __m512 first = k < rows ? _mm512_maskz_loadu_ps(m, b + n + j) : nothing;
                 __m512 second = k + 1 < rows ? _mm512_maskz_loadu_ps(m, b + ldb + n + j) : nothing;
                 _mm512_storeu_si512(to + j, pairs(first, second));
             }
@@ -87,17 +73,17 @@ void sk_pack_bf16(float *panels, size_t step, const float *b, size_t ldb, int N,
 
 void sk_pack_transposed_bf16(float *panels, const float *b, int N, int K, int p)
 {
-    int depth = (K + 1) / 2, part = least(WIDTH, N - p * WIDTH);
+    int depth = units(K) * SK_UNIT_BF16, part = least(WIDTH, N - p * WIDTH);
     float *to = panels + (size_t)p * WIDTH * (size_t)depth;
     const float *from = b + (size_t)p * WIDTH * (size_t)K;
     /* squares of 16 elements, turned over */
     for (int j = 0; j < WIDTH; j += 16)
         for (int e = 0; e < depth; e += 16) {
             _Alignas(64) float square[16][16] = { { 0 } };
-            int rows = least(16, part - j), n = least(32, K - 2 * e), wide = least(16, depth - e);
+            int rows = least(16, part - j), n = least(32, K - 2 * e);
             for (int i = 0; i < rows; i++)
                 narrow_row(square[i], from + (size_t)(j + i) * (size_t)K + 2 * e, n, -0.0f);
-            sk_turn(to + (size_t)e * WIDTH + j, WIDTH, square[0], 16, wide);
+            sk_turn(to + (size_t)e * WIDTH + j, WIDTH, square[0], 16, 16);
         }
 }
 

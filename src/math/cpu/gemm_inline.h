@@ -10,6 +10,7 @@
  *   FINISH(r, j, s)  statements that put sum s, of row r and columns
  *                    j * LANES.., into c, as `end` (struct sk_tail) says
  *   DEPTH_AT_ONCE    elements after which sums may rest in c
+ *   BLOCK            perhaps: see blocks_inline.h
  *   NAME(f)          this file's copy of function f
  *
  * Each value of c is one sum over ascending k. Tiles, panels and blocks of
@@ -33,14 +34,25 @@
 #define WRITE_ONE(r, j) FINISH(r, j, c##r##_##j)
 #define WRITE(r, C) COLS_##C(WRITE_ONE, r)
 
+/* Panels come from the second cache: each line is asked for some steps before. */
+enum { SOON = 12 * WIDTH };
+#define STEPS(R, C, A_STEP)                                                                           \
+            COLS_##C(FETCH, 0)                                                                        \
+            __builtin_prefetch(b + SOON);                                                             \
+            __builtin_prefetch(b + SOON + WIDTH / 2);                                                 \
+            ROWS_##R(STEP, C)
+
+#ifndef BLOCK
 #define TILE_SUMS(R, C, A_STEP)                                                                       \
         ROWS_##R(INIT, C)                                                                             \
         for (int k = 0; k < K; k++) {                                                                 \
-            COLS_##C(FETCH, 0)                                                                        \
-            ROWS_##R(STEP, C)                                                                         \
+            STEPS(R, C, A_STEP)                                                                       \
             a += (A_STEP);                                                                            \
             b += WIDTH;                                                                               \
         }
+#else
+#include "math/cpu/blocks_inline.h"
+#endif
 
 #define TILE_FUNCTION(name, R, C, A_ROW, A_STEP)                                                      \
     static void name(int K, const float *a, size_t row, const float *b, size_t step,                  \
@@ -95,36 +107,21 @@ SK_INLINE struct sk_tail tail_at(const struct sk_tail *t, int m, int n)
     return at;
 }
 
-/* One panel, all rows. */
-static void panel(float *c, size_t ldc, const float *a, size_t lda, const float *b,
-                  int M, int K, int add, const struct sk_tail *tail)
-{
-    for (int i = 0; i < M; i += TILE) {
-        struct sk_tail at = tail_at(tail, i, 0);
-        tile_of[least(TILE, M - i)](K, a + (size_t)i * lda, lda, b, 0, c + (size_t)i * ldc, ldc, add, &at);
-    }
-}
-
 /* The last panel, if only N < WIDTH columns of it exist in c. */
-static void part_panel(float *c, size_t ldc, const float *a, size_t lda, const float *b,
-                       int M, int N, int K, int add, const struct sk_tail *tail)
+static void part_tile(float *c, size_t ldc, const float *a, size_t lda, const float *b,
+                      int rows, int N, int K, int add, const struct sk_tail *tail)
 {
     _Alignas(64) float t[TILE * WIDTH], padded[WIDTH] = { 0 };
     size_t bytes = (size_t)N * sizeof *c;
-    if (tail->bias)
-        memcpy(padded, tail->bias, bytes);
+    struct sk_tail at = *tail;
     memset(t, 0, sizeof t);
-    for (int i = 0; i < M; i += TILE) {
-        int rows = least(TILE, M - i);
-        struct sk_tail at = tail_at(tail, i, 0);
-        if (at.bias)
-            at.bias = padded;
-        for (int r = 0; add && r < rows; r++)
-            memcpy(t + r * WIDTH, c + (size_t)(i + r) * ldc, bytes);
-        tile_of[rows](K, a + (size_t)i * lda, lda, b, 0, t, WIDTH, add, &at);
-        for (int r = 0; r < rows; r++)
-            memcpy(c + (size_t)(i + r) * ldc, t + r * WIDTH, bytes);
-    }
+    if (at.bias)
+        at.bias = memcpy(padded, at.bias, bytes);
+    for (int r = 0; add && r < rows; r++)
+        memcpy(t + r * WIDTH, c + (size_t)r * ldc, bytes);
+    tile_of[rows](K, a, lda, b, 0, t, WIDTH, add, &at);
+    for (int r = 0; r < rows; r++)
+        memcpy(c + (size_t)r * ldc, t + r * WIDTH, bytes);
 }
 
 void NAME(sk_gemm)(float *c, size_t ldc, const float *a, size_t lda, const float *panels, size_t step,
@@ -133,23 +130,30 @@ void NAME(sk_gemm)(float *c, size_t ldc, const float *a, size_t lda, const float
     /* Few rows use a panel once: no reason to cut its depth. They take
      * several panels at a time instead, to have enough sums in flight. */
     int blocks = M <= 2 * TILE ? 1 : (K + DEPTH_AT_ONCE - 1) / DEPTH_AT_ONCE;
-    int depth = (K + blocks - 1) / blocks;
+    int depth = sk_round_up((K + blocks - 1) / blocks, SK_BLOCK), across = (N + WIDTH - 1) / WIDTH;
     tile_function *wide = M == 1 ? tile_1_8 : M == 2 ? tile_2_4 : tile_3_4;
     int group = M == 1 ? 4 : M <= 3 ? 2 : 1;
-    for (int k = 0; k < K; k += depth) {
-        int kn = least(depth, K - k), more = add || k > 0, n = 0;
-        const struct sk_tail *last = k + kn == K ? tail : NULL;
-        const float *b = panels + (size_t)k * WIDTH, *ak = a + k;
-        for (; group > 1 && n + group * WIDTH <= N; n += group * WIDTH, b += (size_t)group * step) {
-            struct sk_tail at = tail_at(last, 0, n);
-            wide(kn, ak, lda, b, step, c + n, ldc, more, &at);
-        }
-        for (; n < N; n += WIDTH, b += step) {
-            struct sk_tail at = tail_at(last, 0, n);
-            if (n + WIDTH <= N)
-                panel(c + n, ldc, ak, lda, b, M, kn, more, &at);
-            else
-                part_panel(c + n, ldc, ak, lda, b, M, N - n, kn, more, &at);
+    for (int m = 0; m < M; m += TILE, a += (size_t)TILE * lda, c += (size_t)TILE * ldc) {
+        int rows = least(TILE, M - m);
+        struct ahead next = { (const char *)(a + (size_t)TILE * lda), lda * sizeof *a, least(TILE, M - m - rows),
+                              (K * (int)sizeof *a + 63) / 64, 0, 0 };
+        next.each = (next.rows * next.lines) / (blocks * across) + 1;
+        for (int k = 0; k < K; k += depth) {
+            int kn = least(depth, K - k), more = add || k > 0, n = 0;
+            const struct sk_tail *last = k + kn == K ? tail : NULL;
+            const float *b = panels + (size_t)k * WIDTH, *ak = a + k;
+            for (; group > 1 && n + group * WIDTH <= N; n += group * WIDTH, b += (size_t)group * step) {
+                struct sk_tail at = tail_at(last, 0, n);
+                wide(kn, ak, lda, b, step, c + n, ldc, more, &at);
+            }
+            for (; n < N; n += WIDTH, b += step) {
+                struct sk_tail at = tail_at(last, m, n);
+                fetch_some(&next);
+                if (n + WIDTH <= N)
+                    tile_of[rows](kn, ak, lda, b, 0, c + n, ldc, more, &at);
+                else
+                    part_tile(c + n, ldc, ak, lda, b, rows, N - n, kn, more, &at);
+            }
         }
     }
 }

@@ -3,29 +3,40 @@
 #include "math/cpu/product.h"
 
 static const struct sk_kernels float32[] = {
-    [SK_ISA_AVX2] = {1, 0, sk_gemm_v3, NULL, sk_pack_v3, sk_pack_transposed_v3, sk_leaf_tile_v3, NULL},
-    [SK_ISA_AVX512] = {1, 0, sk_gemm_v4, NULL, sk_pack_v4, sk_pack_transposed_v4, sk_leaf_tile_v4, NULL},
+    [SK_ISA_AVX2] = {1, 1, 0, sk_gemm_v3, NULL, sk_pack_v3, sk_pack_transposed_v3, sk_leaf_tile_v3, NULL},
+    [SK_ISA_AVX512] = {1, 1, 0, sk_gemm_v4, NULL, sk_pack_v4, sk_pack_transposed_v4, sk_leaf_tile_v4, NULL},
 };
 static const struct sk_kernels rounded[] = {
-    [SK_ISA_AVX2] = {1, 1, sk_gemm_v3, sk_rows_narrow_v3, sk_pack_narrow_v3, sk_pack_transposed_narrow_v3,
+    [SK_ISA_AVX2] = {1, 1, 1, sk_gemm_v3, sk_rows_narrow_v3, sk_pack_narrow_v3, sk_pack_transposed_narrow_v3,
                      sk_leaf_tile_narrow_v3, NULL},
-    [SK_ISA_AVX512] = {1, 1, sk_gemm_v4, sk_rows_narrow_v4, sk_pack_narrow_v4, sk_pack_transposed_narrow_v4,
+    [SK_ISA_AVX512] = {1, 1, 1, sk_gemm_v4, sk_rows_narrow_v4, sk_pack_narrow_v4, sk_pack_transposed_narrow_v4,
                        sk_leaf_tile_narrow_v4, NULL},
 };
-static const struct sk_kernels bfloat16 = {2, 1, sk_gemm_bf16, sk_rows_bf16, sk_pack_bf16, sk_pack_transposed_bf16,
+static const struct sk_kernels bfloat16 = {2, SK_UNIT_BF16, 1, sk_gemm_bf16, sk_rows_bf16, sk_pack_bf16, sk_pack_transposed_bf16,
                                            sk_leaf_tile_bf16, NULL};
 
-static const struct sk_kernels int8[] = {
-    [SK_ISA_AVX2] = {.values = 2, .gemm = sk_gemm_int8_v3, .rows = sk_rows_int8_v3, .quantise = sk_quantise_int8_v3},
-    [SK_ISA_AVX512] = {.values = 2, .gemm = sk_gemm_int8_v4, .rows = sk_rows_int8_v4, .quantise = sk_quantise_int8_v4},
+static const struct sk_kernels blocks[] = {
+    [SK_ISA_AVX2] = {1, 1, 1, sk_gemm_blocks_v3, sk_rows_narrow_v3, sk_pack_narrow_v3, sk_pack_transposed_narrow_v3,
+                     sk_leaf_tile_blocks_v3, NULL},
+    [SK_ISA_AVX512] = {1, 1, 1, sk_gemm_blocks_v4, sk_rows_narrow_v4, sk_pack_narrow_v4, sk_pack_transposed_narrow_v4,
+                       sk_leaf_tile_blocks_v4, NULL},
 };
-static const struct sk_kernels vnni = {.values = 4, .gemm = sk_gemm_int8_vnni, .rows = sk_rows_int8_vnni,
+static const struct sk_kernels amx = {2, SK_UNIT_BF16, 1, sk_gemm_amx, sk_rows_bf16, sk_pack_bf16,
+                                      sk_pack_transposed_bf16, sk_leaf_tile_amx, NULL};
+
+static const struct sk_kernels int8[] = {
+    [SK_ISA_AVX2] = {.values = 2, .unit = 1, .gemm = sk_gemm_int8_v3, .rows = sk_rows_int8_v3, .quantise = sk_quantise_int8_v3},
+    [SK_ISA_AVX512] = {.values = 2, .unit = 1, .gemm = sk_gemm_int8_v4, .rows = sk_rows_int8_v4, .quantise = sk_quantise_int8_v4},
+};
+static const struct sk_kernels vnni = {.values = 4, .unit = 1, .gemm = sk_gemm_int8_vnni, .rows = sk_rows_int8_vnni,
                                        .quantise = sk_quantise_int8_vnni};
 
 const struct sk_kernels *sk_kernels(const struct sk_device *dev)
 {
     if (dev->dtype == SK_BFLOAT16)
         return dev->isa == SK_ISA_AVX512 && dev->bf16 ? &bfloat16 : &rounded[dev->isa];
+    if (dev->dtype == SK_BFLOAT16_AMX)
+        return sk_amx(dev) ? &amx : &blocks[dev->isa];
     return &float32[dev->isa];
 }
 

@@ -68,16 +68,6 @@ SK_INLINE void leaf_tile(const struct sk_leaf_tile *t, int round)
             t->db[m] = t->plus_db[l][m] + t->db[m];
 }
 
-/* db (M) += row (M) */
-static void add_row(float *db, const float *row, int M)
-{
-    int m = 0;
-    for (; m + 16 <= M; m += 16)
-        sk_store16(db + m, sk_add16(sk_load16(db + m), sk_load16(row + m)));
-    for (; m < M; m++)
-        db[m] += row[m];
-}
-
 enum { AHEAD = 12 };                     /* rows fetched in advance: about what hides a miss */
 
 /* At row t of rows, dy (M): asks for the one AHEAD of it. */

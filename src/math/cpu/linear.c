@@ -94,7 +94,7 @@ static void cut(struct product *p)
     double most = work / 1e5;            /* below that, waking a thread costs more than it saves */
     int wanted = threads == 1 ? 1 : most < 8 * threads ? (int)most : 8 * threads;
     p->rows = even(p->M, 192, tile);
-    p->columns = even(p->N, SK_COLUMNS, width);
+    p->columns = even(p->N, SK_PANELS / p->depth, width);
     while (count(p->M, p->rows) * count(p->N, p->columns) < wanted) {
         if (p->rows > 4 * tile && p->rows >= p->columns)
             p->rows = sk_round_up(p->rows / 2, tile);

@@ -24,11 +24,12 @@ int sk_cpu_output_whole(struct sk_leaves leaves)
     return whole;
 }
 
-/* End of the chunk that begins at `row`, in a leaf that ends at `end`. */
+/* End of the chunk that begins at `row`, in a leaf that ends at `end`: whole
+ * blocks of the leaf, but for the last. */
 static int piece_end(int row, int end)
 {
     int left = end - row, pieces = (left + SK_OUTPUT_ROWS - 1) / SK_OUTPUT_ROWS;
-    return left <= SK_OUTPUT_MOST ? end : row + (left + pieces - 1) / pieces;
+    return left <= SK_OUTPUT_MOST ? end : row + sk_round_up((left + pieces - 1) / pieces, SK_BLOCK);
 }
 
 struct row_job {

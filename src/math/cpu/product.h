@@ -6,6 +6,9 @@
  * instructions for bfloat16, one float32 value that has been rounded to it; four
  * int8 values, or, for lack of instructions, two int16 ones.
  *
+ * BFLOAT16_AMX: of each SK_BLOCK values of depth, products of the even ones are a
+ * chain from 0 and those of the odd ones another; their sum is added to c.
+ *
  * INT8, for products forward only: a value of row m or output n is q scale[m]
  * or q scale[n], |q| <= 127, with the scale that makes the largest of a row 127.
  * Sums of products of q are exact, so they do not depend on anything; what
@@ -21,17 +24,23 @@
 #include "math/cpu/device.h"
 
 /* Rows and columns of the register tile. */
-enum { SK_TILE_AVX2 = 6, SK_WIDTH_AVX2 = 16, SK_TILE_AVX512 = 12, SK_WIDTH_AVX512 = 32 };
+enum { SK_TILE_AVX2 = 6, SK_WIDTH_AVX2 = 16, SK_TILE_AVX512 = 12, SK_WIDTH_AVX512 = 32, SK_TILE_AMX = 16 };
+/* Depth of bfloat16 elements of two values is a multiple of this: a tile's of AMX. */
+enum { SK_UNIT_BF16 = 16 };
+/* Values that SK_BFLOAT16_AMX sums before they are added to what is there. */
+enum { SK_BLOCK = 32 };
 /* Rows of logits that stand in memory at once: whole leaves with up to MOST, or
  * about ROWS of a longer one; see output.c. */
 enum { SK_OUTPUT_ROWS = 256, SK_OUTPUT_MOST = 640 };
 /* Elements of depth done at a time: a panel of it stays in the first cache. */
 enum { SK_DEPTH = 256 };
-/* Columns of one part of a product, at most. */
-enum { SK_COLUMNS = 256 };
+/* Floats of the panels of one part of a product, about: they stay in the second cache. */
+enum { SK_PANELS = 1 << 18 };
 
 static inline int sk_tile(const struct sk_device *dev)
 {
+    if (sk_amx(dev))
+        return SK_TILE_AMX;
     return dev->isa == SK_ISA_AVX512 ? SK_TILE_AVX512 : SK_TILE_AVX2;
 }
 
@@ -57,7 +66,7 @@ struct sk_weight {
     int32_t *offset;
 };
 
-/* --- gemm_isa.c, gemm_bf16.c ---------------------------------------------------- */
+/* --- gemm_isa.c, gemm_bf16.c, gemm_blocks_isa.c, gemm_amx.c ------------------------ */
 
 /* What is done with sums at their end. The arrays of columns reach to the end of
  * the last panel, except bias. */
@@ -104,6 +113,10 @@ SK_ISA_DECLARE(void, sk_rows_narrow, SK_ROWS_ARGS);
 SK_ISA_DECLARE(void, sk_pack_narrow, SK_PACK_ARGS);
 SK_ISA_DECLARE(void, sk_pack_transposed_narrow, SK_PACK_TRANSPOSED_ARGS);
 SK_ISA_DECLARE(void, sk_leaf_tile_narrow, SK_LEAF_TILE_ARGS);
+SK_ISA_DECLARE(void, sk_gemm_blocks, SK_GEMM_ARGS);
+SK_ISA_DECLARE(void, sk_leaf_tile_blocks, SK_LEAF_TILE_ARGS);
+void sk_gemm_amx SK_GEMM_ARGS;
+void sk_leaf_tile_amx SK_LEAF_TILE_ARGS;
 void sk_gemm_bf16 SK_GEMM_ARGS;
 void sk_rows_bf16 SK_ROWS_ARGS;
 void sk_pack_bf16 SK_PACK_ARGS;
@@ -125,6 +138,7 @@ void sk_quantise_int8_vnni SK_QUANTISE_ARGS;
 /* What computes products in the device's number type. */
 struct sk_kernels {
     int values;                          /* of an element */
+    int unit;                            /* depth is a multiple of this many elements */
     int flush;                           /* subnormal numbers are zeros: see sk_flush_begin */
     void (*gemm) SK_GEMM_ARGS;
     void (*rows) SK_ROWS_ARGS;           /* NULL: left-hand matrices are read in place */
@@ -137,8 +151,11 @@ const struct sk_kernels *sk_kernels(const struct sk_device *dev);
 /* The same of one weight: int8 is for products forward only, and not too deep. */
 const struct sk_kernels *sk_weight_kernels(const struct sk_device *dev, int K, int backward);
 
-/* Elements of K values. */
-static inline int sk_elements(const struct sk_kernels *k, int K) { return (K + k->values - 1) / k->values; }
+/* Elements of K values: whole units. */
+static inline int sk_elements(const struct sk_kernels *k, int K)
+{
+    return sk_round_up((K + k->values - 1) / k->values, k->unit);
+}
 
 /* Around gemm and leaf_tile: float32 instructions that stand in for bfloat16
  * ones must treat subnormal numbers as these do. */

@@ -1,9 +1,12 @@
-/* tile_inline.h - register tiles written out by the preprocessor: arrays of
- * registers would be kept in memory. ROWS_12(X, C) is X(0, C) ... X(11, C),
- * COLS_4(X, r) is X(r, 0) ... X(r, 3).
+/* tile_inline.h - what loops over tiles share.
+ *
+ * Register tiles are written out by the preprocessor: arrays of registers would
+ * be kept in memory. ROWS_12(X, C) is X(0, C) ... X(11, C), COLS_4(X, r) is
+ * X(r, 0) ... X(r, 3).
  */
 #ifndef SK_MATH_CPU_TILE_INLINE_H
 #define SK_MATH_CPU_TILE_INLINE_H
+#include "math/cpu/math_inline.h"
 
 #define COLS_2(X, r) X(r, 0) X(r, 1)
 #define COLS_4(X, r) COLS_2(X, r) X(r, 2) X(r, 3)
@@ -22,4 +25,29 @@
 #define ROWS_12(X, C) ROWS_11(X, C) X(11, C)
 
 static inline int least(int a, int b) { return a < b ? a : b; }
+
+/* Rows of the left-hand matrix are fetched while those before are multiplied. */
+struct ahead { const char *row; size_t stride; int rows, lines, line, each; };
+
+SK_INLINE void fetch_some(struct ahead *f)
+{
+    for (int i = 0; i < f->each && f->rows > 0; i++) {
+        __builtin_prefetch(f->row + (size_t)f->line * 64);
+        if (++f->line == f->lines) {
+            f->line = 0;
+            f->row += f->stride;
+            f->rows--;
+        }
+    }
+}
+
+/* db (M) += row (M) */
+SK_INLINE void add_row(float *db, const float *row, int M)
+{
+    int m = 0;
+    for (; m + 16 <= M; m += 16)
+        sk_store16(db + m, sk_add16(sk_load16(db + m), sk_load16(row + m)));
+    for (; m < M; m++)
+        db[m] += row[m];
+}
 #endif

@@ -43,9 +43,9 @@ size_t sk_cpu_workspace(const struct sk_device *dev, const struct sk_work *w)
     for (int i = 0; i < w->weights; i++) {
         int N = w->weight[i][0], K = w->weight[i][1], T = N == w->V ? chunk : rows;
         panels = larger(panels, sk_panels_size(dev, K, sk_elements(k, T) + w->leaves));
-        if (k->rows && N > SK_COLUMNS)       /* those of x; of dy for dx */
+        if (k->rows && (size_t)N * (size_t)sk_elements(k, K) > SK_PANELS)    /* those of x; of dy for dx */
             packed = larger(packed, (size_t)T * (size_t)sk_elements(k, K));
-        if (k->rows && K > SK_COLUMNS)
+        if (k->rows && (size_t)K * (size_t)sk_elements(k, N) > SK_PANELS)
             packed = larger(packed, (size_t)T * (size_t)sk_elements(k, N));
         thread = larger(thread, sk_cpu_weight_sum_scratch(dev, N, K, w->leaves));
     }

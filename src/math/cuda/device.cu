@@ -148,8 +148,9 @@ struct sk_device *sk_cuda_twin(const struct sk_device *dev)
 
 const char *sk_cuda_set_dtype(struct sk_device *dev, enum sk_dtype dtype)
 {
-    dev->dtype = dtype == SK_INT8 ? SK_BFLOAT16 : dtype;
-    return dtype == SK_INT8 ? "on GPUs it is computed as bfloat16, which is faster there" : NULL;
+    dev->dtype = dtype == SK_FLOAT32 ? SK_FLOAT32 : SK_BFLOAT16;
+    return dtype == SK_INT8 ? "on GPUs it is computed as bfloat16, which is faster there"
+           : dtype == SK_BFLOAT16_AMX ? "on GPUs it is computed as bfloat16" : NULL;
 }
 
 void sk_cuda_describe(const struct sk_device *dev, char *text, size_t n)

@@ -21,7 +21,7 @@ struct sk_channel {
     ucp_worker_h worker;
     ucp_address_t *address;
     size_t address_bytes;
-    int event, peers, lost;
+    int event, wake, peers, lost;
     ucs_status_t why;
     struct peer **peer;
     struct message *begun, *spare;
@@ -101,7 +101,7 @@ static int open_worker(struct sk_channel *c)
     return s == UCS_OK ? 0 : failed("messages", s);
 }
 
-struct sk_channel *sk_channel_open(void)
+struct sk_channel *sk_channel_open(int wake)
 {
     sk_channel_library();
     if (ucx.tried < 0) {
@@ -111,6 +111,7 @@ struct sk_channel *sk_channel_open(void)
     }
     struct sk_channel *c = sk_xcalloc(1, sizeof *c);
     c->lost = -1;
+    c->wake = wake;
     if (open_worker(c) == 0) return c;
     sk_channel_close(c, 0);
     return NULL;
@@ -266,11 +267,11 @@ int sk_channel_wait(struct sk_channel *c, int (*watch)(void *ctx), void *ctx)
         if (!c->begun) return 0;
         ucs_status_t s = ucx.ucp_worker_arm(c->worker);
         if (s != UCS_OK && s != UCS_ERR_BUSY) return failed("waiting for messages", s);
-        struct pollfd p = {c->event, POLLIN, 0};
+        struct pollfd p[2] = {{c->event, POLLIN, 0}, {c->wake, POLLIN, 0}};
         double left = next - sk_now();
-        if (s == UCS_OK && left > 0 && poll(&p, 1, (int)(1000 * left) + 1) < 0 && errno != EINTR)
+        if (s == UCS_OK && left > 0 && poll(p, 2, (int)(1000 * left) + 1) < 0 && errno != EINTR)
             return sk_fail_errno("waiting for messages of other shards");
-        if (sk_now() >= next) {
+        if (p[1].revents || sk_now() >= next) {
             if (watch && watch(ctx)) return -1;
             next = sk_now() + 1;
         }

@@ -13,8 +13,9 @@
 
 struct sk_channel;
 
-/* NULL (sk_fail): the library is not there, or finds no network. */
-struct sk_channel *sk_channel_open(void);
+/* NULL (sk_fail): the library is not there, or finds no network. When `wake` (a
+ * descriptor; -1: none) can be read, waiting asks watch() at once. */
+struct sk_channel *sk_channel_open(int wake);
 /* What others need to reach it: bytes that stay while it is open. */
 const void *sk_channel_address(const struct sk_channel *c, size_t *bytes);
 /* From now on `peer` (a small number, 0 and up) is who has that address. 0 or -1. */

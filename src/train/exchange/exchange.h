@@ -11,7 +11,7 @@
 #ifndef SK_TRAIN_EXCHANGE_H
 #define SK_TRAIN_EXCHANGE_H
 #include "math/ops.h"
-#include "model/transformer.h"
+#include "model/model.h"
 #include "train/exchange/channel.h"
 
 enum { SK_RANGES_MAX = 20 };             /* of one member, V = 1024 */

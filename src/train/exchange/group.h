@@ -21,9 +21,11 @@ struct sk_group_calls {
     int (*stop)(void *ctx);                          /* a signal came */
 };
 struct sk_group_options {
-    const char *dir, *version;           /* version: all must have the same */
+    const char *dir, *version;           /* version: all must have the same, */
+    const char *run;                     /* and this: checksum of options and data, "" until sk_group_enter came back */
     int shard, shards, leaves;           /* this one, of how many; most that can take part */
     double silent;                       /* seconds after which who shows no life is given up */
+    int wake;                            /* descriptor that can be read when stop() has begun to hold; -1 */
     struct sk_group_calls calls;
 };
 struct sk_group;
@@ -32,12 +34,17 @@ struct sk_group;
 struct sk_group *sk_group_open(const struct sk_group_options *o);
 void sk_group_close(struct sk_group *g);
 /* Waits until this shard is the leader (1, the lock is taken), or another one is
- * and has prepared the directory (0). -2: stop() said so, -1: sk_fail. */
+ * and has prepared the directory (0). -2: stop() said so, -1: sk_fail: of shards that
+ * train already with another number of shards or version, too (SK_EXIT_CONFIG). */
 int sk_group_enter(struct sk_group *g);
 int sk_group_leads(const struct sk_group *g);        /* the directory's lock is ours */
+int sk_group_found(const struct sk_group *g);        /* others who live trained already when it entered */
 /* The next generation that this shard is a member of, its state loaded if it was
- * behind: 0; -2: stop() said so; -1: sk_fail. The channel is connected to all. */
+ * behind: 0; -2: stop() said so; -1: sk_fail. The channel is connected to all. Who
+ * never came to talk, time after time, is told to end. */
 int sk_group_form(struct sk_group *g, struct sk_channel **channel);
+/* All members have talked to each other: this shard reaches others. */
+void sk_group_talked(struct sk_group *g);
 const struct sk_members *sk_group_members(const struct sk_group *g);
 int sk_group_me(const struct sk_group *g);           /* index among them */
 int sk_group_leader(const struct sk_group *g);       /* the leader's */

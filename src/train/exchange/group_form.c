@@ -25,7 +25,17 @@ struct attempt {
     double began, changed, opened_at;    /* changed: when a higher one was seen */
 };
 
-/* Are all that live in? The first generation waits a moment for those not seen yet. */
+/* Was that shard in the generation before? */
+static int was_in(const struct sk_group *g, const char *uuid)
+{
+    for (int i = 0; i < g->members.n; i++)
+        if (!strcmp(g->members.member[i].uuid, uuid)) return 1;
+    return 0;
+}
+
+/* Are all in that live and come? Those are who waits and who was in the generation
+ * before. The first one also waits for those who still prepare themselves, and a
+ * moment for those not seen yet. */
 static int all_joined(const struct sk_group *g, const struct attempt *a, const struct sk_join *join, int n)
 {
     double now = sk_now();
@@ -34,7 +44,8 @@ static int all_joined(const struct sk_group *g, const struct attempt *a, const s
         int in = k == g->o.shard, known = s->alive && s->changed > 0;
         for (int i = 0; i < n && !in; i++) in = join[i].shard == k && !strcmp(join[i].uuid, s->uuid);
         if (in) continue;
-        if (known && now - s->changed < SK_GROUP_FRESH && now - a->opened_at < g->o.silent) return 0;
+        int comes = s->waits || !g->members.generation || was_in(g, s->uuid);
+        if (known && comes && now - s->changed < SK_GROUP_FRESH && now - a->opened_at < g->o.silent) return 0;
         if (!known && !g->members.generation && now - a->opened_at < late) return 0;
     }
     return 1;
@@ -73,7 +84,9 @@ static void choose(const struct sk_group *g, const struct sk_join *join, int n, 
     for (int i = 1; i < found; i++)
         if (in[i]->update > most->update) most = in[i];
     *m = (struct sk_members){.leader = g->o.shard, .source = most->shard, .update = most->update};
+    m->shards = g->o.shards;
     snprintf(m->version, sizeof m->version, "%s", g->o.version);
+    snprintf(m->run, sizeof m->run, "%s", g->o.run);
     memcpy(m->hash, most->hash, sizeof m->hash);
     for (int k = 0; k < g->o.shards; k++)
         for (int i = 0; i < found; i++) {
@@ -115,13 +128,6 @@ static int leader_lost(struct sk_group *g, const struct sk_members *m)
     return 1;
 }
 
-static int all_lost(struct sk_group *g, const struct sk_members *m)
-{
-    for (int i = 0; i < m->n; i++)
-        if (!sk_group_lost(g, m->member[i].shard, m->member[i].uuid)) return 0;
-    return 1;
-}
-
 /* What this shard should do about the highest generation: wait, open the next one,
  * or say itself who its members are. Who holds the lock leads; but who holds it may
  * be stopped or cut off, and whoever does so without it does no harm. -1: sk_fail. */
@@ -136,7 +142,7 @@ static int duty(struct sk_group *g, const struct attempt *a, int generation)
     else if (generation == 0) what = locked ? OPEN : WAIT;
     else if (got == 0) what = locked ? ADOPT : waited > g->o.silent ? OPEN : WAIT;
     else if (generation != g->members.generation)        /* others train, or did */
-        what = all_lost(g, m) && (locked || waited > g->o.silent) ? OPEN : WAIT;
+        what = sk_group_all_lost(g, m) && (locked || waited > g->o.silent) ? OPEN : WAIT;
     else if (m->leader == g->o.shard || locked || leader_lost(g, m) || waited > patience) what = OPEN;
     free(m);
     return what;
@@ -173,20 +179,17 @@ static int look_up(struct sk_group *g, const struct attempt *a, const struct sk_
         g->members = *m;
         return 0;
     }
-    if (strcmp(m->version, g->o.version) && !all_lost(g, m))
-        return sk_fail(SK_EXIT_CONFIG, "the shards of %s have version %s, this one has %s: run the same", g->o.dir,
-                       m->version, g->o.version);
+    if (!sk_group_all_lost(g, m) && sk_group_check_kind(g, m)) return -1;
     if (a->joined == m->generation && m->update == a->mine.update && strcmp(m->hash, a->mine.hash))
         return sk_fail(SK_EXIT_TEMP, "what this shard holds differs from what shard %d does at update %lld; start it again, "
                        "and it takes over theirs", m->source, (long long)m->update);
     return 1;
 }
 
-/* One look: 0 this shard is a member; 1 look again; -1, -2. */
-static int step(struct sk_group *g, struct attempt *a, struct sk_members *m)
+/* One look at that generation, the highest: 0 this shard is a member; 1 look again; -1, -2. */
+static int look_at(struct sk_group *g, struct attempt *a, int generation, struct sk_members *m)
 {
-    int generation = sk_shards_generation(g->o.dir);
-    if (generation < 0 || sk_group_take_over(g) || sk_group_look(g)) return -1;
+    if (generation < 0 || sk_group_fence(g) || sk_group_take_over(g) || sk_group_look(g)) return -1;
     if (sk_group_stopped(g)) return -2;
     if (sk_shard_alive(g->o.dir, g->o.shard) <= 0)
         return sk_fail(SK_EXIT_TEMP, "%s/" SK_MD_SHARDS " was removed while shards used it: start them again", g->o.dir);
@@ -205,9 +208,18 @@ static int step(struct sk_group *g, struct attempt *a, struct sk_members *m)
     }
     if (generation == 0 || generation == g->members.generation) return 1;
     int got = sk_members_read(g->o.dir, generation, m);
-    if (got != 0) return got < 0 ? -1 : look_up(g, a, m);
+    if (got != 0) {
+        a->opened = 0;                   /* somebody else may have said who takes part: no duty is done */
+        return got < 0 ? -1 : look_up(g, a, m);
+    }
     if (a->joined != generation) return ask_to_take_part(g, a, generation) ? -1 : 1;
     return a->opened == generation && publish_members(g, a) ? -1 : 1;
+}
+
+static int step(struct sk_group *g, struct attempt *a, struct sk_members *m)
+{
+    int generation = sk_shards_generation(g->o.dir), result = look_at(g, a, generation, m);
+    return result == -1 && generation > 0 && sk_group_overtaken(g, generation) ? 1 : result;
 }
 
 /* Until a generation has members and this shard is one: 0, -1, -2. */
@@ -238,10 +250,10 @@ static int catch_up(struct sk_group *g, const struct attempt *a)
     } else if (a->mine.update < m->update) {
         double next = sk_now() + 1;
         int there;
-        while ((there = sk_file_exists(path)) == 0 && result == 0) {
+        while ((there = sk_shards_has(g->o.dir, m->generation, "state")) == 0 && result == 0) {
             if (sk_group_stopped(g)) result = -2;
             else if (sk_now() > next) {
-                result = sk_group_watch(g) ? 1 : 0;
+                result = -sk_group_watch(g);
                 next = sk_now() + 1;
             }
             sk_group_rest();
@@ -262,7 +274,7 @@ static int connect_all(struct sk_group *g, struct sk_channel *c)
     for (int i = 0; i < m->n && result == 0; i++) {
         int k = 0;
         while (k < n && strcmp(join[k].uuid, m->member[i].uuid)) k++;
-        if (k == n) result = 1;
+        if (k == n) result = -sk_fail(SK_EXIT_TEMP, "the address of shard %d is gone", m->member[i].shard);
         else if (i != g->me && sk_channel_connect(c, i, join[k].address, join[k].bytes)) result = 1;
     }
     sk_joins_free(join, n);
@@ -273,34 +285,56 @@ static int begin(struct sk_group *g, struct attempt *a)
 {
     *a = (struct attempt){.began = sk_now(), .changed = sk_now(), .seen = g->members.generation};
     struct sk_join *j = &a->mine;
-    a->channel = sk_channel_open();
+    a->channel = sk_channel_open(g->o.wake);
     if (!a->channel) return -1;
     j->address = (void *)(uintptr_t)sk_channel_address(a->channel, &j->bytes);
     memcpy(j->uuid, g->uuid, sizeof j->uuid);
     memcpy(j->host, g->host, sizeof j->host);
     snprintf(j->version, sizeof j->version, "%s", g->o.version);
+    snprintf(j->run, sizeof j->run, "%s", g->o.run);
     j->shard = g->o.shard;
+    j->shards = g->o.shards;
     j->pid = (long)getpid();
     return 0;
+}
+
+void sk_group_talked(struct sk_group *g)
+{
+    g->talked = 1;
+}
+
+/* Others go on without a shard that reaches none of them; with it they would try for ever. */
+static int in_vain(struct sk_group *g)
+{
+    enum { OFTEN = 5 };
+    if (g->talked) return 0;
+    if (g->vain == 0) g->began = sk_now();
+    else snprintf(g->why, sizeof g->why, "%s", sk_fail_message());
+    if (++g->vain <= OFTEN || sk_now() - g->began < g->o.silent) return 0;
+    return sk_fail(SK_EXIT_TEMP, "shard %d reaches no other (%s): do all hosts see each other? UCX_NET_DEVICES names the "
+                   "network devices to use", g->o.shard, g->why);
 }
 
 int sk_group_form(struct sk_group *g, struct sk_channel **channel)
 {
     int result = 1;
     *channel = NULL;
+    sk_group_waits(g, 1);
     while (result == 1) {
-        struct attempt a;
-        result = begin(g, &a);
+        struct attempt a = {.channel = NULL};
+        result = in_vain(g) ? -1 : begin(g, &a);
         if (result == 0) result = find_generation(g, &a);
         if (result == 0) {
             g->me = index_of(g, &g->members);
             g->formed = g->looked = sk_now();
             result = catch_up(g, &a);
+            if (result == 0) result = connect_all(g, a.channel);
+            if (result == -1 && sk_group_overtaken(g, g->members.generation)) result = 1;
         }
-        if (result == 0) result = connect_all(g, a.channel);
         if (result == 0) *channel = a.channel;
         else sk_channel_close(a.channel, 0);
         if (result == 1) poll(NULL, 0, 200);
     }
+    sk_group_waits(g, 0);
     return result;
 }

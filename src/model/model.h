@@ -1,12 +1,13 @@
-/* transformer.h - the Transformer of Vaswani et al. 2017 as Sockeye 1.18
- * builds it (names, shapes, formulas: parameters interchange with it).
+/* model.h - models as Sockeye 1.18 builds them (names, shapes, formulas:
+ * parameters interchange with it): the Transformer of Vaswani et al. 2017, and
+ * the RNN.
  *
  * Order of calls for training: sk_model_new, parameters into
  * sk_model_data(), sk_model_load_weights after each change of them, then
  * sk_model_gradient for each update.
  */
-#ifndef SK_MODEL_TRANSFORMER_H
-#define SK_MODEL_TRANSFORMER_H
+#ifndef SK_MODEL_MODEL_H
+#define SK_MODEL_MODEL_H
 #include "math/ops.h"
 #include "model/params.h"
 #include "text/batch.h"
@@ -35,7 +36,7 @@ struct sk_rnn {
 /* A model's architecture and sizes. [0]: encoder / source, [1]: decoder / target.
  * SK_RNN uses vocab, layers, size (units of a layer, equal on both sides), max_len,
  * tying, dropout_embed and rnn. */
-struct sk_transformer {
+struct sk_model_config {
     int vocab[2], layers[2], size[2], heads[2], feed_forward[2], max_len[2];  /* max_len with EOS/BOS */
     char pre[2][8], post[2][8];      /* strings over n, d, r */
     enum sk_activation activation;
@@ -48,18 +49,18 @@ struct sk_transformer {
     struct sk_rnn rnn;
 };
 /* 0, or -1 with SK_EXIT_USAGE naming the sizes that do not fit together. */
-int sk_transformer_check(const struct sk_transformer *c);
+int sk_model_check(const struct sk_model_config *c);
 /* The table of parameters, finished. */
-void sk_transformer_params(const struct sk_transformer *c, struct sk_params *t);
+void sk_model_table(const struct sk_model_config *c, struct sk_params *t);
 
 struct sk_model;
 /* train != 0: memory for batches of the given limits and gradients. The model
  * keeps pointers to ops and dev. */
-struct sk_model *sk_model_new(const struct sk_transformer *c, const struct sk_ops *ops, struct sk_device *dev,
+struct sk_model *sk_model_new(const struct sk_model_config *c, const struct sk_ops *ops, struct sk_device *dev,
                               const struct sk_batch_limits *limits /* NULL: translating only */);
 void sk_model_free(struct sk_model *m);
 const struct sk_params *sk_model_params(const struct sk_model *m);
-const struct sk_transformer *sk_model_config(const struct sk_model *m);
+const struct sk_model_config *sk_model_config(const struct sk_model *m);
 /* Flat (device) buffers in the layout of the table. */
 float *sk_model_data(struct sk_model *m);
 float *sk_model_gradients(struct sk_model *m);

@@ -27,7 +27,7 @@ LIBS := -lz -ljansson -luuid -lxxhash -lpthread -ldl -lm
 ISA_FLAGS.v3 := -O3 -DSK_ISA=v3 -march=x86-64-v3
 ISA_FLAGS.v4 := -O3 -DSK_ISA=v4 -march=x86-64-v4 -mprefer-vector-width=512
 ISA_FLAGS.bf16 := -O3 -march=x86-64-v4 -mavx512bf16 -mprefer-vector-width=512
-ISA_FLAGS.amx := -O3 -march=x86-64-v4 -mavx512bf16 -mamx-tile -mamx-bf16 -mprefer-vector-width=512
+ISA_FLAGS.amx := -O3 -march=x86-64-v4 -mavx512bf16 -mamx-tile -mamx-bf16 -mamx-int8 -mprefer-vector-width=512
 ISA_FLAGS.vnni := -O3 -march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512
 
 ifeq ($(SAN),)

@@ -55,13 +55,13 @@ static void release(void *p)
         free(h.base);
 }
 
-/* Has the processor AMX for bfloat16, and lets the kernel this process use it?
+/* Has the processor AMX for bfloat16 and int8, and lets the kernel this process use it?
  * Its registers are large, so Linux (5.16) wants to be asked. */
 static int has_amx(void)
 {
-    enum { TILES = 1 << 24, BFLOAT16 = 1 << 22, ASK = 0x1023 /* ARCH_REQ_XCOMP_PERM */, TILE_DATA = 18 };
+    enum { BFLOAT16 = 1 << 22, TILES = 1 << 24, INT8 = 1 << 25, ASK = 0x1023 /* ARCH_REQ_XCOMP_PERM */, TILE_DATA = 18 };
     unsigned a, b, c, d;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & TILES) && (d & BFLOAT16) &&
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & TILES) && (d & BFLOAT16) && (d & INT8) &&
            syscall(SYS_arch_prctl, ASK, TILE_DATA) == 0;
 }
 
@@ -78,7 +78,7 @@ struct sk_device *sk_cpu_open(int threads, const char **why)
     dev->isa = wide ? SK_ISA_AVX512 : SK_ISA_AVX2;
     dev->bf16 = wide && __builtin_cpu_supports("avx512bf16");
     dev->vnni = wide && __builtin_cpu_supports("avx512vnni");
-    dev->amx = dev->bf16 && has_amx();
+    dev->amx = dev->bf16 && dev->vnni && has_amx();
     dev->threads = threads < 1 ? 1 : threads;
     dev->pool = sk_pool_new(dev->threads);
     dev->scratch = sk_xcalloc((size_t)dev->threads, sizeof *dev->scratch);

@@ -35,7 +35,7 @@ struct sk_device {
     struct sk_pool *pool;
     int threads;
     enum sk_isa isa;
-    int bf16, vnni, amx;                      /* the processor has AVX512_BF16, AVX512_VNNI, AMX_BF16 */
+    int bf16, vnni, amx;                      /* the processor has AVX512_BF16, AVX512_VNNI, AMX */
     enum sk_dtype dtype;
     struct sk_cpu_buffer *scratch;            /* one for each thread */
     struct sk_cpu_buffer shared[SK_SLOTS];
@@ -44,7 +44,7 @@ struct sk_device {
 /* Does AMX make its products? */
 static inline int sk_amx(const struct sk_device *dev)
 {
-    return dev->dtype == SK_BFLOAT16_AMX && dev->amx && dev->isa == SK_ISA_AVX512;
+    return dev->amx && dev->isa == SK_ISA_AVX512 && (dev->dtype == SK_BFLOAT16_AMX || dev->dtype == SK_INT8);
 }
 
 /* At least `bytes` of the thread's own scratch, 64-byte aligned; contents

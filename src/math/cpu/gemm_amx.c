@@ -1,7 +1,8 @@
-/* gemm_amx.c - SK_BFLOAT16_AMX by the instructions it is named after: TDPBF16PS
- * takes 16 elements of 16 rows and of 16 columns, which is one block of 256 sums.
+/* gemm_amx.c - products by AMX, which takes 16 elements of 16 rows and of 16
+ * columns: SK_BFLOAT16_AMX by TDPBF16PS, where that is one block of 256 sums, and
+ * int8 by TDPBUSD.
  *
- * Matrices stand as gemm_bf16.c packs them. Which half of an element holds the
+ * Matrices stand as gemm_bf16.c and gemm_vnni.c pack them. Which half of an element holds the
  * even value does not matter: the two chains are added in the end. A step of
  * depth is one of 2 x 2 tiles: 32 rows of a panel.
  */
@@ -71,38 +72,62 @@ SK_INLINE void zero_square(int down)
     }
 }
 
+#define STEP_OF(what)                                                                             \
+    {                                                                                             \
+        _tile_loadd(LEFT, b, WIDTH * sizeof *b);                                                  \
+        _tile_loadd(RIGHT, b + 16, WIDTH * sizeof *b);                                            \
+        _tile_loadd(UP, up, row * sizeof *up);                                                    \
+        what(UP_LEFT, UP, LEFT);                                                                  \
+        what(UP_RIGHT, UP, RIGHT);                                                                \
+        if (down) {                                                                               \
+            _tile_loadd(DOWN, low, row * sizeof *low);                                            \
+            what(DOWN_LEFT, DOWN, LEFT);                                                          \
+            what(DOWN_RIGHT, DOWN, RIGHT);                                                        \
+        }                                                                                         \
+    }
+
 /* The square's sums += depth elements of a: rows above and below, `row` floats
  * apart, each unit `skip` behind the one before; and of the panel b. */
 SK_INLINE void add_products(const float *up, const float *low, size_t row, size_t skip, const float *b, int depth,
-                            int down)
+                            int down, int int8)
 {
     for (int k = 0; k < depth; k += UNIT, up += skip, low += skip, b += UNIT * WIDTH) {
-        _tile_loadd(LEFT, b, WIDTH * sizeof *b);
-        _tile_loadd(RIGHT, b + 16, WIDTH * sizeof *b);
-        _tile_loadd(UP, up, row * sizeof *up);
-        _tile_dpbf16ps(UP_LEFT, UP, LEFT);
-        _tile_dpbf16ps(UP_RIGHT, UP, RIGHT);
-        if (down) {
-            _tile_loadd(DOWN, low, row * sizeof *low);
-            _tile_dpbf16ps(DOWN_LEFT, DOWN, LEFT);
-            _tile_dpbf16ps(DOWN_RIGHT, DOWN, RIGHT);
-        }
+        if (int8)
+            STEP_OF(_tile_dpbusd)
+        else
+            STEP_OF(_tile_dpbf16ps)
     }
 }
 
 /* --- products --------------------------------------------------------------------- */
 
-/* c (rows, N) = square [+ bias (N)], N <= WIDTH */
-static void finish(float *c, size_t ldc, const float *square, const float *bias, int rows, int N)
+/* 16 columns of c (rows, .) = square, as tail says; `lanes` of them exist in c. */
+SK_INLINE void finish_half(float *c, size_t ldc, const float *square, const struct sk_tail *t, int rows, __mmask16 lanes,
+                           int int8)
 {
-    __mmask16 left = first_lanes(N), right = first_lanes(N - 16);
-    __m512 b0 = bias ? _mm512_maskz_loadu_ps(left, bias) : _mm512_setzero_ps();
-    __m512 b1 = bias ? _mm512_maskz_loadu_ps(right, bias + 16) : _mm512_setzero_ps();
+    __m512 bias = t->bias ? _mm512_maskz_loadu_ps(lanes, t->bias) : _mm512_setzero_ps();
+    __m512 scale = int8 ? _mm512_loadu_ps(t->column_scale) : bias;
+    __m512i offset = int8 ? _mm512_loadu_si512(t->column_offset) : _mm512_setzero_si512();
     for (int r = 0; r < rows; r++, c += ldc, square += WIDTH) {
-        __m512 s0 = _mm512_loadu_ps(square), s1 = _mm512_loadu_ps(square + 16);
-        _mm512_mask_storeu_ps(c, left, bias ? _mm512_add_ps(s0, b0) : s0);
-        _mm512_mask_storeu_ps(c + 16, right, bias ? _mm512_add_ps(s1, b1) : s1);
+        __m512 s = _mm512_loadu_ps(square);
+        if (int8) {
+            __m512 factor = _mm512_mul_ps(_mm512_set1_ps(t->row_scale[r]), scale);
+            s = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_castps_si512(s), offset));
+            s = t->bias ? _mm512_fmadd_ps(s, factor, bias) : _mm512_mul_ps(s, factor);
+        } else if (t->bias) {
+            s = _mm512_add_ps(s, bias);
+        }
+        _mm512_mask_storeu_ps(c, lanes, s);
     }
+}
+
+/* The tail from row m and column n on. */
+SK_INLINE struct sk_tail tail_at(const struct sk_tail *t, int m, int n, int int8)
+{
+    struct sk_tail at = { .bias = t && t->bias ? t->bias + n : NULL };
+    if (int8)
+        at = (struct sk_tail){ at.bias, t->row_scale + m, t->column_scale + n, t->column_offset + n };
+    return at;
 }
 
 /* The square before its products, where c ends in the middle of it. */
@@ -113,7 +138,8 @@ static void begin(float *square, const float *c, size_t ldc, int rows, int N)
 }
 
 SK_INLINE void rows_by_panels(float *c, size_t ldc, const float *a, size_t lda, const float *panels, size_t step,
-                              int rows, int N, int K, int add, const float *bias, struct ahead *next, int down)
+                              int rows, int N, int K, int add, const struct sk_tail *tail, struct ahead *next,
+                              int down, int int8)
 {
     _Alignas(64) float square[SQUARE * WIDTH];
     for (int n = 0; n < N; n += WIDTH, panels += step) {
@@ -128,20 +154,22 @@ SK_INLINE void rows_by_panels(float *c, size_t ldc, const float *a, size_t lda, 
             begin(square, c + n, ldc, rows, columns);
             load_square(square, WIDTH, down);
         }
-        add_products(a, a + TILE * lda, lda, UNIT, panels, K, down);
-        if (whole && !bias) {
+        add_products(a, a + TILE * lda, lda, UNIT, panels, K, down, int8);
+        if (whole && !int8 && !tail->bias) {
             store_square(c + n, ldc, down);
-        } else {
-            store_square(square, WIDTH, down);
-            finish(c + n, ldc, square, bias ? bias + n : NULL, rows, columns);
+            continue;
+        }
+        store_square(square, WIDTH, down);
+        for (int j = 0; j < columns; j += 16) {
+            struct sk_tail at = tail_at(tail, 0, n + j, int8);
+            finish_half(c + n + j, ldc, square + j, &at, rows, first_lanes(columns - j), int8);
         }
     }
 }
 
-void sk_gemm_amx(float *c, size_t ldc, const float *a, size_t lda, const float *panels, size_t step, int M, int N,
-                 int K, int add, const struct sk_tail *tail)
+SK_INLINE void gemm(float *c, size_t ldc, const float *a, size_t lda, const float *panels, size_t step, int M, int N,
+                    int K, int add, const struct sk_tail *tail, int int8)
 {
-    const float *bias = tail ? tail->bias : NULL;
     int across = (N + WIDTH - 1) / WIDTH, had = -1;
     for (int m = 0; m < M; m += SQUARE, a += SQUARE * lda, c += SQUARE * ldc) {
         int rows = least(SQUARE, M - m);
@@ -151,12 +179,25 @@ void sk_gemm_amx(float *c, size_t ldc, const float *a, size_t lda, const float *
         if (rows != had)
             configure(least(rows, TILE), rows > TILE ? rows - TILE : 0);
         had = rows;
+        struct sk_tail at = tail_at(tail, m, 0, int8);
         if (rows > TILE)
-            rows_by_panels(c, ldc, a, lda, panels, step, rows, N, K, add, bias, &next, 1);
+            rows_by_panels(c, ldc, a, lda, panels, step, rows, N, K, add, &at, &next, 1, int8);
         else
-            rows_by_panels(c, ldc, a, lda, panels, step, rows, N, K, add, bias, &next, 0);
+            rows_by_panels(c, ldc, a, lda, panels, step, rows, N, K, add, &at, &next, 0, int8);
     }
     _tile_release();
+}
+
+void sk_gemm_amx(float *c, size_t ldc, const float *a, size_t lda, const float *panels, size_t step, int M, int N,
+                 int K, int add, const struct sk_tail *tail)
+{
+    gemm(c, ldc, a, lda, panels, step, M, N, K, add, tail, 0);
+}
+
+void sk_gemm_int8_amx(float *c, size_t ldc, const float *a, size_t lda, const float *panels, size_t step, int M, int N,
+                      int K, int add, const struct sk_tail *tail)
+{
+    gemm(c, ldc, a, lda, panels, step, M, N, K, add, tail, 1);
 }
 
 /* --- gradients of weights ------------------------------------------------------------ */
@@ -216,7 +257,7 @@ SK_INLINE void segment(const struct sk_leaf_tile *t, int row, int deep, int add,
                 load_square(c, t->ldc, down);
             else
                 zero_square(down);
-            add_products(a, a + tile, UNIT, TILE * UNIT, b, depth, down);
+            add_products(a, a + tile, UNIT, TILE * UNIT, b, depth, down, 0);
             if (pluses) {
                 store_square(square, WIDTH, down);
                 add_levels(t, (size_t)m * t->ldp + (size_t)n, c, square, down ? SQUARE : TILE);

@@ -4,6 +4,7 @@
  *   value            type of a value in an element; VALUES are one element
  *   put16(to, q)     16 whole numbers as values of the right-hand matrix
  *   put16_left(to, q)     and of the left-hand one
+ *   UNIT             depth is a multiple of this many elements: zeros on the right
  *   OFFSET(sum)      what a column's sums have too much, from the sum of its
  *                    values
  */
@@ -58,7 +59,7 @@ SK_INLINE float quantise_row(float *to, const float *x, float scale, int n, int 
 
 void NAME(sk_rows)(float *to, float *scale, const float *a, size_t lda, int M, int K)
 {
-    size_t depth = (size_t)((K + VALUES - 1) / VALUES);
+    size_t depth = (size_t)sk_round_up((K + VALUES - 1) / VALUES, UNIT);
     for (int m = 0; m < M; m++, a += lda, to += depth) {
         scale[m] = scale_of(a, K);
         quantise_row(to, a, scale[m], K, 1);
@@ -69,15 +70,16 @@ void NAME(sk_quantise)(float *panels, float *scale, int32_t *offset, const float
 {
     enum { DEEP = 64 * VALUES };         /* values of a row turned over at a time */
     _Alignas(64) float rows[16][64];
-    int depth = (K + VALUES - 1) / VALUES, part = least(WIDTH, N - p * WIDTH);
+    int depth = sk_round_up((K + VALUES - 1) / VALUES, UNIT), part = least(WIDTH, N - p * WIDTH);
     float *to = panels + (size_t)p * WIDTH * (size_t)depth;
     const float *from = b + (size_t)p * WIDTH * (size_t)K;
     for (int j = 0; j < WIDTH; j += 16) {
         float sum[16] = { 0 }, s[16];
         for (int i = 0; i < 16; i++)
             s[i] = j + i < part ? scale_of(from + (size_t)(j + i) * (size_t)K, K) : 0.0f;
-        memset(rows, 0, sizeof rows);
         for (int k = 0; k < K; k += DEEP) {
+            if (k == 0 || K - k < DEEP)
+                memset(rows, 0, sizeof rows);
             for (int i = 0; i < 16 && j + i < part; i++)
                 sum[i] += quantise_row(rows[i], from + (size_t)(j + i) * (size_t)K + k, s[i], least(DEEP, K - k), 0);
             int e = k / VALUES;

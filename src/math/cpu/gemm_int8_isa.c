@@ -40,7 +40,7 @@ SK_INLINE void put16(value *to, sk_v16 q)
 }
 #endif
 SK_INLINE void put16_left(value *to, sk_v16 q) { put16(to, q); }
-enum { VALUES = 2, DEPTH_AT_ONCE = 1 << 30 };
+enum { VALUES = 2, UNIT = 1, DEPTH_AT_ONCE = 1 << 30 };
 #define FIRST(p) ZERO()
 #define OFFSET(sum) (0 * (sum))
 #define INT8_NAME(f, isa) SK_ISA_PASTE(f##_int8, isa)

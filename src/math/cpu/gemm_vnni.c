@@ -11,7 +11,7 @@
 
 typedef int8_t value;
 typedef __m512i vec;
-enum { LANES = 16, TILE = SK_TILE_AVX512, WIDTH = SK_WIDTH_AVX512, VALUES = 4, DEPTH_AT_ONCE = 1 << 30 };
+enum { LANES = 16, TILE = SK_TILE_AVX512, WIDTH = SK_WIDTH_AVX512, VALUES = 4, UNIT = SK_UNIT_VNNI, DEPTH_AT_ONCE = 1 << 30 };
 #define FETCH_ONE(p) _mm512_loadu_si512(p)
 #define ZERO() _mm512_setzero_si512()
 #define FIRST(p) ZERO()

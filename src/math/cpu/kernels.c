@@ -28,8 +28,10 @@ static const struct sk_kernels int8[] = {
     [SK_ISA_AVX2] = {.values = 2, .unit = 1, .gemm = sk_gemm_int8_v3, .rows = sk_rows_int8_v3, .quantise = sk_quantise_int8_v3},
     [SK_ISA_AVX512] = {.values = 2, .unit = 1, .gemm = sk_gemm_int8_v4, .rows = sk_rows_int8_v4, .quantise = sk_quantise_int8_v4},
 };
-static const struct sk_kernels vnni = {.values = 4, .unit = 1, .gemm = sk_gemm_int8_vnni, .rows = sk_rows_int8_vnni,
-                                       .quantise = sk_quantise_int8_vnni};
+static const struct sk_kernels vnni = {.values = 4, .unit = SK_UNIT_VNNI, .gemm = sk_gemm_int8_vnni,
+                                       .rows = sk_rows_int8_vnni, .quantise = sk_quantise_int8_vnni};
+static const struct sk_kernels amx_int8 = {.values = 4, .unit = SK_UNIT_VNNI, .gemm = sk_gemm_int8_amx,
+                                           .rows = sk_rows_int8_vnni, .quantise = sk_quantise_int8_vnni};
 
 const struct sk_kernels *sk_kernels(const struct sk_device *dev)
 {
@@ -45,6 +47,8 @@ const struct sk_kernels *sk_weight_kernels(const struct sk_device *dev, int K, i
     enum { MOST = 65536 };               /* terms of which sums surely fit int32 */
     if (dev->dtype != SK_INT8 || backward || K > MOST)
         return sk_kernels(dev);
+    if (sk_amx(dev))
+        return &amx_int8;
     return dev->isa == SK_ISA_AVX512 && dev->vnni ? &vnni : &int8[dev->isa];
 }
 

@@ -25,8 +25,9 @@
 
 /* Rows and columns of the register tile. */
 enum { SK_TILE_AVX2 = 6, SK_WIDTH_AVX2 = 16, SK_TILE_AVX512 = 12, SK_WIDTH_AVX512 = 32, SK_TILE_AMX = 16 };
-/* Depth of bfloat16 elements of two values is a multiple of this: a tile's of AMX. */
-enum { SK_UNIT_BF16 = 16 };
+/* Depth of elements of two bfloat16 or four int8 values is a multiple of this: a
+ * tile's of AMX. */
+enum { SK_UNIT_BF16 = 16, SK_UNIT_VNNI = 16 };
 /* Values that SK_BFLOAT16_AMX sums before they are added to what is there. */
 enum { SK_BLOCK = 32 };
 /* Rows of logits that stand in memory at once: whole leaves with up to MOST, or
@@ -123,13 +124,14 @@ void sk_pack_bf16 SK_PACK_ARGS;
 void sk_pack_transposed_bf16 SK_PACK_TRANSPOSED_ARGS;
 void sk_leaf_tile_bf16 SK_LEAF_TILE_ARGS;
 
-/* int8: gemm_int8_isa.c, gemm_vnni.c */
+/* int8: gemm_int8_isa.c, gemm_vnni.c, gemm_amx.c */
 SK_ISA_DECLARE(void, sk_gemm_int8, SK_GEMM_ARGS);
 SK_ISA_DECLARE(void, sk_rows_int8, SK_ROWS_ARGS);
 /* Panel p of the transpose of b (N, K), with what tail wants of its columns. */
 #define SK_QUANTISE_ARGS (float *panels, float *scale, int32_t *offset, const float *b, int N, int K, int p)
 SK_ISA_DECLARE(void, sk_quantise_int8, SK_QUANTISE_ARGS);
 void sk_gemm_int8_vnni SK_GEMM_ARGS;
+void sk_gemm_int8_amx SK_GEMM_ARGS;
 void sk_rows_int8_vnni SK_ROWS_ARGS;
 void sk_quantise_int8_vnni SK_QUANTISE_ARGS;
 

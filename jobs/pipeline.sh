@@ -23,7 +23,7 @@ there() { # FILE: is it there, so that its step is skipped?
 beside() {
     "$@" &
     pid=$!
-    trap 'kill -TERM $pid' TERM INT USR1
+    trap 'kill -TERM $pid 2>/dev/null || :' TERM INT USR1
     status=0
     while kill -0 $pid 2>/dev/null; do
         status=0

@@ -152,9 +152,51 @@ rm "$S/recipes/bpe"
 exits 0 "a result without a recipe" auto --custom-task mine --step bpe
 same "$S/data/bpe/train.src" "$T/want/data/bpe/train.src" "is made again"
 
+# Ctrl-C: the signal goes to all processes of the terminal.
+cat >"$T/interrupt.py" <<'EOF'
+import os, pty, signal, subprocess, sys, threading, time
+progress = sys.argv[1]
+begun = lambda: open(progress).read() if os.path.exists(progress) else ''
+before = begun()
+terminal, other = pty.openpty()
+p = subprocess.Popen(sys.argv[2:], start_new_session=True, stdout=subprocess.DEVNULL, stderr=other,
+                     preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+os.close(other)
+said = []
+def listen():
+    try:
+        while True:
+            said.append(os.read(terminal, 65536))
+    except OSError:
+        pass
+listener = threading.Thread(target=listen)
+listener.start()
+while p.poll() is None and begun() == before:
+    time.sleep(0.05)
+time.sleep(1.5)
+os.killpg(p.pid, signal.SIGINT)
+status = p.wait()
+listener.join(10)
+print(b''.join(said).decode().replace('\r', '\n'), file=sys.stderr)
+for _ in range(100):
+    try:
+        os.killpg(p.pid, 0)
+        time.sleep(0.1)
+    except ProcessLookupError:
+        sys.exit(status)
+sys.exit('processes are left')
+EOF
+# shellcheck disable=SC2086
+exits 75 "Ctrl-C ends it, and all it started" python3 "$T/interrupt.py" "$S/model.small/progress" \
+    "$AUTOPILOT" --workspace "$T/w" --custom-task mine -- $small --max-updates 1000000 --max-seconds 100
+like "$(cat "$T/err")" "stopped; the same command goes on" "it says how to go on"
+like "$(cat "$T/err")" "update [0-9]+, epoch [0-9]+, [0-9]+ s" "on a terminal it said how far it was"
+is "$(grep awk: "$T/err")" "" "without mistakes"
+# shellcheck disable=SC2086
 setsid "$AUTOPILOT" --workspace "$T/w" --custom-task mine -- $small --max-updates 1000000 --max-seconds 100 >"$T/out" 2>"$T/err" &
 pid=$!
-until [ "$(sed -n "s/^updates$tab//p" "$S/model.small/progress")" -gt 60 ]; do kill -0 $pid 2>/dev/null || break; sleep 0.05; done
+before=$(cat "$S/model.small/progress")
+while [ "$(cat "$S/model.small/progress")" = "$before" ]; do kill -0 $pid 2>/dev/null || break; sleep 0.05; done
 exits 75 "a second one beside it" auto --custom-task mine
 like "$(cat "$T/err")" "fuser -v $S/lock" "says where to look"
 kill -TERM $pid

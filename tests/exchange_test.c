@@ -239,6 +239,21 @@ static void wrong_messages(void)
     }
 }
 
+/* An address that makes UCX abort: the process ends with a code that says to start it again. */
+static int wrong_address(int members, int me)
+{
+    (void)members, (void)me;
+    unsigned char address[4096];
+    size_t bytes;
+    struct sk_channel *c = sk_channel_open(-1);
+    const void *mine = c ? sk_channel_address(c, &bytes) : NULL;
+    if (!mine || bytes > sizeof address) return 3;
+    memcpy(address, mine, bytes);
+    address[0] |= 9;
+    freopen("/dev/null", "w", stderr);
+    return sk_channel_connect(c, 0, address, bytes) ? 4 : 5;
+}
+
 int main(void)
 {
     sk_msg_program("exchange_test");
@@ -247,6 +262,9 @@ int main(void)
     ranges();
     woken();
     wrong_messages();
+    pid_t alone[MOST];
+    start(1, wrong_address, alone);
+    is_int(wait_for(alone[0]), SK_EXIT_TEMP, "an assertion of UCX ends the process so that it is started again");
     for (int members = 1; members <= MOST; members += members == 3 ? 2 : members == 5 ? 3 : 1) {
         pid_t pid[MOST];
         int worst = 0;

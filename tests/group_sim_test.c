@@ -44,7 +44,7 @@ static ucontext_t scheduler;
 static double moment;
 static uint64_t seed;
 static uint32_t drawn;
-static int told, steps;
+static int told, steps, lonely = -1;     /* lonely: a shard that no connection comes to or from */
 
 static uint32_t draw(uint32_t below)
 {
@@ -199,7 +199,7 @@ static int sim_beat(const char *d, int k, const char *uuid, int64_t count, int w
 struct message { struct message *next; int to; uint64_t tag; double at; size_t bytes; char data[]; };
 struct receive { struct receive *next; int peer; uint64_t tag; void *data; size_t bytes; };
 struct sk_channel { int id, lost, peers, of[SHARDS]; struct receive *wanted; };
-static struct { int open; double closed; } end[CHANNELS];
+static struct { int open, owner; double closed; } end[CHANNELS];
 static struct message *under_way;
 static int ends;
 
@@ -211,6 +211,7 @@ struct sk_channel *sk_channel_open(int wake)
     c->id = ends++;
     c->lost = -1;
     end[c->id].open = 1;
+    end[c->id].owner = now_on->toy.shard;
     return c;
 }
 
@@ -224,6 +225,8 @@ int sk_channel_connect(struct sk_channel *c, int peer, const void *address, size
 {
     SK_ENSURE(bytes == sizeof c->id && peer < SHARDS);
     memcpy(&c->of[peer], address, bytes);
+    if (lonely >= 0 && (now_on->toy.shard == lonely || end[c->of[peer]].owner == lonely))
+        return sk_fail(SK_EXIT_TEMP, "no route");
     return gone();
 }
 
@@ -429,19 +432,38 @@ static struct fiber *next_turn(void)
     return n ? ready[draw((uint32_t)n)] : NULL;
 }
 
+static void begin_world(uint64_t number)
+{
+    seed = number;
+    drawn = 0;
+    moment = 1000;
+    steps = ends = 0;
+    sk_remove_tree(dir);
+    sk_mkdir(dir);
+    for (int k = 0; k < SHARDS; k++) fiber[k] = (struct fiber){.stack = fiber[k].stack};
+}
+
+static void end_world(void)
+{
+    for (int k = 0; k < SHARDS; k++) {
+        if (fiber[k].life == ABSENT) continue;
+        if (!fiber[k].killed) kill_it(&fiber[k]);
+        while (!fiber[k].left) run(&fiber[k]);
+    }
+    while (under_way) {
+        struct message *m = under_way;
+        under_way = m->next;
+        free(m);
+    }
+}
+
 /* One course of events. 1 if all went well. */
 static int trial(uint64_t number)
 {
     int unwell = 0, events = 0, most = 0, met = 0;
     double befalls, healed = 0, stuck = 0, progress = 0, last = 0;
-    seed = number;
-    drawn = 0;
-    moment = 1000;
-    steps = ends = 0;
+    begin_world(number);
     last = moment;
-    sk_remove_tree(dir);
-    sk_mkdir(dir);
-    for (int k = 0; k < SHARDS; k++) fiber[k] = (struct fiber){.stack = fiber[k].stack};
     most = 4 + (int)draw(20);
     befalls = moment + draw(1000) / 1000.0;
     while (met < SHARDS && !stuck) {
@@ -471,22 +493,39 @@ static int trial(uint64_t number)
         if (f->left) f->left = 0, f->killed = 0;
     }
     int wrong = 0;
-    for (int k = 0; k < SHARDS; k++) {
-        wrong += fiber[k].seen.wrong;
-        if (fiber[k].life != ABSENT) {           /* stuck: ends all the same */
-            if (!fiber[k].killed) kill_it(&fiber[k]);
-            while (!fiber[k].left) run(&fiber[k]);
-        }
-    }
-    while (under_way) {
-        struct message *m = under_way;
-        under_way = m->next;
-        free(m);
-    }
+    end_world();
+    for (int k = 0; k < SHARDS; k++) wrong += fiber[k].seen.wrong;
     if (stuck || wrong || unwell)
         diag("seed %llu: %s, %d wrong, %d unwell, %d events, %.0f s", (unsigned long long)number, stuck ? "stuck" : "came through",
              wrong, unwell, events, moment - 1000);
     return !stuck && !wrong && !unwell;
+}
+
+/* One that reaches nobody ends, and says why; the others train. */
+static void out_of_reach(int who)
+{
+    char why[300] = "";
+    int code = 0, met = 0;
+    begin_world((uint64_t)who);
+    lonely = who;
+    for (int k = 0; k < TOY_LEAVES; k++) start((who + k) % SHARDS);      /* no spares */
+    while (moment < 1300 && met < TOY_LEAVES - 1) {
+        tick();
+        struct fiber *f = next_turn();
+        if (!f) continue;
+        run(f);
+        if (f->left && f == &fiber[lonely]) {
+            code = f->code;
+            snprintf(why, sizeof why, "%s", sk_fail_message());
+        }
+        f->left = 0;
+        met = 0;
+        for (int k = 0; k < SHARDS; k++) met += k != lonely && fiber[k].met;
+    }
+    ok(code == SK_EXIT_TEMP && strstr(why, "reaches no other (no route)"), "shard %d reaches no other, and ends: %s", who, why);
+    is_int(met, TOY_LEAVES - 1, "the others train to the end");
+    end_world();
+    lonely = -1;
 }
 
 int main(int argc, char **argv)
@@ -507,6 +546,7 @@ int main(int argc, char **argv)
             all += (uint64_t)steps;
             time += moment - 1000;
         }
+        for (int k = 0; k < SHARDS; k++) out_of_reach(k);
         is_int(good, trials, "all courses of events come to the end, with the right bits");
         diag("%llu turns, %.0f seconds of theirs, %.1f of ours", (unsigned long long)all, time,
              (double)clock() / CLOCKS_PER_SEC - began);

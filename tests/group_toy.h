@@ -128,7 +128,6 @@ static int train(struct toy *t, struct sk_group *g, struct sk_channel *c, struct
             result = 1;
             break;
         }
-        sk_group_talked(g);
         for (int i = 0; i < m->n; i++)
             if (all[i].update != t->update || all[i].value != t->value) t->seen->wrong++;
         if (t->update >= t->updates) result = 0;

@@ -17,6 +17,7 @@ awk 'BEGIN { srand(7); for (i = 0; i < 100; i++) { n = 1 + int(5 * rand()); s = 
     for (k = 0; k < n; k++) s = s " a" int(8 * rand()); print substr(s, 2) } }' >"$T/text"
 cat >"$T/train" <<END
 #!/bin/sh
+echo \$\$ >"$T/trainer.pid"
 dir=\$1
 shift
 exec "$BIN/sk-train-shard" -s "$T/text" -t "$T/text" -vs "$T/text" -vt "$T/text" -o "\$dir" --use-cpu --threads 1 \\
@@ -26,6 +27,7 @@ exec "$BIN/sk-train-shard" -s "$T/text" -t "$T/text" -vs "$T/text" -vt "$T/text"
 END
 cat >"$T/watch" <<END
 #!/bin/sh
+echo \$\$ >"$T/watcher.pid"
 exec "$BIN/sk-bleu-eval" "\$1" --watch --use-cpu --threads 1 -q --poll-interval 0.5
 END
 chmod +x "$T/train" "$T/watch"
@@ -42,10 +44,10 @@ cp -r /mnt/export/calm "$T/calm"
 # A watcher that is killed while it works, another that takes over, a trainer
 # that is killed and started again.
 for kill in 1 2 3 4 5 6; do
-    on 2 "$T/watch" /mnt/c2/rough >>"$T/rough.out" 2>>"$T/rough.err" & watcher=\$!
-    on 1 "$T/train" /mnt/c1/rough --monitor-bleu 0 2>>"$T/rough.train" & trainer=\$!
+    on 2 "$T/watch" /mnt/c2/rough >>"$T/rough.out" 2>>"$T/rough.err" &
+    on 1 "$T/train" /mnt/c1/rough --monitor-bleu 0 2>>"$T/rough.train" &
     sleep 2.\$kill
-    kill -KILL \$watcher; sleep 0.\$kill; kill -KILL \$trainer; wait
+    kill -KILL \$(cat "$T/watcher.pid"); sleep 0.\$kill; kill -KILL \$(cat "$T/trainer.pid"); wait
 done
 on 2 "$T/watch" /mnt/c2/rough >>"$T/rough.out" 2>>"$T/rough.err" & watcher=\$!
 on 1 "$T/train" /mnt/c1/rough --monitor-bleu 0 2>>"$T/rough.train"
@@ -53,7 +55,7 @@ echo \$? >"$T/rough.rc"
 wait \$watcher; echo \$? >"$T/rough.watch.rc"
 cp -r /mnt/export/rough "$T/rough"
 END
-bash "$SHARED/tools/uml-run.sh" "$T/inside" 300 >"$T/uml" 2>&1
+LD_PRELOAD="$ROOT/.build/tests/preload_xstate.so" bash "$SHARED/tools/uml-run.sh" "$T/inside" 300 >"$T/uml" 2>&1
 ok "user-mode Linux came up" test -e "$T/calm.rc" || diag "$(tail -n 20 "$T/uml")"
 
 outcome() {

@@ -97,6 +97,13 @@ exits 0 "seven updates with all dropouts" train "$T/all" $all
 # shellcheck disable=SC2086
 exits 0 "with three threads" train "$T/threads" $all --threads 3
 same "$T/all/params.00003" "$T/threads/params.00003" "the same bits"
+for dtype in bfloat16 bfloat16-amx; do
+    # shellcheck disable=SC2086
+    exits 0 "$dtype" train "$T/$dtype" $all --dtype $dtype
+    # shellcheck disable=SC2086
+    exits 0 "$dtype with three threads" train "$T/$dtype.threads" $all --threads 3 --dtype $dtype
+    same "$T/$dtype/params.00003" "$T/$dtype.threads/params.00003" "the same bits"
+done
 # shellcheck disable=SC2086
 for updates in 2 5 7; do exits 0 "up to $updates updates" train "$T/parts" $all --max-updates $updates; done
 same "$T/all/params.00003" "$T/parts/params.00003" "in three parts: the same bits"

@@ -56,7 +56,7 @@ stopped=
 beside() {
     "$@" &
     child=$!
-    trap 'stopped=1; kill -TERM $child 2>/dev/null' TERM INT HUP USR1
+    trap 'stopped=1; kill -TERM $child 2>/dev/null || :' TERM INT HUP USR1
     status=0
     while kill -0 $child 2>/dev/null; do
         status=0
@@ -94,9 +94,8 @@ log() {
 watcher=
 progress() { # COMMAND...
     [ -t 2 ] || return 0
-    while kill -0 $$ 2>/dev/null; do
+    while sleep 1 && kill -0 $$ 2>/dev/null; do
         printf '\r   %s\033[K' "$("$@")" >&2
-        sleep 1
     done 9>&- &
     watcher=$!
 }

@@ -34,7 +34,7 @@ step_codes() {
             needed=$(sed -n 's/.*smaller than required_chars\. [0-9]* vs \([0-9]*\).*/\1/p' "$codes.part/log")
             [ -n "$needed" ] && learn "$codes.part" $((needed + size)) || {
                 tail -n 3 "$codes.part/log" >&2
-                die 65 "spm_train failed; all it said is in $codes.part/log"
+                die 65 "spm_train failed; all it said is in $system/$codes.part/log"
             }
         }
         settle "$codes"

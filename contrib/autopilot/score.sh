@@ -82,14 +82,13 @@ score() { # TEST
             ;;
         esac
         {
-            sed -n "s/^\(BLEU\|chrF2\|TER\)$tab/bpe$tab\1$tab/p" "$out.bpe.bleu"
-            sed -n "s/^\(BLEU\|chrF2\|TER\)$tab/tok$tab\1$tab/p" "$out.tok.bleu"
-            [ $type != raw ] || sed -n "s/^\(BLEU\|chrF2\|TER\)$tab/detok$tab\1$tab/p" "$out.detok.sacrebleu"
+            sed -nE "s/^(BLEU|chrF2|TER)$tab/bpe$tab\1$tab/p" "$out.bpe.bleu"
+            sed -nE "s/^(BLEU|chrF2|TER)$tab/tok$tab\1$tab/p" "$out.tok.bleu"
+            [ $type != raw ] || sed -nE "s/^(BLEU|chrF2|TER)$tab/detok$tab\1$tab/p" "$out.detok.sacrebleu"
         } >"$out.scores.part"
         mv "$out.scores.part" "$out.scores"
         done_with "${out##*/}.scores" "$recipe"
     }
-    printf '%s\n' "$1" >&2
     awk -F '\t' -v name="$1" -v OFS='\t' '{ print name, $0 }' "$out.scores"
 }
 step_score() {

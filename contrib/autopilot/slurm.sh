@@ -9,7 +9,7 @@ job_script() { # STEP
 #!/bin/sh
 $(quote "$program" --step "$1")$arguments &
 pid=\$!
-trap 'kill -TERM \$pid' USR1 TERM
+trap 'kill -TERM \$pid 2>/dev/null' USR1 TERM
 status=0
 while kill -0 \$pid 2>/dev/null; do
     status=0

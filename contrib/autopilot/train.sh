@@ -8,13 +8,17 @@ options() { awk -v name="$1" -v kind="$2" '$1 == name && $2 == kind { for (i = 3
 # logs/seen has the number of the last one with a perplexity, and with BLEU.
 news() {
     [ -e "$model_dir/metrics" ] || return 0
-    awk -v frequency="$frequency" -v seen="$system/logs/seen" '
+    # Where training ended between two checkpoints, the last one has fewer updates.
+    awk -v frequency="$frequency" -v seen="$system/logs/seen" \
+        -v updates="$(sed -n "s/^updates$tab//p" "$model_dir/progress" 2>/dev/null)" '
         function value(name) { return match($0, "\t" name "=[^\t]*") ? \
             substr($0, RSTART + length(name) + 2, RLENGTH - length(name) - 2) : "" }
         BEGIN { getline line <seen; close(seen); split(line, last, " ") }
         $1 > last[1] + 0 && value("perplexity-val") != "" {
             last[1] = $1
-            printf "   checkpoint %3d  update %7d  %6d s  validation perplexity %8.2f\n", $1, $1 * frequency,
+            u = $1 * frequency
+            if (updates != "" && u > updates + 0) u = updates
+            printf "   checkpoint %3d  update %7d  %6d s  validation perplexity %8.2f\n", $1, u,
                 value("time-elapsed"), value("perplexity-val")
         }
         $1 > last[2] + 0 && value("bleu-val") != "" {
@@ -32,7 +36,7 @@ watch_training() {
         [ ! -t 2 ] || [ ! -e "$model_dir/progress" ] || awk -F '\t' '
             { v[$1] = $2 }
             END { printf "   update %d, epoch %d, %d s%s", v["updates"], v["epoch"], v["time-elapsed"],
-                v["time-elapsed"] > 0 ? sprintf(", %.1f updates a second", v["updates"] / v["time-elapsed"]) : "" }' \
+                (v["time-elapsed"] > 0 ? sprintf(", %.1f updates a second", v["updates"] / v["time-elapsed"]) : "") }' \
             "$model_dir/progress" >&2
     done
 }

@@ -1,6 +1,7 @@
 /* checkpoint_resume.c - from files back into a run. */
 #include "train/checkpoint_private.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,8 +131,7 @@ static int check_data(const struct sk_checkpoints *c, const struct sk_train_stat
                    strcmp(s->corpus, corpus) != 0 ? "training" : "validation");
 }
 
-int sk_checkpoints_resume(struct sk_checkpoints *c, struct sk_train_state *s, const char *corpus,
-                          const char *validation)
+static int resume(struct sk_checkpoints *c, struct sk_train_state *s, const char *corpus, const char *validation)
 {
     struct sk_train_state peeked = {0};
     int *numbers = NULL, n = sk_md_list(c->dir, "params", &numbers);
@@ -167,6 +167,22 @@ out:
     sk_train_state_free(&peeked);
     free(numbers);
     return result;
+}
+
+int sk_checkpoints_resume(struct sk_checkpoints *c, struct sk_train_state *s, const char *corpus,
+                          const char *validation)
+{
+    /* While another shard writes, a file may go between listing and opening it. */
+    enum { TRIES = 20, PAUSE_MS = 50 };
+    for (int i = 1;; i++) {
+        int resumed = resume(c, s, corpus, validation);
+        if (resumed >= 0 || !c->follows || i == TRIES ||
+            (sk_fail_code() != SK_EXIT_NOINPUT && sk_fail_code() != SK_EXIT_DATA))
+            return resumed;
+        sk_train_state_free(s);
+        *s = (struct sk_train_state){0};
+        poll(NULL, 0, PAUSE_MS);
+    }
 }
 
 /* --- back to a checkpoint ------------------------------------------------------------ */

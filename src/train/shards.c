@@ -257,7 +257,6 @@ int sk_shards_step(struct sk_trainer *t)
                 return -1;
             continue;
         }
-        sk_group_talked(s->group);
         for (int i = 0; i < n; i++)
             if (all[i].update != t->state.updates)
                 SK_BUG("shards at updates %lld and %lld train together", (long long)all[i].update,
@@ -287,6 +286,19 @@ int sk_shards_over(struct sk_trainer *t)
     sk_quiet(t->o->quiet || t->checkpoints.follows);
     leave_generation(s, 0);
     return 1;
+}
+
+void sk_shards_excuse(struct sk_trainer *t)
+{
+    enum sk_exit code = sk_fail_code();
+    if (code != SK_EXIT_NOINPUT && code != SK_EXIT_IO)
+        return;
+    char *why = sk_xstrdup(sk_fail_message());
+    if (sk_group_over(t->shards->group) > 0)
+        sk_fail(SK_EXIT_TEMP, "others have gone on without this shard, start it again (%s)", why);
+    else
+        sk_fail(code, "%s", why);
+    free(why);
 }
 
 int sk_shards_saves(struct sk_trainer *t)

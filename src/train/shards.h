@@ -32,6 +32,9 @@ int sk_shards_step(struct sk_trainer *t);
 /* After something failed: because the generation is over (1: it is left, go on
  * with a turn), or not (0). */
 int sk_shards_over(struct sk_trainer *t);
+/* Training has failed: if others went on without this shard, which was held up
+ * meanwhile, and swept away what it had begun to write, that is why (SK_EXIT_TEMP). */
+void sk_shards_excuse(struct sk_trainer *t);
 /* This shard is about to leave, by a signal. The last one to do so saves what it
  * holds: is it to? 1, 0, -1. */
 int sk_shards_saves(struct sk_trainer *t);

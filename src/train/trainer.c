@@ -421,6 +421,8 @@ int sk_train(const struct sk_train_options *o, const struct sk_train_plan *p, co
         result = loop(&t);
     if (t.checkpoints.publisher)
         settle_failed(&t);
+    if (result < 0 && shards)
+        sk_shards_excuse(&t);
     sk_beside_close(&t);
     say_memory();
     close_trainer(&t);

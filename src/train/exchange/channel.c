@@ -3,10 +3,12 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <ucp/api/ucp.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -82,6 +84,24 @@ static int failed(const char *what, ucs_status_t why)
     return sk_fail(SK_EXIT_TEMP, "%s between shards (%s): %s", what, ucx.text, ucx.error(why));
 }
 
+/* --- when the library gives up ---------------------------------------------------- */
+
+/* Debian's UCX keeps its assertions, and in some orders of deaths and connections
+ * one fails (tcp_ep.c: a peer that dies while it is being connected to). Nothing
+ * of ours is lost then; to be started again is all that helps. */
+static volatile sig_atomic_t inside;
+
+static void aborted(int number)
+{
+    static const char text[] = "UCX has ended this shard by an assertion (its message is above): start it again\n";
+    if (inside) {
+        ssize_t wrote = write(2, text, sizeof text - 1);
+        (void)wrote;
+        _exit(SK_EXIT_TEMP);
+    }
+    signal(number, SIG_DFL);             /* abort() goes on */
+}
+
 /* --- opening and closing -------------------------------------------------------- */
 
 static int open_worker(struct sk_channel *c)
@@ -110,9 +130,13 @@ struct sk_channel *sk_channel_open(int wake)
         return NULL;
     }
     struct sk_channel *c = sk_xcalloc(1, sizeof *c);
+    signal(SIGABRT, aborted);
     c->lost = -1;
     c->wake = wake;
-    if (open_worker(c) == 0) return c;
+    inside = 1;
+    int opened = open_worker(c);
+    inside = 0;
+    if (opened == 0) return c;
     sk_channel_close(c, 0);
     return NULL;
 }
@@ -152,7 +176,9 @@ int sk_channel_connect(struct sk_channel *c, int peer, const void *address, size
         .field_mask = UCP_EP_PARAM_FIELD_REMOTE_ADDRESS | UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE |
                       UCP_EP_PARAM_FIELD_ERR_HANDLER,
         .address = address, .err_mode = UCP_ERR_HANDLING_MODE_PEER, .err_handler = {on_error, p}};
+    inside = 1;
     ucs_status_t s = ucx.ucp_ep_create(c->worker, &params, &p->ep);
+    inside = 0;
     if (s == UCS_OK) return 0;
     lose(c, peer, s);
     return failed("a connection (do all hosts have the same version of UCX?)", s);
@@ -173,6 +199,7 @@ static void close_peer(struct sk_channel *c, struct peer *p, int done)
 void sk_channel_close(struct sk_channel *c, int done)
 {
     if (!c) return;
+    inside = 1;
     for (struct message *m = c->begun, *next; m; m = next) {
         next = m->next;                  /* cancelling may end it at once */
         if (m->receives && m->request) ucx.ucp_request_cancel(c->worker, m->request);
@@ -182,6 +209,7 @@ void sk_channel_close(struct sk_channel *c, int done)
     if (c->address) ucx.ucp_worker_release_address(c->worker, c->address);
     if (c->worker) ucx.ucp_worker_destroy(c->worker);
     if (c->context) ucx.ucp_cleanup(c->context);
+    inside = 0;
     for (int i = 0; i < c->peers; i++) free(c->peer[i]);
     for (struct message **list[] = {&c->begun, &c->spare}, ***l = list; l < list + 2; l++)
         for (struct message *m = **l, *next; m; m = next) {
@@ -240,7 +268,9 @@ void sk_channel_send(struct sk_channel *c, int peer, uint64_t tag, const void *d
     struct message *m = begin(c, peer, 0);
     ucp_request_param_t param = {.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA,
                                  .cb.send = sent, .user_data = m};
+    inside = 1;
     take_up(m, ucx.ucp_tag_send_nbx(c->peer[peer]->ep, data, bytes, tag, &param));
+    inside = 0;
 }
 
 void sk_channel_receive(struct sk_channel *c, int peer, uint64_t tag, void *data, size_t bytes)
@@ -249,7 +279,9 @@ void sk_channel_receive(struct sk_channel *c, int peer, uint64_t tag, void *data
     m->bytes = bytes;
     ucp_request_param_t param = {.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA,
                                  .cb.recv = received, .user_data = m};
+    inside = 1;
     take_up(m, ucx.ucp_tag_recv_nbx(c->worker, data, bytes, tag, ~(ucp_tag_t)0, &param));
+    inside = 0;
 }
 
 int sk_channel_lost(const struct sk_channel *c)
@@ -261,8 +293,10 @@ int sk_channel_wait(struct sk_channel *c, int (*watch)(void *ctx), void *ctx)
 {
     double next = sk_now() + 1;
     while (c->lost < 0) {
+        inside = 1;
         while (ucx.ucp_worker_progress(c->worker))
             ;
+        inside = 0;
         if (c->lost >= 0) break;
         if (!c->begun) return 0;
         ucs_status_t s = ucx.ucp_worker_arm(c->worker);

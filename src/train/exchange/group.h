@@ -41,10 +41,8 @@ int sk_group_leads(const struct sk_group *g);        /* the directory's lock is 
 int sk_group_found(const struct sk_group *g);        /* others who live trained already when it entered */
 /* The next generation that this shard is a member of, its state loaded if it was
  * behind: 0; -2: stop() said so; -1: sk_fail. The channel is connected to all. Who
- * never came to talk, time after time, is told to end. */
+ * reaches no other, time after time, is told to end. */
 int sk_group_form(struct sk_group *g, struct sk_channel **channel);
-/* All members have talked to each other: this shard reaches others. */
-void sk_group_talked(struct sk_group *g);
 const struct sk_members *sk_group_members(const struct sk_group *g);
 int sk_group_me(const struct sk_group *g);           /* index among them */
 int sk_group_leader(const struct sk_group *g);       /* the leader's */

@@ -270,13 +270,15 @@ static int connect_all(struct sk_group *g, struct sk_channel *c)
 {
     const struct sk_members *m = &g->members;
     struct sk_join *join;
-    int n = sk_joins_read(g->o.dir, m->generation, &join), result = n < 0 ? -1 : 0;
-    for (int i = 0; i < m->n && result == 0; i++) {
+    int n = sk_joins_read(g->o.dir, m->generation, &join), result = n < 0 ? -1 : 0, unreached = 0;
+    for (int i = 0; i < m->n && result >= 0; i++) {
         int k = 0;
         while (k < n && strcmp(join[k].uuid, m->member[i].uuid)) k++;
         if (k == n) result = -sk_fail(SK_EXIT_TEMP, "the address of shard %d is gone", m->member[i].shard);
-        else if (i != g->me && sk_channel_connect(c, i, join[k].address, join[k].bytes)) result = 1;
+        else if (i != g->me && sk_channel_connect(c, i, join[k].address, join[k].bytes)) result = 1, unreached++;
     }
+    g->vain = unreached > 0 && unreached == m->n - 1 ? g->vain + 1 : 0;
+    if (g->vain == 1) g->began = sk_now();
     sk_joins_free(join, n);
     return result;
 }
@@ -298,21 +300,17 @@ static int begin(struct sk_group *g, struct attempt *a)
     return 0;
 }
 
-void sk_group_talked(struct sk_group *g)
-{
-    g->talked = 1;
-}
-
-/* Others go on without a shard that reaches none of them; with it they would try for ever. */
-static int in_vain(struct sk_group *g)
+/* Others go on without a shard that reaches none of them; with it they would try
+ * for ever. Of two it is the one that does not lead. */
+static int in_vain(const struct sk_group *g)
 {
     enum { OFTEN = 5 };
-    if (g->talked) return 0;
-    if (g->vain == 0) g->began = sk_now();
-    else snprintf(g->why, sizeof g->why, "%s", sk_fail_message());
-    if (++g->vain <= OFTEN || sk_now() - g->began < g->o.silent) return 0;
-    return sk_fail(SK_EXIT_TEMP, "shard %d reaches no other (%s): do all hosts see each other? UCX_NET_DEVICES names the "
-                   "network devices to use", g->o.shard, g->why);
+    if ((g->lock >= 0 && g->members.n == 2) || g->vain < OFTEN || sk_now() - g->began < g->o.silent) return 0;
+    char *why = sk_xstrdup(sk_fail_message());
+    sk_fail(SK_EXIT_TEMP, "shard %d reaches no other (%s): do all hosts see each other? UCX_NET_DEVICES names the network "
+            "devices to use", g->o.shard, why);
+    free(why);
+    return -1;
 }
 
 int sk_group_form(struct sk_group *g, struct sk_channel **channel)

@@ -22,9 +22,8 @@ struct sk_group {
     struct sk_members members;
     int me;                              /* index; -1: not a member */
     double formed, looked, seen_at, fenced;
-    int talked, vain;                    /* ever; generations in which this shard did not come so far */
+    int vain;                            /* generations, one after the other, in which no other could be reached */
     double began;                        /* the first of them */
-    char why[200];                       /* the last one ended */
     struct sk_group_seen *seen;
 };
 

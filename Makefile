@@ -204,7 +204,7 @@ gpu-tests: all tests cuda $(GPU_TESTS)
 	$(Q)$(NVCC) $(NVCC_FLAGS) -DSK_CUDA_TEST -MMD -MP -c -o $@ $<
 .build/gpu/tests/%_test: .build/gpu/tests/%_test.o .build/libsk.a $(GPU_OBJ)
 	$(if $(V),,@echo '  LD  $@')
-	$(Q)$(NVCC) -o $@ $< $(addprefix -Xlinker --wrap=,$(WRAPPED)) .build/libsk.a $(GPU_OBJ) -L$(CUDA_LIBS) -lcublasLt \
+	$(Q)$(NVCC) -cudart shared -o $@ $< $(addprefix -Xlinker --wrap=,$(WRAPPED)) .build/libsk.a $(GPU_OBJ) -L$(CUDA_LIBS) -lcublasLt \
 		-Xlinker -rpath,$(CUDA_LIBS) $(LIBS)
 .build/gpu/tests/cuda_%_test.o: tests/%_test.c $(B)/flags | .build/headers
 	@mkdir -p $(@D)

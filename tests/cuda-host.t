@@ -79,6 +79,8 @@ ok "resumed" transformer parts
 ok "a resumed training ends with the bits of the other" cmp "$T/parts/params.00002" "$T/transformer-float32/params.00002"
 transformer again
 ok "so does another" cmp "$T/again/params.00002" "$T/transformer-float32/params.00002"
+SK_CUDA_UNFUSED=1 transformer unfused
+ok "biases added apart from products give the same" close unfused transformer-float32
 # Two processes, each with a device of its own.
 transformer pair --num-shards 2 --shard 0 &
 other=$!
@@ -111,6 +113,9 @@ status=0
 SK_CUDA_HOST_ERROR=46 translate || status=$?
 is "$status" 75 "another error may pass"
 like "$(cat "$T/err")" 'the GPU cannot be used: .*46.*--use-cpu' "and is named, with what can be done"
+status=0
+SK_GPU_NEEDED=1 SK_CUDA_HOST_ERROR=100 translate || status=$?
+is "$status" 75 "no falling back to the CPU where sk-train gave a GPU"
 SK_CUDA_HOST_ERROR=46 ok "--use-cpu asks for no GPU" translate --use-cpu
 status=0
 SK_PLUGIN_CUDA=$T/val.src translate || status=$?

@@ -31,6 +31,27 @@ static const struct sk_plugin *load(const char *path)
     return p;
 }
 
+/* Told by its library, since to load the plug-in, with the libraries that it needs, takes
+ * a second. A plug-in that somebody named may do without. */
+static int no_driver(void)
+{
+    void *driver = getenv("SK_PLUGIN_CUDA") ? NULL : dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+    if (driver)
+        dlclose(driver);
+    return !driver && !getenv("SK_PLUGIN_CUDA");
+}
+
+static const struct sk_ops *without(const char *why)
+{
+    const char *needed = getenv("SK_GPU_NEEDED");
+    if (needed && strcmp(needed, "1") == 0) {
+        sk_fail(SK_EXIT_TEMP, "the GPU cannot be used: %s; --use-cpu does without it", why);
+        return NULL;
+    }
+    sk_info("No GPU: %s; the CPU computes", why);
+    return &sk_ops_cpu;
+}
+
 const struct sk_ops *sk_backend(int use_cpu)
 {
     static const struct sk_ops *chosen;
@@ -40,16 +61,18 @@ const struct sk_ops *sk_backend(int use_cpu)
         return &sk_ops_cpu;
     if (chosen)
         return chosen;
-    const struct sk_plugin *p = load(path);
+    const struct sk_plugin *p = NULL;
+    int n = 0;
+    if (no_driver())
+        why = "this host has no NVIDIA driver";
+    else if ((p = load(path)))
+        n = p->devices(&why);
     free(path);
-    if (!p)
+    if (!p && !*why)
         return NULL;
-    int n = p->devices(&why);
     if (n < 0) {
         sk_fail(SK_EXIT_TEMP, "the GPU cannot be used: %s; --use-cpu does without it", why);
         return NULL;
     }
-    if (n == 0)
-        sk_info("No GPU: %s; the CPU computes", why);
-    return chosen = n ? p->ops : &sk_ops_cpu;
+    return chosen = n ? p->ops : without(why);
 }

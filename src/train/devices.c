@@ -116,6 +116,8 @@ void sk_devices_give(const struct sk_devices *d, int k)
     setenv("CUDA_VISIBLE_DEVICES", name, 1);
     if (d->gpus.pretended)
         setenv("SK_GPUS", name, 1);
+    else
+        setenv("SK_GPU_NEEDED", "1", 1);     /* for math/backend.h: no falling back to the CPU */
 }
 
 void sk_devices_release(struct sk_devices *d)

@@ -75,7 +75,7 @@ enum cudaError_t { cudaSuccess = 0, cudaErrorMemoryAllocation = 2, cudaErrorInsu
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDefault = 4 };
 struct sk_host_stream;
 typedef sk_host_stream *cudaStream_t;
-struct cudaDeviceProp { char name[256]; int major, minor; size_t totalGlobalMem, sharedMemPerBlockOptin; };
+struct cudaDeviceProp { char name[256]; int major, minor; size_t totalGlobalMem; };
 enum { cudaStreamNonBlocking = 1 };
 
 const char *cudaGetErrorString(cudaError_t error);

@@ -61,7 +61,6 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int)
     strcpy(p->name, "no GPU, but its stand-in");
     p->major = 9;
     cudaMemGetInfo(&p->totalGlobalMem, &p->totalGlobalMem);
-    p->sharedMemPerBlockOptin = 227 << 10;
     return cudaSuccess;
 }
 

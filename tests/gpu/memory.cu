@@ -3,6 +3,7 @@
  * and write at the same addresses. Linked with --wrap=malloc and so on, together with
  * the backend built with SK_CUDA_TEST (each operation waits for itself). */
 #include <cuda_runtime.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,15 +13,18 @@
 static const size_t ARENA = (size_t)2 << 30;
 static char *arena;
 static size_t used;
+static int starting;                     /* what CUDA itself wants meanwhile is malloc's */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 extern "C" char __data_start, _end;
 
-extern "C" void *__real_malloc(size_t bytes);
+extern "C" int __real_posix_memalign(void **p, size_t aligned, size_t bytes);
 extern "C" void *__real_realloc(void *p, size_t bytes);
 extern "C" void __real_free(void *p);
 
 static void start()
 {
     int n = 0;
+    starting = 1;
     if (cudaGetDeviceCount(&n) != cudaSuccess || n == 0) {
         printf("1..0 # SKIP there is no GPU\n");
         exit(0);
@@ -35,6 +39,7 @@ static void start()
         fprintf(stderr, "static arrays cannot be shown to the GPU: %s\n", cudaGetErrorString(cudaGetLastError()));
         exit(1);
     }
+    starting = 0;
 }
 
 static int ours(const void *p) { return arena && (const char *)p >= arena && (const char *)p < arena + ARENA; }
@@ -42,14 +47,20 @@ static int ours(const void *p) { return arena && (const char *)p >= arena && (co
 /* Never given back: tests are short. The size stands in front. */
 static void *take(size_t bytes, size_t aligned)
 {
+    if (starting) {
+        void *p = NULL;
+        return __real_posix_memalign(&p, aligned, bytes) ? NULL : p;
+    }
     if (!arena)
         start();
+    pthread_mutex_lock(&lock);
     size_t at = (used + 64 + aligned - 1) / aligned * aligned;
     if (at + bytes > ARENA) {
         fprintf(stderr, "the test needs more than its arena\n");
         exit(1);
     }
     used = at + bytes;
+    pthread_mutex_unlock(&lock);
     memcpy(arena + at - sizeof bytes, &bytes, sizeof bytes);
     return arena + at;
 }

@@ -141,7 +141,7 @@ __device__ static inline void mlp_gradient(const struct attend &a, size_t row, f
     }
 }
 
-__global__ void __launch_bounds__(SK_THREADS) attend_row_gradient_kernel(struct attend a)
+__global__ void __launch_bounds__(SK_THREADS, 2) attend_row_gradient_kernel(struct attend a)
 {
     const int r = sk_row_of_warp(), lane = sk_lane();
     if (r >= a.R)

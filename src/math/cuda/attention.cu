@@ -157,7 +157,7 @@ __device__ static inline void scores(const struct gradient_job &g, const struct 
 }
 
 /* dq of a tile of queries; the means. */
-template <int VALUES> __global__ void __launch_bounds__(SK_THREADS) query_kernel(struct gradient_job g)
+template <int VALUES> __global__ void __launch_bounds__(SK_THREADS, 2) query_kernel(struct gradient_job g)
 {
     SK_SHARED(float, ks, SK_KEYS * (SK_CHUNK + 1));
     SK_SHARED(float, vs, SK_KEYS * (SK_CHUNK + 1));
@@ -228,7 +228,7 @@ template <int VALUES> __global__ void __launch_bounds__(SK_THREADS) query_kernel
 }
 
 /* dk and dv of a tile of keys, a warp each; a lane is a query. */
-template <int VALUES> __global__ void __launch_bounds__(SK_THREADS) key_kernel(struct gradient_job g)
+template <int VALUES> __global__ void __launch_bounds__(SK_THREADS, 2) key_kernel(struct gradient_job g)
 {
     SK_SHARED(float, qs, SK_KEYS * (SK_CHUNK + 1));
     SK_SHARED(float, cs, SK_KEYS * (SK_CHUNK + 1));

@@ -53,7 +53,7 @@ __device__ static inline float sk_mask_factor(const uint8_t *mask, int64_t at, i
 }
 
 template <int VALUES, int WARPS, bool CELLS>
-__global__ void __launch_bounds__(WARPS * SK_WARP) sk_attend_kernel(struct sk_attention_job a)
+__global__ void __launch_bounds__(WARPS * SK_WARP, 2) sk_attend_kernel(struct sk_attention_job a)
 {
     SK_SHARED(float, kv, SK_KEYS * (SK_CHUNK + 1));
     SK_SHARED(float, qs, WARPS * (SK_CHUNK + 1));
@@ -138,11 +138,9 @@ __global__ void __launch_bounds__(WARPS * SK_WARP) sk_attend_kernel(struct sk_at
 /* Runs a kernel for the head's size: VALUES, of 32, that a lane has. */
 #define SK_FOR_HEAD(d, run)                                            \
     do {                                                               \
-        if ((d) <= 32) run(1);                                         \
-        else if ((d) <= 64) run(2);                                    \
+        if ((d) <= 64) run(2);                                         \
         else if ((d) <= 128) run(4);                                   \
         else if ((d) <= 256) run(8);                                   \
-        else if ((d) <= 512) run(16);                                  \
         else if ((d) <= SK_HEAD_MOST) run(32);                         \
         else sk_cuda_die(64, "attention heads of more than 1024 values are not possible on a GPU"); \
     } while (0)

@@ -66,9 +66,9 @@ struct sk_device {
     int ordinal;
     char name[96];
     int sm;                                  /* 90: compute capability 9.0 */
-    size_t shared;                           /* memory of a block, at most */
     cudaStream_t stream;
     enum sk_dtype dtype;
+    int unfused;                             /* SK_CUDA_UNFUSED=1: biases are added after products, by a kernel */
     struct sk_gemm_engine *gemm;
     struct sk_buffer slot[SK_SLOTS];
     struct { char *host, *device; size_t bytes, at; struct sk_staged last[SK_STAGED]; int next; } ring;

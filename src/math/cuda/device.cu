@@ -102,7 +102,8 @@ struct sk_device *sk_cuda_open(int threads, const char **why)
     }
     snprintf(dev->name, sizeof dev->name, "%.95s", p.name);
     dev->sm = 10 * p.major + p.minor;
-    dev->shared = p.sharedMemPerBlockOptin;
+    const char *unfused = getenv("SK_CUDA_UNFUSED");
+    dev->unfused = unfused && strcmp(unfused, "1") == 0;
     error = cudaStreamCreateWithFlags(&dev->stream, cudaStreamNonBlocking);
     if (error != cudaSuccess || !(dev->gemm = sk_gemm_open(dev, why))) {
         if (error != cudaSuccess)

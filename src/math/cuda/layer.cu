@@ -65,7 +65,7 @@ __device__ static inline void do_value(const struct row_op &o, size_t at, const 
     }
 }
 
-template <int KIND> __global__ void __launch_bounds__(SK_THREADS) rows_kernel(struct row_op o)
+template <int KIND> __global__ void __launch_bounds__(SK_THREADS, 2) rows_kernel(struct row_op o)
 {
     int row = sk_row_of_warp(), n = o.n, blocks = (n + 7) / 8, sentence = 0, position = 0;
     if (row >= o.rows.rows)

@@ -71,12 +71,25 @@ size_t sk_cuda_weight_size(const struct sk_device *dev, int N, int K, int backwa
 
 /* --- products ---------------------------------------------------------------------------- */
 
+__global__ void __launch_bounds__(SK_THREADS) bias_kernel(float *c, const float *bias, int N, size_t n)
+{
+    size_t i = (size_t)blockIdx.x * SK_THREADS + threadIdx.x;
+    if (i < n)
+        c[i] += bias[i % N];
+}
+
 void sk_product_forward(struct sk_device *dev, float *c, const void *a, const struct sk_weight *w, const float *bias,
                         int T)
 {
     struct sk_gemm g = {SK_GEMM_FORWARD, w->dtype, T, w->N, w->K, a, w->data, w->K, w->K, w->N, c, bias, 0};
-    if (T > 0)
-        sk_gemm_run(dev, &g);
+    if (T <= 0)
+        return;
+    if (dev->unfused)
+        g.bias = NULL;
+    sk_gemm_run(dev, &g);
+    size_t n = (size_t)T * (size_t)w->N;
+    if (dev->unfused && bias)
+        sk_launch(dev, bias_kernel, dim3(sk_count(n, SK_THREADS)), SK_THREADS, c, bias, w->N, n);
 }
 
 void sk_product_data(struct sk_device *dev, float *c, const void *a, const struct sk_weight *w, int T, int add)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -163,6 +164,22 @@ void sk_events_begin(struct sk_events *e, long long updates, const struct sk_met
 
 /* --- what is added -------------------------------------------------------------------- */
 
+/* The second in a new file's name: after those of the files that are there, two
+ * of which a process and its successor may begin in one, or a clock was set back. */
+static long long next_second(const struct sk_events *e)
+{
+    long long second = (long long)time(NULL), had;
+    char **names;
+    int n = list(e, &names);
+    for (int i = 0; i < n; i++) {
+        if (sscanf(strstr(names[i], "tfevents"), "tfevents.%lld", &had) == 1 && had >= second && had < LLONG_MAX)
+            second = had + 1;
+        free(names[i]);
+    }
+    free(names);
+    return second;
+}
+
 /* A file of our own, sorted after those that are there. 0 or -1. */
 static int create(struct sk_events *e)
 {
@@ -170,9 +187,9 @@ static int create(struct sk_events *e)
     struct sk_str head = {0};
     gethostname(host, sizeof host - 1);
     if (sk_mkdir(e->dir)) return -1;
+    long long second = next_second(e);
     for (int i = 0; i < 1000 && e->fd < 0; i++) {
-        char *name = sk_xprintf("events.out.tfevents.%010lld.%s.%ld.%d", (long long)time(NULL), host, (long)getpid(),
-                                i);
+        char *name = sk_xprintf("events.out.tfevents.%010lld.%s.%ld.%d", second, host, (long)getpid(), i);
         char *path = sk_path_join(e->dir, name);
         e->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
         if (e->fd < 0 && errno != EEXIST) i = 1000;

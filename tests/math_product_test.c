@@ -62,9 +62,10 @@ static float number(float x)
     return (float)((low + up) * unit);
 }
 
-/* The numbers from k on, `step` apart, of a chain; subnormals count as zeros. */
+/* Subnormal numbers count as zeros. */
 static float flushed(float x) { return dtype == SK_BFLOAT16_AMX && fabsf(x) < 0x1p-126f ? copysignf(0, x) : x; }
 
+/* c and, of each 32 numbers, the chain of the even ones and that of the odd ones. */
 static float by_blocks(float c, const float *a, size_t a_step, const float *b, size_t b_step, int n)
 {
     for (int at = 0; at < n; at += 32) {

@@ -208,8 +208,8 @@ static const struct sk_opt options[] = {
     {.name = "seed", .type = SK_OPT_LONG, .offset = AT(seed), .initial = "13", .min = 0, .max = VERY_MANY,
      .value = "N", .help = "Seed of initialisation, data order and dropout."},
     {.name = "dtype", .type = SK_OPT_CHOICE, .offset = AT(dtype), .initial = "float32", .choices = SK_DTYPES_TRAINING,
-     .help = "Numbers that matrix products multiply. All else is float32: sums, parameters, files. bfloat16 is nearly "
-     "twice as fast where the processor has instructions for it, bfloat16-amx several times as fast where it has "
+     .help = "Numbers that matrix products multiply. All else is float32: sums, parameters, files. bfloat16 may be "
+     "faster where the processor has instructions for it, bfloat16-amx is two to three times as fast where it has "
      "AMX; elsewhere their results are the same."},
 
     HEADING("Checkpoints and the end"),

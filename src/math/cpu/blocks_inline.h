@@ -19,8 +19,8 @@
 
 /* a and b end behind the last element. */
 #define CHAIN(R, C, A_STEP, first)                                                                    \
-        a = begin_a + (size_t)(first) * (A_STEP);                                                          \
-        b = begin_b + (size_t)(first) * WIDTH;                                                             \
+        a = begin_a + (size_t)(first) * (A_STEP);                                                     \
+        b = begin_b + (size_t)(first) * WIDTH;                                                        \
         for (int k = first; k < n; k += 2) {                                                          \
             STEPS(R, C, A_STEP)                                                                       \
             a += 2 * (size_t)(A_STEP);                                                                \
@@ -29,15 +29,17 @@
 
 #define TILE_SUMS(R, C, A_STEP)                                                                       \
         _Alignas(64) float sums[R * 8 * LANES], evens[R * 8 * LANES];                                 \
-        const float *begin_a = a, *begin_b = b;                                                                 \
+        const float *begin_a = a, *begin_b = b;                                                       \
         ROWS_##R(INIT, C)                                                                             \
-        for (int done = 0; done < K; done += BLOCK, begin_a += BLOCK * (size_t)(A_STEP), begin_b += BLOCK * WIDTH) {  \
-            int n = least(BLOCK, K - done);                                                             \
+        for (int done = 0; done < K; done += BLOCK) {                                                 \
+            int n = least(BLOCK, K - done);                                                           \
             ROWS_##R(KEEP, C)                                                                         \
             ROWS_##R(CLEAR, C)                                                                        \
             CHAIN(R, C, A_STEP, 0)                                                                    \
             ROWS_##R(EVEN, C)                                                                         \
             CHAIN(R, C, A_STEP, 1)                                                                    \
             ROWS_##R(JOIN, C)                                                                         \
+            begin_a += BLOCK * (size_t)(A_STEP);                                                      \
+            begin_b += BLOCK * WIDTH;                                                                 \
         }
 #endif

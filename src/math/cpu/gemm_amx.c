@@ -2,9 +2,9 @@
  * columns: SK_BFLOAT16_AMX by TDPBF16PS, where that is one block of 256 sums, and
  * int8 by TDPBUSD.
  *
- * Matrices stand as gemm_bf16.c and gemm_vnni.c pack them. Which half of an element holds the
- * even value does not matter: the two chains are added in the end. A step of
- * depth is one of 2 x 2 tiles: 32 rows of a panel.
+ * Matrices stand as gemm_bf16.c and gemm_vnni.c pack them. Which half of an
+ * element holds the even value does not matter: the two chains are added in the
+ * end. A step of depth is one of 2 x 2 tiles: 32 rows of a panel.
  */
 #include <string.h>
 #include "math/cpu/bf16_inline.h"

@@ -2,6 +2,7 @@
 # sk-autopilot --slurm on a private Slurm: one job after the other, a job that is
 # preempted, a step that fails.
 . "$(dirname "$0")/tap.sh"
+. "$(dirname "$0")/slurm.sh"
 unset CUDA_VISIBLE_DEVICES SK_LOCKED SLURM_JOB_GPUS SLURM_STEP_GPUS
 export SK_GPUS='' SK_LOCK_DIR="$T/locks" UCX_NET_DEVICES=lo
 AUTOPILOT=$ROOT/contrib/autopilot/sk-autopilot
@@ -15,21 +16,10 @@ awk -v dir="$T" 'BEGIN {
         for (j = 0; j < n; j++) { w = int(rand() * 20); s = s " s" w; t = " t" w t }
         print substr(s, 2) > (dir "/text.de"); print substr(t, 2) > (dir "/text.en") }
 }'
-# wait_for SECONDS COMMAND...: until it succeeds
-wait_for() {
-    wait_end=$(($(date +%s) + $1))
-    shift
-    until "$@"; do
-        [ "$(date +%s)" -lt "$wait_end" ] || return 1
-        sleep 0.05
-    done
-}
 small="--num-layers 1 --transformer-model-size 16 --transformer-attention-heads 2 --transformer-feed-forward-num-hidden 32 \
 --batch-size 200 --max-seq-len 40 --monitor-bleu 10 --threads 1"
-ended() { ! squeue -h -j "$1" 2>/dev/null | grep -q .; }
 
 slurm() {
-    cd "$T" || return
     # Until it is told how long to train; a config file may change between its lives.
     printf 'max-updates\t2000000\n' >"$T/end"
     # shellcheck disable=SC2086
@@ -60,16 +50,5 @@ slurm() {
     ok "the others do not wait for ever" wait_for 60 ended "$last"
     like "$(scontrol show job "$last")" "JobState=CANCELLED" "they are cancelled"
 }
-tests/slurm up "$T/slurm" 1 1 >"$T/env" 2>"$T/err"
-case $? in
-0)
-    trap 'cd "$ROOT"; tests/slurm down "$T/slurm"; rm -rf "$T"' EXIT
-    # shellcheck disable=SC1091
-    . "$T/env"
-    slurm
-    cd "$ROOT" || exit
-    ;;
-2) skip "Slurm is not installed (contrib/setup tests)" ;;
-*) skip "Slurm does not run here: $(tail -n 1 "$T/err")" ;;
-esac
+on_slurm 1
 done_testing

@@ -2,6 +2,7 @@
 # jobs/*.sbatch, run for real: a private Slurm cluster with pretended GPUs,
 # preemption, a time limit, an array.
 . "$(dirname "$0")/tap.sh"
+. "$(dirname "$0")/slurm.sh"
 unset CUDA_VISIBLE_DEVICES SK_LOCKED SLURM_JOB_GPUS SLURM_STEP_GPUS
 export SK_GPUS=g0,g1 SK_LOCK_DIR="$T/locks" UCX_NET_DEVICES=lo
 PATH=$BIN:$PATH:/usr/sbin:/sbin
@@ -23,15 +24,6 @@ data="-s $T/data/train.de -t $T/data/train.en -vs $T/data/dev.de -vt $T/data/dev
 small="--num-layers 1 --transformer-model-size 16 --transformer-attention-heads 2 \
 --transformer-feed-forward-num-hidden 32 --batch-size 100 --max-seq-len 12 --initial-learning-rate 0.003 \
 --max-num-checkpoint-not-improved -1"
-# wait_for SECONDS COMMAND...: until it succeeds
-wait_for() {
-    wait_end=$(($(date +%s) + $1))
-    shift
-    until "$@"; do
-        [ "$(date +%s)" -lt "$wait_end" ] || return 1
-        sleep 0.05
-    done
-}
 steady() { sed -E 's/	(time-elapsed|used-[a-z-]*|avg-sec-per-sent-val|decode-walltime-val)=[^	]*//g' "$1/metrics"; }
 
 # --- Slurm ----------------------------------------------------------------------------
@@ -87,7 +79,6 @@ slurm() {
     ok "a sweep" wait_for 30 swept
     is "$(sed -n 's/^initial-learning-rate	//p' "$T/fast/args" "$T/slow/args" | tr '\n' ' ')" "0.01 0.0001 " \
         "whose elements differ"
-    ended() { ! squeue -h -j "$1" 2>/dev/null | grep -q .; }
     ok "a watcher ends with the training" wait_for 30 ended "$watch"
     is "$(grep -c 'bleu-val=' "$T/fast/metrics")" 3 "all checkpoints have a score"
     diag "jobs: $job $limited $watch $sweep"
@@ -97,16 +88,5 @@ slurm() {
     ok "a job with a wrong path ends" wait_for 30 ended "$wrong"
     like "$(scontrol show job "$wrong")" 'Restarts=0 .*ExitCode=66:0' "with its exit code, once"
 }
-tests/slurm up "$T/slurm" 2 1 >"$T/env" 2>"$T/err"
-case $? in
-0)
-    trap 'cd "$ROOT"; tests/slurm down "$T/slurm"; rm -rf "$T"' EXIT
-    # shellcheck disable=SC1091
-    . "$T/env"
-    slurm
-    cd "$ROOT" || exit
-    ;;
-2) skip "Slurm is not installed (contrib/setup tests)" ;;
-*) skip "Slurm does not run here: $(tail -n 1 "$T/err")" ;;
-esac
+on_slurm 2
 done_testing

@@ -21,15 +21,6 @@ awk -v dir="$T/data" 'BEGIN {
 small="--num-layers 1 --transformer-model-size 16 --transformer-attention-heads 2 \
 --transformer-feed-forward-num-hidden 32 --batch-size 100 --max-seq-len 12 --initial-learning-rate 0.003 \
 --max-num-checkpoint-not-improved -1"
-# wait_for SECONDS COMMAND...: until it succeeds
-wait_for() {
-    wait_end=$(($(date +%s) + $1))
-    shift
-    until "$@"; do
-        [ "$(date +%s)" -lt "$wait_end" ] || return 1
-        sleep 0.05
-    done
-}
 
 # --- a shell ----------------------------------------------------------------------------
 pipeline() {

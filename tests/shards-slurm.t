@@ -2,6 +2,7 @@
 # jobs/train-array.sbatch and jobs/train-step.sbatch on a private Slurm cluster:
 # shards that are preempted and come back, and tasks of a step.
 . "$(dirname "$0")/tap.sh"
+. "$(dirname "$0")/slurm.sh"
 unset CUDA_VISIBLE_DEVICES SK_LOCKED SLURM_JOB_GPUS SLURM_STEP_GPUS
 export UCX_NET_DEVICES=lo
 PATH=$BIN:$PATH:/usr/sbin:/sbin
@@ -23,20 +24,10 @@ options="-s $T/data/train.de -t $T/data/train.en -vs $T/data/dev.de -vt $T/data/
 --transformer-model-size 32 --transformer-attention-heads 2 --transformer-feed-forward-num-hidden 64 --batch-size 300 \
 --max-seq-len 12 --initial-learning-rate 0.003 --max-num-checkpoint-not-improved -1 --keep-last-params 2 --threads 1 \
 --use-cpu --checkpoint-frequency 1000"
-wait_for() {
-    wait_end=$(($(date +%s) + $1))
-    shift
-    until "$@"; do
-        [ "$(date +%s)" -lt "$wait_end" ] || return 1
-        sleep 0.05
-    done
-}
 steady() { sed -E 's/	(time-elapsed|used-[a-z-]*)=[^	]*//g' "$1/metrics"; }
-ended() { ! squeue -h -j "$1" 2>/dev/null | grep -q .; }
 updates() { sed -n 's/^updates	//p' "$T/$1/progress" 2>/dev/null; }
 
 slurm() {
-    cd "$T" || return
     # Without an end at first: how far they get is the machine's affair.
     printf 'max-updates\t2000000\n' >"$T/end"
     # shellcheck disable=SC2086
@@ -77,16 +68,5 @@ slurm() {
     sk-train-shard $options --max-updates 3000 -q -o "$T/three"
     same "$T/s/params.00003" "$T/three/params.00003" "and have the parameters of one process"
 }
-tests/slurm up "$T/slurm" 2 1 >"$T/env" 2>"$T/err"
-case $? in
-0)
-    trap 'cd "$ROOT"; tests/slurm down "$T/slurm"; rm -rf "$T"' EXIT
-    # shellcheck disable=SC1091
-    . "$T/env"
-    slurm
-    cd "$ROOT" || exit
-    ;;
-2) skip "Slurm is not installed (contrib/setup tests)" ;;
-*) skip "Slurm does not run here: $(tail -n 1 "$T/err")" ;;
-esac
+on_slurm 2
 done_testing

@@ -81,7 +81,7 @@ is "$(find "$T/m3" -name 'log*' | wc -l | tr -d ' ')" 3 "each has a log of its o
 
 # --- interrupted, continued by another number ---------------------------------------------------
 # Waits until DIR has come to update N.
-wait_for() {
+reaches() {
     tries=0
     while [ "$(sed -n 's/^updates	//p' "$T/$1/progress" 2>/dev/null || echo 0)" -lt "$2" ] 2>/dev/null ||
         [ ! -e "$T/$1/progress" ]; do
@@ -97,7 +97,7 @@ while [ "$k" -lt 3 ]; do
     pids="$pids $!"
     k=$((k + 1))
 done
-ok "training began" wait_for i 8
+ok "training began" reaches i 8
 "$BIN/sk-status" "$T/i" >"$T/status"
 like "$(cat "$T/status")" '^  shards       generation 1: 0 on [^,]*, 1 on [^,]*, 2 on ' "sk-status says who takes part"
 like "$(cat "$T/status")" '\(writes\)' "and who writes"
@@ -127,7 +127,7 @@ lose() {
         pids="$pids $!"
         eval "shard$k=$!"
     done
-    wait_for l 8
+    reaches l 8
     # shellcheck disable=SC2154  # set by eval
     case $2 in leader) victim=$shard0 ;; *) victim=$shard1 ;; esac
     kill -s "$1" "$victim"
@@ -211,7 +211,7 @@ UPDATES=1000000 "$T/train" o 2 0 >"$T/o.0.out" 2>&1 &
 shard0=$!
 UPDATES=1000000 "$T/train" o 2 1 >"$T/o.1.out" 2>&1 &
 shard1=$!
-wait_for o 20
+reaches o 20
 writes=$("$BIN/sk-status" "$T/o" | sed -n 's/.*[:,] \([01]\) on [^,]*(writes).*/\1/p')
 case $writes in 0) leader=$shard0 other=$shard1 ;; *) leader=$shard1 other=$shard0 ;; esac
 # Stopped first, so that what it held is of an update between two checkpoints.
@@ -287,7 +287,7 @@ exits 0 "a task of a Slurm step" env SLURM_PROCID=1 SLURM_NTASKS=3 "$T/train" on
 exits 78 "a shard with other options" "$T/train" one 2 1 --label-smoothing 0.2
 UPDATES=100000 "$T/train" d 2 0 >"$T/d.out" 2>&1 &
 first=$!
-wait_for d 8
+reaches d 8
 exits 78 "shards of another number, while others train" timeout 20 "$T/train" d 3 1
 like "$(cat "$T/err")" "those that train .*/d are 2 shards, this one is of 3: .*--num-shards 2" "which is said"
 exits 78 "with other data" timeout 20 "$T/train" d 2 1 -s "$T/val.src" -t "$T/val.trg"
@@ -309,7 +309,7 @@ UPDATES=1000000 "$T/train-anew" z 2 0 >"$T/z.0.out" 2>&1 &
 shard0=$!
 UPDATES=1000000 "$T/train-anew" z 2 1 >"$T/z.1.out" 2>&1 &
 shard1=$!
-wait_for z 8
+reaches z 8
 led=$(sed -n 's/.*this is [01], shard \([01]\) writes.*/\1/p' "$T/z.0.out")
 case $led in 0) leader=$shard0 sleeper=$shard1 ;; *) leader=$shard1 sleeper=$shard0 ;; esac
 kill -STOP "$sleeper"

@@ -35,6 +35,16 @@ fail() {
     done
 }
 
+# wait_for SECONDS COMMAND...: until it succeeds
+wait_for() {
+    wait_end=$(($(date +%s) + $1))
+    shift
+    until "$@"; do
+        [ "$(date +%s)" -lt "$wait_end" ] || return 1
+        sleep 0.05
+    done
+}
+
 # ok NAME COMMAND... : the command succeeds
 ok() {
     tap_name=$1

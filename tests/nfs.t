@@ -3,16 +3,9 @@
 # waits for; kills on both. Only with large counts (SK_LONG), and where
 # user-mode Linux can be started.
 . "$(dirname "$0")/tap.sh"
-[ -n "${SK_LONG:-}" ] || skip_all "takes a minute: make check-long"
-[ -z "${SAN:-}" ] || skip_all "sanitizers do not run under user-mode Linux"
-for tool in linux.uml rpcbind exportfs ip; do
-    command -v $tool >/dev/null 2>&1 ||
-        skip_all "$tool is missing (Debian: user-mode-linux kmod nfs-kernel-server nfs-common rpcbind iproute2)"
-done
-[ -e "$SHARED/tools/uml-run.sh" ] || skip_all "there are no scripts that bring up NFS clients"
+. "$(dirname "$0")/nfs.sh"
+needs_nfs_clients "a minute"
 
-mkdir -p "$T/modules/lib"
-ln -s /usr/lib/uml/modules "$T/modules/lib/modules"
 awk 'BEGIN { srand(7); for (i = 0; i < 100; i++) { n = 1 + int(5 * rand()); s = ""
     for (k = 0; k < n; k++) s = s " a" int(8 * rand()); print substr(s, 2) } }' >"$T/text"
 cat >"$T/train" <<END

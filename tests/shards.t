@@ -214,15 +214,15 @@ shard1=$!
 reaches o 20
 writes=$("$BIN/sk-status" "$T/o" | sed -n 's/.*[:,] \([01]\) on [^,]*(writes).*/\1/p')
 case $writes in 0) leader=$shard0 other=$shard1 ;; *) leader=$shard1 other=$shard0 ;; esac
-# Stopped first, so that what it held is of an update between two checkpoints.
 kill -KILL "$leader"
 kill -TERM "$other"
 wait "$leader" 2>/dev/null
 status=0
 wait "$other" || status=$?
 is "$status" 75 "the last one leaves"
-held=$(sed -n 's/.*stopped after update \([0-9]*\),.*/\1/p' "$T"/o/log*)
-like "$held" '^[0-9]+$' "and saves what it held"
+# If a checkpoint had just been saved, there is nothing more to save.
+held=$(sed -nE 's/.*(stopped|shard [01] leaves) after update ([0-9]+)[,;].*/\2/p' "$T"/o/log*)
+like "$held" '^[0-9]+$' "and what it held is saved"
 UPDATES=$((held + 1)) "$T/train" o 1 0 >"$T/o.out" 2>&1
 like "$(cat "$T/o.out")" "Resuming from saved state: update $held," "which is gone on from"
 

@@ -77,9 +77,9 @@ cp -R "$m" "$FAULTS"
 evaluate --once >"$T/out" 2>"$T/err"
 cp -R "$FAULTS/eval" "$T/all"
 act() { evaluate --once; }
-faults "sk-bleu-eval --once" 2
+faults "sk-bleu-eval --once" 5
 act() { evaluate --watch; }
-faults "sk-bleu-eval --watch" 5
+faults "sk-bleu-eval --watch" 53
 
 # --- prepared data ----------------------------------------------------------------
 fresh() { rm -rf "$FAULTS"; }

@@ -1,5 +1,5 @@
-/* preload_fault.c - LD_PRELOAD: at the process's n-th call that changes files
- * below a folder, the world breaks.
+/* preload_fault.c - LD_PRELOAD: at a command's n-th call that changes files below
+ * a folder, the world breaks.
  *
  * Counted, from 1: open for writing, close of what was open for writing, write,
  * pwrite, fsync, fdatasync, ftruncate, rename, link, unlink, symlink, mkdir, rmdir
@@ -12,7 +12,8 @@
  *           =NUMBER      it fails with this errno; if that is ENOSPC or EDQUOT, so
  *                        does every later one that may take space
  *   SK_FAULT_SLOW=ms     fsync of a checkpoint's files takes so long, as on a slow disk
- *   SK_FAULT_COUNT=FILE  write the number of calls there at exit
+ *   SK_FAULT_COUNT=FILE  counts there (8 bytes, at first 0), all processes together;
+ *                        without it each counts for itself
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -24,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -32,11 +34,10 @@
 enum { NO_SPACE = 0, SPACE = 1, INTERRUPTED = 2 };
 enum { NOTHING, BEFORE, AFTER, SHORT, EINTR_EACH, FAIL };
 
-static atomic_long calls;
+static atomic_long own, *calls = &own;
 static char under[PATH_MAX];
 static long at, slow;
 static int how, number;
-static const char *count_file;
 
 static __attribute__((constructor)) void begin(void)
 {
@@ -51,17 +52,9 @@ static __attribute__((constructor)) void begin(void)
         for (int i = BEFORE; i < FAIL; i++)
             if (!strcmp(s, words[i])) how = i;
     }
-    count_file = getenv("SK_FAULT_COUNT");
-}
-
-static __attribute__((destructor)) void end(void)
-{
-    if (!count_file) return;
-    FILE *f = fopen(count_file, "w");
-    if (f) {
-        fprintf(f, "%ld\n", atomic_load(&calls));
-        fclose(f);
-    }
+    int fd = (s = getenv("SK_FAULT_COUNT")) ? open(s, O_RDWR) : -1;
+    void *shared = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *calls, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (shared != MAP_FAILED) calls = shared;
 }
 
 static int below(const char *path)
@@ -104,7 +97,7 @@ static void die(void)
 static long turn(int counts, int may)
 {
     if (!counts) return 0;
-    long c = atomic_fetch_add(&calls, 1) + 1;
+    long c = atomic_fetch_add(calls, 1) + 1;
     int stays = number == ENOSPC || number == EDQUOT;
     if (how == BEFORE && c == at) die();
     if (how == FAIL && (c == at || (c > at && stays && (may & SPACE)))) {
@@ -138,7 +131,7 @@ ssize_t write(int fd, const void *b, size_t n)
 {
     REAL(ssize_t, write, int, const void *, size_t);
     int counts = fd_counts(fd);
-    if (counts && how == BEFORE && n > 1 && atomic_load(&calls) + 1 == at && real(fd, b, n / 2) < 0) _exit(99);
+    if (counts && how == BEFORE && n > 1 && atomic_load(calls) + 1 == at && real(fd, b, n / 2) < 0) _exit(99);
     long c = turn(counts, SPACE | INTERRUPTED);
     if (c < 0) return -1;
     ssize_t put = real(fd, b, how == SHORT && c >= at && n > 1 ? n / 2 : n);

@@ -95,7 +95,7 @@ head -n 3 "$T/lines" | tail -n 1 | cut -d' ' -f 1-2000 >"$T/some"
 exits 0 "TER of two thousand" "$BIN/sk-bleu-eval" --hypotheses "$T/some" --references "$T/some" --metrics ter
 
 # --- small worlds ------------------------------------------------------------------------
-for i in 1 2 3 4 5 6; do echo a; done >"$T/one"
+for _ in 1 2 3 4 5 6; do echo a; done >"$T/one"
 exits 0 "a vocabulary of one word" train "$T/small" -s "$T/one" -t "$T/one" -vs "$T/one" -vt "$T/one"
 is "$(echo a | tool sk-translate -m "$T/small" --beam-size 9 2>/dev/null | wc -l)" 1 "translates"
 exits 64 "a batch smaller than one sentence" train "$T/batch" --batch-size 5
@@ -139,8 +139,11 @@ if [ -z "${SAN:-}" ]; then
     is "$(grep -c '	bleu-val=' "$T/clock/metrics")" 4 "all scored"
     exits 0 "sk-status" jumping "$BIN/sk-status" "$T/clock"
     export UCX_NET_DEVICES=lo
+    # The other waits for the leader's disk for longer than a dead one is waited for.
     shard() {
-        jumping "$T/train" "$T/two" --num-shards 2 --shard "$1" --shard-timeout 2 --max-updates 8000 --checkpoint-frequency 2000
+        SK_FAULT_UNDER=$T/two SK_FAULT_SLOW=3000 LD_PRELOAD="$PRELOAD/preload_clock.so:$PRELOAD/preload_fault.so" \
+            timeout 60 "$T/train" "$T/two" --num-shards 2 --shard "$1" --shard-timeout 2 --checkpoint-frequency 20 \
+            --max-updates 20
     }
     shard 0 2>"$T/err.0" &
     one=$!
@@ -148,9 +151,7 @@ if [ -z "${SAN:-}" ]; then
     shard 1 2>"$T/err.1" || second=$?
     first=0
     wait $one || first=$?
-    is "$first $second" "0 0" "two shards, whose dates jump"
-    is "$(grep -ciE 'silent|lost' "$T/err.0" "$T/err.1" "$T/two/log" | tr '\n' ' ')" \
-        "$T/err.0:0 $T/err.1:0 $T/two/log:0 " "do not take each other for dead"
+    is "$first $second" "0 0" "two shards whose dates jump do not take each other for dead"
     [ "$first $second" = "0 0" ] || diag "$(tail -n 3 "$T/err.0" "$T/err.1")"
 fi
 

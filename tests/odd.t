@@ -55,6 +55,27 @@ exits 0 "sk-prepare-data" "$BIN/sk-prepare-data" -s "$odd/ train.src*" -t "$odd/
 exits 0 "sk-status" "$BIN/sk-status" "$odd/m %s" --json
 ok "says it in JSON" python3 -m json.tool "$T/out"
 
+if command -v gnuplot >/dev/null; then
+    exits 0 "and draws" "$BIN/sk-status" "$odd/m %s" --plot "$odd/curve
+.svg"
+    ok "all of it" grep -q '</svg>' "$odd/curve
+.svg"
+else
+    skip "gnuplot is not installed"
+fi
+
+# --- names that others made before us ---------------------------------------------------
+echo precious >"$T/precious"
+cp -R "$T/m" "$T/trap"
+ln -sf "$T/precious" "$T/trap/lock"
+exits 66 "a lock that is a link" train "$T/trap" --max-updates 15
+mkdir -p "$T/trap/eval"
+ln -s "$T/precious" "$T/trap/eval/00004.claim"
+exits 66 "a claim that is one" tool sk-bleu-eval "$T/trap" -c 4
+is "$(cat "$T/precious")" precious "leads to nothing that is written"
+(umask 077 && train "$T/private" --monitor-bleu -1 2>"$T/err")
+is "$(find "$T/private" ! -type l -perm /077)" "" "what umask forbids to others stays so"
+
 # --- a decimal comma ------------------------------------------------------------------
 if command -v localedef >/dev/null && localedef -i de_DE -f UTF-8 "$T/de_DE.UTF-8" >"$T/out" 2>&1; then
     comma() { LOCPATH=$T LC_ALL=de_DE.UTF-8 "$@"; }

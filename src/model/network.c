@@ -183,7 +183,10 @@ struct sk_model *sk_model_new(const struct sk_model_config *c, const struct sk_o
     int own_output = c->tying == SK_TYING_NONE || c->tying == SK_TYING_SRC_TRG;
     sk_linear_init(n, &m->output, own_output ? "target_output_weight" : table_name(c, 1), "target_output_bias");
     SK_ENSURE(n->sites <= SK_SITE_MAX);
-    if (m->train) layout_training(m);
+    if (m->train) {
+        layout_training(m);
+        sk_model_cut(m);
+    }
     return m;
 }
 
@@ -384,28 +387,24 @@ static void stacks_backward(struct sk_model *m, const struct sk_batch *b, float 
     g[1] = sk_process_backward(n, &m->final[1], &m->back[1], g[1], &none, b->target_rows, pass, 1);
     g[0] = m->back[0].g[0];
     int set = 0;
-    for (int i = m->blocks[1] - 1; i >= 0; i--)
+    for (int i = m->blocks[1] - 1; i >= 0; i--) {
         g[1] = sk_block_backward(n, &m->block[1][i], &m->back[1], g[1], memory, g[0], &set, pass);
+        if (i % 3 == 0) sk_model_done_with(m, 1, i / 3);
+    }
     /* What the decoder is done with. */
     for (int i = 0, k = 1; i < 4 && k < 4; i++)
         if (m->back[1].g[i] != g[1]) m->back[0].g[k++] = m->back[1].g[i];
     g[0] = sk_process_backward(n, &m->final[0], &m->back[0], g[0], &none, b->source_rows, pass, 0);
-    for (int i = m->blocks[0] - 1; i >= 0; i--)
+    for (int i = m->blocks[0] - 1; i >= 0; i--) {
         g[0] = sk_block_backward(n, &m->block[0][i], &m->back[0], g[0], NULL, NULL, NULL, pass);
+        if (i % 2 == 0) sk_model_done_with(m, 0, i / 2);
+    }
 }
 
 const float *sk_model_forward(struct sk_model *m, const struct sk_batch *b, const struct sk_pass *pass)
 {
     float *memory;
     return forward(m, b, pass, &memory);
-}
-
-int sk_model_regions(const struct sk_model *m, struct sk_model_region *region)
-{
-    const struct sk_net *n = &m->net;
-    if (region) region[0] = (struct sk_model_region){n->grad, m->table.total};
-    for (int i = 0; region && i < n->sums; i++) region[1 + i] = (struct sk_model_region){n->sum[i].from, n->sum[i].n};
-    return 1 + n->sums;
 }
 
 static void no_gradient(struct sk_model *m)
@@ -418,7 +417,7 @@ static void no_gradient(struct sk_model *m)
 void sk_model_gradient(struct sk_model *m, const struct sk_batch *b, uint64_t seed, uint32_t update,
                        float smoothing, float loss_scale, struct sk_loss *loss)
 {
-    sk_model_gradient_part(m, b, seed, update, smoothing, loss_scale, loss);
+    sk_model_gradient_part(m, b, seed, update, smoothing, loss_scale, loss, NULL, NULL);
     sk_model_gradient_finish(m);
 }
 
@@ -429,11 +428,16 @@ void sk_model_gradient_finish(struct sk_model *m)
 }
 
 void sk_model_gradient_part(struct sk_model *m, const struct sk_batch *b, uint64_t seed, uint32_t update,
-                            float smoothing, float loss_scale, struct sk_loss *loss)
+                            float smoothing, float loss_scale, struct sk_loss *loss,
+                            void (*ready)(void *ctx, int regions), void *ctx)
 {
     const struct sk_net *n = &m->net;
+    m->ready = 0;
+    m->when_ready = ready;
+    m->ready_ctx = ctx;
     if (b->sentences == 0) {
         no_gradient(m);
+        sk_model_done_with(m, 0, SK_LAYER_LAST);
         *loss = (struct sk_loss){0, 0, 0};
         return;
     }
@@ -444,10 +448,12 @@ void sk_model_gradient_part(struct sk_model *m, const struct sk_batch *b, uint64
     n->ops->output_loss(n->dev, g[1], m->output.dw, m->output.db, m->nll, m->correct, top, m->output.w,
                         m->output.bias, b->label, smoothing, loss_scale, m->c.vocab[1], m->c.size[1], pass.leaves[1]);
     sum_loss(b, m->nll, m->correct, loss);
+    sk_model_done_with(m, 1, SK_LAYER_OUTPUT);
 
     if (m->rnn) sk_rnn_backward(m, b, g[1], g, &pass);
     else stacks_backward(m, b, g, memory, &pass);
     embed_backward(m, b, g, &pass);
+    sk_model_done_with(m, 0, SK_LAYER_LAST);
 }
 
 void sk_model_loss(struct sk_model *m, const struct sk_batch *b, float *nll, struct sk_loss *loss)

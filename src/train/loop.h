@@ -19,7 +19,7 @@ struct sk_trainer {
     struct sk_model *model;
     const struct sk_params *table;
     /* (device) flat; NULL: not needed. sum: of an update's batches but the last */
-    float *params, *gradients, *m, *v, *sum;
+    float *params, *gradients, *average, *m, *v, *sum;
     struct sk_param_range *range;    /* what the optimizer does with which parameters */
     int ranges;
     struct sk_batch_limits limits;
@@ -36,6 +36,9 @@ struct sk_trainer {
 
 /* The next update, or -1 after sk_fail. What it did is in the state. (update.c) */
 int sk_trainer_update(struct sk_trainer *t);
+/* Each validation pair once, in corpus order; shards share the batches out. 1:
+ * done, 0: a signal came, -1. (validate.c) */
+int sk_trainer_validate(struct sk_trainer *t, struct sk_loss *total);
 /* A corpus, made from text or by sk-prepare-data, could not be read: adds the
  * remedy to what is kept, if it is damaged. -1. (update.c) */
 int sk_trainer_not_read(int from_text);

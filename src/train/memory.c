@@ -173,7 +173,7 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
     struct counter c = {.ops = ops, .dev = dev};
     struct sk_batch_limits typical = *l;
     size_t now, most, floats;
-    int flat = sk_optimizer_uses_m(&p->optimizer) + sk_optimizer_uses_v(&p->optimizer) + (o->update_interval > 1);
+    int flat = sk_optimizer_uses_m(&p->optimizer) + sk_optimizer_uses_v(&p->optimizer) + (o->update_interval > 1) + (o->ema > 0);
     int rows[2];
     typical_rows(l, train, p->sentence_batches, rows);
     /* Memory is taken where it is written to; that of a GPU, at once. */

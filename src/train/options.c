@@ -177,6 +177,10 @@ static const struct sk_opt options[] = {
     {.name = "weight-decay", .type = SK_OPT_FLOAT, .offset = AT(weight_decay), .initial = "0", .min = 0, .max = 1,
      .value = "X", .help = "X times the value is added to the gradient of weights and norm scales (not of biases and "
      "norm offsets)."},
+    {.name = "ema", .type = SK_OPT_FLOAT, .offset = AT(ema), .initial = "0", .min = 0, .max = 0.9999999,
+     .value = "DECAY", .help = "Keep a moving average of the parameters, of which each update keeps DECAY (0.9999, say) "
+     "and takes the rest from the new ones. Checkpoints are validated with it and hold it; training goes on from the "
+     "parameters themselves. 0: none."},
     {.name = "initial-learning-rate", .type = SK_OPT_FLOAT, .offset = AT(learning_rate), .initial = "0.0002",
      .min = 0, .max = 1e6, .value = "RATE", .help = "Learning rate before schedule and warm-up."},
     {.name = "learning-rate-scheduler-type", .type = SK_OPT_CHOICE, .offset = AT(scheduler),

@@ -41,7 +41,7 @@ struct sk_train_options {
     double weight_init_scale;
     /* objective and optimizer */
     const char *loss, *loss_normalization, *optimizer, *optimizer_params;
-    double label_smoothing, learning_rate, momentum, weight_decay;
+    double label_smoothing, learning_rate, momentum, weight_decay, ema;
     const char *clipping_type;
     double clipping_threshold;
     const char *scheduler, *rate_schedule;

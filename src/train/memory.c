@@ -133,7 +133,7 @@ static size_t reader_size(const struct sk_model_config *m, const struct sk_corpu
     size_t width = m->vocab[0] > 65536 || m->vocab[1] > 65536 ? 4 : 2;
     size_t pairs = (size_t)s->pairs, words = (size_t)(s->source_tokens + s->target_tokens) - 2 * pairs;
     size_t bytes = 8 * pairs + width * words;
-    size_t windows = bytes / window + 1;
+    size_t windows = bytes / (window * (1 + (size_t)s->others)) + 1;    /* each corpus has one in memory */
     return bytes / windows + pairs / windows * 24;
 }
 

@@ -89,7 +89,8 @@ static int start_params(struct sk_trainer *t)
 
 static int open_trainer(struct sk_trainer *t)
 {
-    const struct sk_corpus_stats *train = sk_corpus_stats(t->d->train), *val = sk_corpus_stats(t->d->validation);
+    const struct sk_corpus_stats *train = sk_corpus_stats(t->d->train), *val = &t->d->held_out;
+    const char *held_out = sk_corpus_stats(t->d->validation)->hash;
     if (sk_train_limits(&t->limits, t->o, t->p, train, val) < 0 || open_device(t) < 0)
         return -1;
     size_t on_device;
@@ -107,6 +108,8 @@ static int open_trainer(struct sk_trainer *t)
     sk_batch_init(&t->batch, &t->limits);
     t->reader = sk_reader_new(t->d->train, t->o->seed);
     t->validation = sk_reader_new(t->d->validation, -1);
+    for (int i = 0; i < t->d->monitors; i++)
+        t->monitor[i] = sk_reader_new(t->d->monitor[i], -1);
     t->checkpoints = (struct sk_checkpoints){
         .dir = t->o->output, .keep_last = t->o->keep_last_params, .cache = t->o->cache_last_best,
         .cache_strategy = t->p->cache_strategy, .cache_metric = t->o->cache_metric, .late = t->p->late,
@@ -120,11 +123,11 @@ static int open_trainer(struct sk_trainer *t)
     t->ops->describe(t->dev, t->report.device, sizeof t->report.device);
     if (t->shards && sk_shards_begin(t) < 0)
         return -1;
-    int resumed = sk_checkpoints_resume(&t->checkpoints, &t->state, train->hash, val->hash);
+    int resumed = sk_checkpoints_resume(&t->checkpoints, &t->state, train->hash, held_out);
     if (resumed < 0 || (!resumed && start_params(t) < 0))
         return -1;
     memcpy(t->state.corpus, train->hash, SK_HASH_HEX);
-    memcpy(t->state.validation, val->hash, SK_HASH_HEX);
+    memcpy(t->state.validation, held_out, SK_HASH_HEX);
     if (resumed)
         sk_info("Found partial training in '%s'. Resuming from saved state: update %lld, checkpoint %d.",
                 t->o->output, (long long)t->state.updates, t->state.now.checkpoint);
@@ -142,6 +145,8 @@ static void close_trainer(struct sk_trainer *t)
         sk_reader_free(t->reader);
     if (t->validation)
         sk_reader_free(t->validation);
+    for (int i = 0; i < t->d->monitors; i++)
+        sk_reader_free(t->monitor[i]);
     if (t->model) {
         sk_batch_free(&t->batch);
         float *const flat[] = {t->average, t->m, t->v, t->sum};
@@ -178,17 +183,16 @@ static int settle(struct sk_trainer *t, int wait)
 static int checkpoint(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
-    struct sk_loss val;
     if (settle(t, 1) < 0)
         return -1;
     sk_report_training(&t->report, s, s->now.checkpoint + 1);
     if (sk_checkpoints_nonfinite(&t->checkpoints, t->params))
         return sk_trainer_not_finite(t, s->updates);
-    int done = sk_trainer_validate(t, &val);
+    int done = sk_trainer_validate(t);
     if (done <= 0)
         return done;
     s->seconds = t->seconds_before + sk_clock() - t->started;
-    int decided = sk_trainer_decide(t, &val);
+    int decided = sk_trainer_decide(t);
     if (decided <= 0)
         return decided;
     double before = sk_clock();

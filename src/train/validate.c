@@ -1,4 +1,4 @@
-/* validate.c - the losses of the held-out text. */
+/* validate.c - the losses of the held-out texts. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,14 +6,15 @@
 #include "train/loop.h"
 #include "train/signals.h"
 
-static int read_all(struct sk_trainer *t, struct sk_loss *total)
+/* The losses of one text, added up: 1, 0: a signal came, -1. */
+static int read_all(struct sk_trainer *t, struct sk_reader *text, struct sk_loss *total)
 {
     struct sk_loss *loss = NULL;
     int n = 0, got, stopped = 0;
     memset(total, 0, sizeof *total);
-    if (sk_reader_seek(t->validation, 0, 0) < 0)
+    if (sk_reader_seek(text, 0, 0) < 0)
         return -1;
-    while ((got = sk_batch_fill(&t->batch, &t->limits, t->validation)) > 0 && !(stopped = sk_signals_pending())) {
+    while ((got = sk_batch_fill(&t->batch, &t->limits, text)) > 0 && !(stopped = sk_signals_pending())) {
         loss = sk_xrealloc(loss, (size_t)n + 1, sizeof *loss);
         loss[n] = (struct sk_loss){0, 0, 0};
         if (!t->shards || sk_shards_own(t, n))
@@ -45,10 +46,12 @@ static void show_average(struct sk_trainer *t, int shown)
     sk_model_load_weights(t->model);
 }
 
-int sk_trainer_validate(struct sk_trainer *t, struct sk_loss *total)
+int sk_trainer_validate(struct sk_trainer *t)
 {
     show_average(t, 1);
-    int done = read_all(t, total);
+    int done = read_all(t, t->validation, &t->held_out);
+    for (int i = 0; i < t->d->monitors && done > 0; i++)
+        done = read_all(t, t->monitor[i], &t->monitored[i]);
     show_average(t, 0);
     return done;
 }

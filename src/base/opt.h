@@ -59,6 +59,7 @@ struct sk_opt {
     const char *help;     /* one line or more, wrapped by --help */
     unsigned flags;
     const char *alias_of; /* with SK_OPT_HIDDEN: same meaning as that row */
+    const char *bare;     /* the value where none follows: --name alone is allowed; not for lists */
 };
 /* A row with name NULL and help non-NULL never occurs; headings: type
  * SK_OPT_FLAG, name "" and help = the heading's text. */

@@ -235,6 +235,9 @@ check-gpu bench-gpu:
 check-here: export SK_BIN := $(CURDIR)/$(BIN)
 check-here: export SK_BUILD := $(CURDIR)/$(B)
 check-here: export SK_PLUGIN_CUDA :=
+ifneq ($(PIECES),)
+check-here: export SK_PLUGIN_SENTENCEPIECE := $(CURDIR)/$(PIECES)
+endif
 check-here: export ASAN_OPTIONS := verify_asan_link_order=0:detect_leaks=0
 check-here: export UBSAN_OPTIONS := print_stacktrace=1
 check-here: all tests

@@ -154,6 +154,15 @@ static struct sk_top new_top(int k, const int32_t *label)
 
 static void free_top(struct sk_top *t) { free(t->id), free(t->logp), free(t->label_logp); }
 
+/* Other logits may have the same log probability: then their order is free. */
+static int same_words(const int32_t *a, const int32_t *b, int k, const float *logp, int exact)
+{
+    int good = 1;
+    for (int i = 0; i < k; i++)
+        good &= a[i] == b[i] || (!exact && a[i] >= 0 && b[i] >= 0 && logp[a[i]] == logp[b[i]]);
+    return good;
+}
+
 /* Lists of words for each row, of different lengths, some empty: bans, and given words. */
 static void test_lists(int k)
 {
@@ -196,15 +205,6 @@ static void test_lists(int k)
     is_int(labels, DEVICES * R, "given words of each row, as many as it has");
     is_int(kept, DEVICES * ((R + 7) / 8), "rows without lists are as ever");
     free(x), free(w), free(bias), free(logp), free(word);
-}
-
-/* Other logits may have the same log probability: then their order is free. */
-static int same_words(const int32_t *a, const int32_t *b, int k, const float *logp, int exact)
-{
-    int good = 1;
-    for (int i = 0; i < k; i++)
-        good &= a[i] == b[i] || (!exact && a[i] >= 0 && b[i] >= 0 && logp[a[i]] == logp[b[i]]);
-    return good;
 }
 
 /* coarse: logits of few different values, so that many are equal. */

@@ -60,6 +60,9 @@ void sk_beam_distributions(struct sk_beam *b, const struct sk_decoder_rows *rows
 /* May row r of the step not have this word? */
 int sk_beam_banned(const struct sk_beam *b, int row, int32_t word);
 
+/* May hypothesis h, row r of the step, end? Not before it holds all required phrases,
+ * nor where that is to be avoided (beam_step.c). */
+int sk_beam_may_end(const struct sk_beam *b, const struct search *s, const struct hypothesis *h, int row);
 /* Extends the hypotheses of a sentence; row: its first one in the step.
  * Returns whether the search goes on (beam_step.c). */
 int sk_beam_advance(struct sk_beam *b, struct search *s, int row);

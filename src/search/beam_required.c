@@ -56,9 +56,11 @@ static size_t gather(struct sk_beam *b, const struct search *s, int row, int n)
             add(b, &all, (struct candidate){logprob, -logprob / penalty, k, id[0]});
         }
         for (int i = b->label_first[r] + 1; i < b->label_first[r + 1]; i++) {
+            int32_t word = b->label.word[i];
             double logprob = h->logprob + (double)b->label_logp[i];
-            if (b->label.word[i] != SK_EOS && !isnan(logprob) && !sk_beam_banned(b, r, b->label.word[i]))
-                add(b, &all, (struct candidate){logprob, -logprob / penalty, k, b->label.word[i]});
+            double score = word == SK_EOS ? sk_length_score(&b->o, logprob, s->step) : -logprob / penalty;
+            if (isfinite(score) && (word == SK_EOS ? sk_beam_may_end(b, s, h, r) : !sk_beam_banned(b, r, word)))
+                add(b, &all, (struct candidate){logprob, score, k, word});
         }
     }
     if (all > 1)

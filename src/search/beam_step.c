@@ -25,8 +25,7 @@ static int offer(struct candidate *best, int n, int most, struct candidate c)
     return n;
 }
 
-/* May hypothesis h end here? Not before it holds all required phrases, unless it must. */
-static int may_end(const struct sk_beam *b, const struct search *s, const struct hypothesis *h, int row)
+int sk_beam_may_end(const struct sk_beam *b, const struct search *s, const struct hypothesis *h, int row)
 {
     const struct sk_phrases *p = s->sentence->required;
     uint64_t left = sk_phrases_all(p) & ~h->met;
@@ -110,22 +109,26 @@ static int follow_prefix(const struct sk_beam *b, struct search *s, int row)
     return 1;
 }
 
+/* Offers what may follow hypothesis k. last: it has to end, whether it may or not. */
+static int offer_next(struct sk_beam *b, const struct search *s, int n, int32_t k, int row, int last)
+{
+    const struct hypothesis *h = &s->h[k];
+    if (h->finished)
+        return offer(b->best, n, b->o.beam_size, (struct candidate){h->logprob, h->score, k, -1});
+    if (last || sk_beam_may_end(b, s, h, row + h->row))
+        n = offer_end(b, n, h, k, row + h->row, s->step, last);
+    return last ? n : offer_words(b, n, h, k, row + h->row, b->penalty[s->step + 1]);
+}
+
 /* The best candidates, sorted. */
 static int choose(struct sk_beam *b, const struct search *s, int row)
 {
-    int n = 0;
-    for (int32_t k = 0; k < s->n; k++) {
-        const struct hypothesis *h = &s->h[k];
-        if (h->finished) {
-            n = offer(b->best, n, b->o.beam_size, (struct candidate){h->logprob, h->score, k, -1});
-        } else {
-            int must = s->step + 1 == s->limit;
-            if (must || may_end(b, s, h, row + h->row))
-                n = offer_end(b, n, h, k, row + h->row, s->step, must);
-            if (!must)
-                n = offer_words(b, n, h, k, row + h->row, b->penalty[s->step + 1]);
-        }
-    }
+    int n = 0, last = s->step + 1 == s->limit;
+    for (int32_t k = 0; k < s->n; k++)
+        if (!last || s->h[k].finished || !sk_beam_banned(b, row + s->h[k].row, SK_EOS))
+            n = offer_next(b, s, n, k, row, last);
+    for (int32_t k = 0; k < s->n && n == 0; k++)
+        n = offer_next(b, s, n, k, row, last);
     return s->sentence->required ? sk_beam_choose_required(b, s, row, n) : n;
 }
 

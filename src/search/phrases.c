@@ -195,7 +195,7 @@ void sk_phrases_leading(const struct sk_phrases *p, int32_t state, uint64_t want
     size_t first = l->n, k;
     for (; p; state = p->node[state].fail) {
         for (int32_t c = p->node[state].child; c != NONE; c = p->node[c].sibling) {
-            if (!(p->node[c].through & wanted))
+            if (!(p->node[c].through & wanted) || p->node[c].word == SK_BOS)
                 continue;
             for (k = first; k < l->n && l->word[k] != p->node[c].word; k++) {}
             if (k == l->n)

@@ -151,6 +151,7 @@ static int translate(struct job *j, const struct sk_trained *m, int models)
         .strip_unknown = o->strip_unknown, .progress = show, .ctx = j};
     sk_trained_limits(&options, m, models, o->max_input_len, o->num_stds);
     j->wish = (struct sk_wish_words){.target = m[0].target, .most = options.beam.max_output - 1,
+                                     .sampling = o->sample >= 0,
                                      .encode = j->pieces ? encode_wish : NULL, .ctx = j->pieces};
     if (o->avoid_list && sk_avoid_list(o->avoid_list, &j->wish, &avoid))
         return -1;

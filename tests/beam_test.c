@@ -293,7 +293,7 @@ static void exhaustive_wishes(int number)
         int32_t source[3] = {5, 8, 1};
         /* 6 words may follow: 1 + 6 + 36 + 216 + 1296 hypotheses of 5 symbols. */
         struct sk_beam_options o = {.beam_size = 2000, .alpha = 0.6, .beta = 1, .max_output_factor = 2, .max_output = 5,
-                                    .nbest = 2000, .max_extra = 8};
+                                    .nbest = 2000, .max_asked = 8};
         struct sk_phrases *avoid = phrases(w->avoid, w->avoids), *required = phrases(w->required, w->requireds);
         struct plains p = plain_search(&model, 1, source, 3, 5, 2000, &o);
         for (int how = 0; how < 3; how++) {              /* a beam that loses nothing, one that does, greedy */
@@ -592,9 +592,9 @@ int main(void)
     company("pruned", 1, 0, O(.beam_size = 5, .alpha = 0, .nbest = 5, .prune = 0.5));
     company("two models", 2, 0, O(.beam_size = 5, .alpha = 1, .nbest = 5));
     company("two models, log-linear", 2, 0, O(.beam_size = 5, .alpha = 1, .nbest = 2, .log_linear = 1));
-    company("wishes", 1, 1, O(.beam_size = 1, .alpha = 1, .nbest = 1, .max_extra = 5));
-    company("wishes", 1, 1, O(.beam_size = 5, .alpha = 1, .nbest = 5, .max_extra = 5));
-    company("wishes, two models", 2, 1, O(.beam_size = 4, .alpha = 0, .nbest = 1, .max_extra = 5));
+    company("wishes", 1, 1, O(.beam_size = 1, .alpha = 1, .nbest = 1, .max_asked = 5));
+    company("wishes", 1, 1, O(.beam_size = 5, .alpha = 1, .nbest = 5, .max_asked = 5));
+    company("wishes, two models", 2, 1, O(.beam_size = 4, .alpha = 0, .nbest = 1, .max_asked = 5));
     company("samples", 1, 0, O(.beam_size = 4, .alpha = 1, .nbest = 4, .samples = 1, .seed = 8));
     company("samples, two models", 2, 0, O(.beam_size = 3, .alpha = 1, .nbest = 3, .samples = 1, .seed = 8));
     company("samples of 3 words", 1, 0, O(.beam_size = 4, .alpha = 1, .nbest = 4, .samples = 1, .sample_from = 3));

@@ -21,11 +21,13 @@ double sk_length_score(const struct sk_beam_options *o, double logprob, int64_t 
     return penalty > 0 && isfinite(penalty) ? 0.0 - logprob / penalty : INFINITY;
 }
 
-/* Most symbols of a translation, EOS included, of a source of n symbols; extra: words
- * that it has besides, since they are asked for. */
-static int output_limit(const struct sk_beam_options *o, int n, int extra)
+/* Most symbols of a translation, EOS included, of a source of n symbols; asked: words
+ * that are asked for. */
+static int output_limit(const struct sk_beam_options *o, int n, int asked)
 {
-    double limit = ceil(o->max_output_factor * n) + 1 + extra;
+    double limit = ceil(o->max_output_factor * n) + 1;
+    if (limit < asked + 1)
+        limit = asked + 1;
     return limit < 1 ? 1 : limit < o->max_output ? (int)limit : o->max_output;
 }
 
@@ -43,7 +45,7 @@ struct sk_beam *sk_beam_new(struct sk_model *const *models, int n, const struct 
     b->longest = longest_source;
     b->source_rows = longest_source > SOURCE_ROWS ? longest_source : SOURCE_ROWS;
     if (b->source_rows > b->slots * longest_source) b->source_rows = b->slots * longest_source;
-    b->max_steps = output_limit(o, longest_source, o->max_extra);
+    b->max_steps = output_limit(o, longest_source, o->max_asked);
     size_t K = (size_t)o->beam_size, S = (size_t)b->slots, steps = (size_t)b->max_steps, R = (size_t)batch * K;
     b->models = n;
     b->decoder = sk_xcalloc((size_t)n, sizeof(struct sk_decoder *));
@@ -142,10 +144,10 @@ static void empty_result(struct sk_beam_result *r)
 /* All samples begin; of others one, which becomes several. */
 static void begin(const struct sk_beam *b, struct search *s, const struct sk_sentence *t, int index)
 {
-    int extra = t->prefixes + sk_phrases_words(t->required);
-    *s = (struct search){.sentence = t, .index = index, .limit = output_limit(&b->o, t->n + 1, extra),
+    int asked = t->prefixes + sk_phrases_words(t->required);
+    *s = (struct search){.sentence = t, .index = index, .limit = output_limit(&b->o, t->n + 1, asked),
                          .n = b->o.samples ? b->o.beam_size : 1, .h = s->h, .node = s->node};
-    SK_ENSURE(extra <= b->o.max_extra && t->prefixes < s->limit);
+    SK_ENSURE(asked <= b->o.max_asked && t->prefixes < s->limit);
     for (int k = 0; k < s->n; k++)
         s->h[k] = (struct hypothesis){.node = -1, .avoided = {sk_phrases_start(b->o.avoid), sk_phrases_start(t->avoid)},
                                       .required = sk_phrases_start(t->required)};

@@ -30,7 +30,7 @@
  * beam_required.c says how they get a place in the beam. At the longest output
  * hypotheses end without: the one that holds most words of phrases comes first, and
  * `unmet` says which are missing.
- * Prefix and required phrases make the longest output longer by their words.
+ * The longest output is at least the words of prefix and required phrases, and the end.
  * SAMPLING: beam_size translations are drawn word by word; they are sorted by
  * score, may be equal, and depend on the seed and the sentence's line and piece only.
  *
@@ -53,7 +53,7 @@ struct sk_beam_options {
     int stop_first;                  /* end with the first finished hypothesis that stays */
     int log_linear;                  /* how models are averaged */
     const struct sk_phrases *avoid;  /* in all sentences, or NULL */
-    int max_extra;                   /* most words of a sentence's prefix and required phrases */
+    int max_asked;                   /* most words of a sentence's prefix and required phrases */
     int samples;                     /* sample instead of searching */
     int sample_from;                 /* of so many most probable words; 0: of all */
     uint64_t seed;

@@ -17,8 +17,12 @@ static void ask(struct sk_beam *b, const struct search *s, const struct hypothes
     sk_word_list_add(&b->label, SK_EOS);
     if (t->required)
         sk_phrases_leading(t->required, h->required, sk_phrases_all(t->required) & ~h->met, &b->label);
-    sk_phrases_ending(b->o.avoid, h->avoided[0], &b->ban);
-    sk_phrases_ending(t->avoid, h->avoided[1], &b->ban);
+    const struct sk_phrases *avoid[2] = {b->o.avoid, t->avoid};
+    for (int i = 0; i < 2; i++) {
+        sk_phrases_ending(avoid[i], h->avoided[i], &b->ban);
+        if (s->step + 2 == s->limit)         /* the next word is the last one */
+            sk_phrases_ending_soon(avoid[i], h->avoided[i], SK_EOS, &b->ban);
+    }
 }
 
 struct sk_decoder_rows sk_beam_gather(struct sk_beam *b)

@@ -190,6 +190,19 @@ void sk_phrases_ending(const struct sk_phrases *p, int32_t state, struct sk_word
         sk_word_list_add(l, p->single[i]);
 }
 
+void sk_phrases_ending_soon(const struct sk_phrases *p, int32_t state, int32_t last, struct sk_word_list *l)
+{
+    for (; p; state = p->node[state].fail) {
+        for (int32_t c = p->node[state].child; c != NONE; c = p->node[c].sibling) {
+            int32_t after = p->slot[find(p, c, last)];
+            if (after != NONE && p->node[after].whole)
+                sk_word_list_add(l, p->node[c].word);
+        }
+        if (state == ROOT)
+            break;
+    }
+}
+
 void sk_phrases_leading(const struct sk_phrases *p, int32_t state, uint64_t wanted, struct sk_word_list *l)
 {
     size_t first = l->n, k;

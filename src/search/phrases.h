@@ -42,6 +42,8 @@ struct sk_word_list { int32_t *word; size_t n, cap; };
 void sk_word_list_add(struct sk_word_list *l, int32_t word);
 /* Adds the words after which the text ends with a whole phrase. */
 void sk_phrases_ending(const struct sk_phrases *p, int32_t state, struct sk_word_list *l);
+/* Adds the words after which `last` would end it with a whole phrase. */
+void sk_phrases_ending_soon(const struct sk_phrases *p, int32_t state, int32_t last, struct sk_word_list *l);
 /* Adds the words after which the text ends with more of one of the `wanted`, each once;
  * not the start symbol, which comes once. */
 void sk_phrases_leading(const struct sk_phrases *p, int32_t state, uint64_t wanted, struct sk_word_list *l);

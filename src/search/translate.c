@@ -103,16 +103,16 @@ void sk_translator_free(struct sk_translator *t)
     free(t);
 }
 
-/* Beams with room for translations that are so much longer. */
-static void make_room(struct sk_translator *t, int extra)
+/* Beams with room for so many words that are asked for. */
+static void make_room(struct sk_translator *t, int asked)
 {
-    if (extra <= t->o.beam.max_extra)
+    if (asked <= t->o.beam.max_asked)
         return;
     dismiss(t);
     sk_beam_free(t->beam);
     t->beam = NULL;
     t->crew = (struct crew){0};
-    t->o.beam.max_extra = extra;
+    t->o.beam.max_asked = asked;
 }
 
 /* The beams for n pieces. */
@@ -212,13 +212,13 @@ static void search_pieces(struct sk_translator *t, struct sk_beam_result *result
     for (size_t i = 0; i < n; i++)
         order[i] = (struct order){t->piece[i].n, i};
     qsort(order, n, sizeof *order, by_length);
-    int beams, extra = 0;
+    int beams, asked = 0;
     for (size_t i = 0; i < n; i++) {
         sentence[i] = sentence_of(t, &t->piece[order[i].piece]);
         int more = sentence[i].prefixes + sk_phrases_words(sentence[i].required);
-        extra = more > extra ? more : extra;
+        asked = more > asked ? more : asked;
     }
-    make_room(t, extra);
+    make_room(t, asked);
     struct sk_beam *const *beam = beams_for(t, n, &beams);
     sk_beam_search(beam, beams, sentence, (int)n, found, t->o.progress ? tell : NULL, t);
     for (size_t i = 0; i < n; i++)

@@ -90,6 +90,10 @@ static int read_required(struct sk_wishes *w, const json_t *list, int n, const s
     struct sk_phrase_list l = {0};
     struct sk_str unknown = {0};
     int result = 0;
+    if (n > 0 && words->sampling) {
+        *error = sk_xstrdup("\"constraints\": --sample draws words, it does not search for phrases");
+        return -1;
+    }
     w->name = sk_xcalloc((size_t)n + 1, sizeof *w->name);
     for (int i = 0; i < n && result == 0; i++) {
         const char *text = json_string_value(json_array_get(list, (size_t)i));

@@ -28,6 +28,7 @@ struct sk_wishes {
 struct sk_wish_words {
     const struct sk_vocab *target;
     int most;                        /* words of a prefix */
+    int sampling;                    /* phrases cannot be required */
     char *(*encode)(void *ctx, const char *text);        /* malloced; or NULL */
     void *ctx;
 };

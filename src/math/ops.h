@@ -11,7 +11,8 @@
  * from what is accumulated onto): same bits on AVX2 and AVX-512. In bfloat16
  * a and b are rounded to it (to nearest, ties to even) before they are
  * multiplied, c is float32, and subnormal numbers count as zeros: the same
- * bits with and without instructions for it. In bfloat16-amx a and b are the
+ * bits with and without instructions for it. tf32 is for GPUs: floats whose last 13
+ * bits do not count (10 bits of precision); the CPU computes float32. In bfloat16-amx a and b are the
  * same numbers, summed as Intel's matrix instructions do (Intel SDM, TDPBF16PS):
  * of each 32 values of k from 0 on, even ones are one chain from 0, odd ones
  * another, and c += their sum; again the same bits everywhere. In int8 (translating) a row of x
@@ -37,9 +38,9 @@
 struct sk_device;                        /* one backend instance: threads, scratch */
 
 /* What numbers matrix products multiply. Everything else is float32. */
-enum sk_dtype { SK_FLOAT32, SK_BFLOAT16, SK_BFLOAT16_AMX, SK_INT8 };
+enum sk_dtype { SK_FLOAT32, SK_BFLOAT16, SK_BFLOAT16_AMX, SK_TF32, SK_INT8 };
 /* Their names, for tables of options: those that training can use, and all. */
-#define SK_DTYPES_TRAINING "float32|bfloat16|bfloat16-amx"
+#define SK_DTYPES_TRAINING "float32|bfloat16|bfloat16-amx|tf32"
 #define SK_DTYPES SK_DTYPES_TRAINING "|int8"
 enum sk_dtype sk_dtype_named(const char *name);
 const char *sk_dtype_name(enum sk_dtype dtype);
@@ -341,6 +342,6 @@ struct sk_ops {
 extern const struct sk_ops sk_ops_cpu;
 
 /* Opens a device as options say: threads 0 means one for each CPU, dtype is
- * "float32" or "bfloat16". What set_dtype remarks becomes a warning. NULL: sk_fail. */
+ * one of SK_DTYPES. What set_dtype remarks becomes a warning. NULL: sk_fail. */
 struct sk_device *sk_device_open(const struct sk_ops *ops, int threads, const char *dtype);
 #endif

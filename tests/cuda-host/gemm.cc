@@ -6,17 +6,26 @@ struct sk_gemm_engine { int unused; };
 struct sk_gemm_engine *sk_gemm_open(struct sk_device *, const char **) { return new sk_gemm_engine(); }
 void sk_gemm_close(struct sk_gemm_engine *e) { delete e; }
 
-/* Value (row, column) of an operand, whatever its number type. */
-static float at(const void *p, enum sk_dtype dtype, size_t i)
+/* The nearest float of 10 bits of precision, ties away from zero, as tensor cores have it. */
+static float tf32(float x)
+{
+    union { float f; uint32_t u; } v = {x};
+    v.u = (v.u + 0x1000) & ~(uint32_t)0x1fff;
+    return v.f;
+}
+
+/* Value i of an operand, whatever its number type. */
+static float value(const void *p, enum sk_dtype dtype, int tf, size_t i)
 {
     if (dtype == SK_FLOAT32)
-        return ((const float *)p)[i];
+        return tf ? tf32(((const float *)p)[i]) : ((const float *)p)[i];
     union { uint32_t u; float f; } v = {(uint32_t)((const uint16_t *)p)[i] << 16};
     return v.f;
 }
 
-static void product(const struct sk_gemm &g)
+static void product(const struct sk_gemm &g, int tf)
 {
+    auto at = [tf](const void *p, enum sk_dtype dtype, size_t i) { return value(p, dtype, tf, i); };
     size_t M = (size_t)g.M, N = (size_t)g.N, K = (size_t)g.K;
     float *sum = new float[N], *b = new float[N * K];    /* b as (K, N) */
     for (size_t k = 0; k < K; k++)
@@ -45,5 +54,6 @@ static void product(const struct sk_gemm &g)
 void sk_gemm_run(struct sk_device *dev, const struct sk_gemm *g)
 {
     struct sk_gemm copy = *g;
-    sk_host_queue(dev->stream, [copy] { product(copy); });
+    int tf = dev->tf32;
+    sk_host_queue(dev->stream, [copy, tf] { product(copy, tf); });
 }

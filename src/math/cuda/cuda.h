@@ -67,7 +67,8 @@ struct sk_device {
     char name[96];
     int sm;                                  /* 90: compute capability 9.0 */
     cudaStream_t stream;
-    enum sk_dtype dtype;
+    enum sk_dtype dtype;                     /* SK_FLOAT32 or SK_BFLOAT16 */
+    int tf32;                                /* products of floats use 10 bits of their precision */
     int unfused;                             /* SK_CUDA_UNFUSED=1: biases are added after products, by a kernel */
     struct sk_gemm_engine *gemm;
     struct sk_buffer slot[SK_SLOTS];

@@ -29,6 +29,10 @@
  * DROPOUT. Whether value e of a row of n is kept is a pure function of
  * (seed, update, site, sentence's ordinal, position of the row in its
  * sentence); see sk_dropout. Kept values are scaled by 1 / (1 - p).
+ *
+ * ROWS. What is marked (rows) has a row of values for each token: float32, or, after
+ * narrow_rows(dev, 1), bfloat16 where the device has that: then `float *` only says
+ * where they are. Sums are made in float32, and each stored value is rounded.
  */
 #ifndef SK_MATH_OPS_H
 #define SK_MATH_OPS_H
@@ -156,6 +160,9 @@ struct sk_ops {
     /* Products' numbers from now on; SK_FLOAT32 at first. Call it before the
      * first weight_new. NULL, or a remark (static text): it is slow here. */
     const char *(*set_dtype)(struct sk_device *dev, enum sk_dtype dtype);
+    /* From now on rows are bfloat16, if on and products' numbers are and the device has
+     * it; else float32, as at first. Returns the bytes of a value, 2 or 4. */
+    size_t (*narrow_rows)(struct sk_device *dev, int on);
     void (*describe)(const struct sk_device *dev, char *text, size_t n);  /* "cpu: AVX2, 2 threads" */
     void *(*alloc)(struct sk_device *dev, size_t bytes);   /* 64-byte aligned, zeroed */
     void (*free)(struct sk_device *dev, void *p);
@@ -179,7 +186,7 @@ struct sk_ops {
     /* About the bytes that the ops keep for themselves while a model trains. */
     size_t (*workspace)(const struct sk_device *dev, const struct sk_work *work);
 
-    /* --- products ----------------------------------------------------- */
+    /* --- products: y, x, dx, dy (rows) ---------------------------------- */
     /* y (T, N) = x (T, K) W^T [+ bias (N)] */
     void (*linear_forward)(struct sk_device *dev, float *y, const float *x, const struct sk_weight *w,
                            const float *bias, int T);
@@ -190,7 +197,7 @@ struct sk_ops {
     void (*linear_backward_weight)(struct sk_device *dev, float *dw, float *db, const float *dy,
                                    const float *x, int N, int K, struct sk_leaves leaves);
 
-    /* --- feed-forward activation --------------------------------------- */
+    /* --- feed-forward activation (rows) --------------------------------- */
     /* h (T, F) = dropout(act(a)); a (T, F) holds the biased product; h may be a. */
     void (*activation_forward)(struct sk_device *dev, float *h, const float *a, enum sk_activation act,
                                int F, struct sk_rows rows, struct sk_dropout drop);
@@ -199,7 +206,7 @@ struct sk_ops {
     void (*activation_backward)(struct sk_device *dev, float *da, const float *dh, const float *kept,
                                 enum sk_activation act, int F, struct sk_rows rows, struct sk_dropout drop);
 
-    /* --- embeddings ---------------------------------------------------- */
+    /* --- embeddings: x, dx (rows) --------------------------------------- */
     /* x (T, D) = dropout(table[id] * scale + position[t]); position: fixed
      * sinusoids (T_max, D) or learned rows, or NULL. t = at[row], or, where at is
      * NULL, row - its sentence's first row. */
@@ -218,7 +225,7 @@ struct sk_ops {
     void (*position_backward)(struct sk_device *dev, float *dposition, int P, int D, const float *dx,
                               struct sk_rows rows, struct sk_leaves leaves);
 
-    /* --- between sub-layers --------------------------------------------- */
+    /* --- between sub-layers (rows) --------------------------------------- */
     /* out (T, D) = [residual +] dropout(f); residual NULL: none; out may be f or residual. */
     void (*dropout_add)(struct sk_device *dev, float *out, const float *f, const float *residual,
                         int D, struct sk_rows rows, struct sk_dropout drop);
@@ -230,10 +237,18 @@ struct sk_ops {
     void (*norm_backward)(struct sk_device *dev, float *dx, float *dgamma, float *dbeta, const float *dy,
                           const float *x, const float *stat, const float *gamma, int D,
                           struct sk_leaves leaves, int add);
-    /* a (n) += b (n) */
+    /* dropout_add, then norm_forward of its result; out may be f. */
+    void (*dropout_add_norm)(struct sk_device *dev, float *out, float *y, float *stat, const float *f,
+                             const float *residual, const float *gamma, const float *beta, int D, struct sk_rows rows,
+                             struct sk_dropout drop);
+    /* norm_backward, then df (T, D) = dropout'(dx), what reaches f; df is no other's memory. */
+    void (*norm_dropout_backward)(struct sk_device *dev, float *dx, float *df, float *dgamma, float *dbeta,
+                                  const float *dy, const float *x, const float *stat, const float *gamma, int D,
+                                  struct sk_rows rows, struct sk_leaves leaves, struct sk_dropout drop, int add);
+    /* a (n) += b (n), of floats */
     void (*add)(struct sk_device *dev, float *a, const float *b, size_t n);
 
-    /* --- attention ------------------------------------------------------ */
+    /* --- attention: all (rows) but prob ----------------------------------- */
     /* context (Tq, D): for each sentence and head, softmax((q d^-1/2) k^T [causal]),
      * dropout on probabilities, times v. q, k, v have row strides ldq, ldk
      * (k and v), so that fused projections are read in place. q, k may come
@@ -288,7 +303,7 @@ struct sk_ops {
      * q_y = 1 - smoothing, others smoothing / (V - 1); gradient (p - q) *
      * loss_scale (1 / the update's number of labels). Works in chunks of rows
      * inside each leaf: T * V floats never stand in memory. dx (T, D) stored;
-     * dw (V, D), dbias (V) by leaves. NULL dx: no gradients (validation).
+     * dw (V, D), dbias (V) by leaves. x, dx: (rows). NULL dx: no gradients (validation).
      * Per row (host, may be NULL): nll[t] = -log max(1e-10, p_y), unsmoothed,
      * and correct[t] = arg max is the label (lowest index on ties). */
     void (*output_loss)(struct sk_device *dev, float *dx, float *dw, float *dbias, float *nll, uint8_t *correct,

@@ -14,6 +14,16 @@ float *sk_slab_take(struct sk_slab *s, size_t floats)
     return s->base ? s->base + at : NULL;
 }
 
+float *sk_slab_rows(struct sk_slab *s, size_t values)
+{
+    return sk_slab_take(s, (values * s->item + sizeof(float) - 1) / sizeof(float));
+}
+
+float *sk_rows_at(const struct sk_net *n, float *rows, size_t i)
+{
+    return (float *)(void *)((char *)rows + i * n->item);
+}
+
 static const struct sk_param *find(const struct sk_net *n, const char *name)
 {
     const struct sk_param *p = sk_params_find(n->table, name);
@@ -95,7 +105,7 @@ void sk_process_layout(struct sk_process *p, struct sk_slab *s, int T)
 {
     int own = p->owns;
     for (int i = 0; p->steps[i]; i++) {
-        if (p->steps[i] == 'n' || !own) p->out[i] = sk_slab_take(s, (size_t)T * (size_t)p->D);
+        if (p->steps[i] == 'n' || !own) p->out[i] = sk_slab_rows(s, (size_t)T * (size_t)p->D);
         if (p->steps[i] == 'n') p->stat[i] = sk_slab_take(s, (size_t)T * 2);
         own = 1;
     }
@@ -178,13 +188,13 @@ void sk_block_layout(struct sk_block *b, struct sk_slab *s, int T, int Ts, size_
 {
     size_t rows = (size_t)T, D = (size_t)b->D, F = (size_t)b->F;
     sk_process_layout(&b->pre, s, T);
-    b->wide = sk_slab_take(s, rows * (b->kind == SK_FEED ? F : b->kind == SK_SELF ? 3 * D : D));
-    b->mid = b->in_place ? b->wide : sk_slab_take(s, rows * (b->kind == SK_FEED ? F : D));
-    b->f = sk_slab_take(s, rows * D);
+    b->wide = sk_slab_rows(s, rows * (b->kind == SK_FEED ? F : b->kind == SK_SELF ? 3 * D : D));
+    b->mid = b->in_place ? b->wide : sk_slab_rows(s, rows * (b->kind == SK_FEED ? F : D));
+    b->f = sk_slab_rows(s, rows * D);
     if (b->kind != SK_FEED && !step) b->prob = sk_slab_take(s, pairs * (size_t)b->H);
     if (b->kind == SK_CROSS && !step) {
-        b->keys = sk_slab_take(s, (size_t)Ts * D);
-        b->values = sk_slab_take(s, (size_t)Ts * D);
+        b->keys = sk_slab_rows(s, (size_t)Ts * D);
+        b->values = sk_slab_rows(s, (size_t)Ts * D);
     }
     sk_process_layout(&b->post, s, T);
 }
@@ -223,11 +233,13 @@ void sk_cross_keys(const struct sk_net *n, const struct sk_block *b, float *keys
 
 /* Where q, k and v of an attention stand, and whose rows the keys are. */
 struct sk_qkv { float *q, *k, *v; int ldq, ldk; struct sk_rows key; };
-static struct sk_qkv qkv_of(const struct sk_block *b, float *wide, float *keys, float *values,
+static struct sk_qkv qkv_of(const struct sk_net *n, const struct sk_block *b, float *wide, float *keys, float *values,
                             const struct sk_pass *pass)
 {
+    size_t D = (size_t)b->D;
     if (b->kind == SK_SELF)
-        return (struct sk_qkv){wide, wide + b->D, wide + 2 * b->D, 3 * b->D, 3 * b->D, pass->rows[b->side]};
+        return (struct sk_qkv){wide, sk_rows_at(n, wide, D), sk_rows_at(n, wide, 2 * D), 3 * b->D, 3 * b->D,
+                               pass->rows[b->side]};
     return (struct sk_qkv){wide, keys, values, b->D, b->D, pass->rows[0]};
 }
 
@@ -243,7 +255,7 @@ float *sk_block_forward(const struct sk_net *n, struct sk_block *b, float *x, co
     } else {
         sk_linear_forward(n, b->wide, y, &b->in, T);
         if (b->kind == SK_CROSS) sk_cross_keys(n, b, b->keys, b->values, memory, pass->rows[0].rows);
-        struct sk_qkv a = qkv_of(b, b->wide, b->keys, b->values, pass);
+        struct sk_qkv a = qkv_of(n, b, b->wide, b->keys, b->values, pass);
         n->ops->attention_forward(n->dev, b->mid, b->prob, a.q, a.ldq, a.k, a.v, a.ldk, b->H, b->D, rows, a.key,
                                   b->kind == SK_SELF && b->side == 1,
                                   dropout(pass, n->config->dropout_attention, b->site));
@@ -290,10 +302,10 @@ float *sk_process_backward(const struct sk_net *n, struct sk_process *p, struct 
             }
             if (g == *residual) {
                 dst = other(w, g, NULL);
-                ops->copy(n->dev, dst, g, (size_t)T * (size_t)p->D * sizeof *g);
+                ops->copy(n->dev, dst, g, (size_t)T * (size_t)p->D * n->item);
                 g = dst;
             }
-            ops->add(n->dev, *residual, g, (size_t)T * (size_t)p->D);
+            ops->dropout_add(n->dev, *residual, g, *residual, p->D, rows, dropout(pass, 0, 0));
             break;
         }
     }
@@ -316,7 +328,7 @@ static float *pre_backward(const struct sk_net *n, struct sk_process *p, struct 
     }
     float *g = sk_process_backward(n, p, w, gy, &residual, T, pass, side);
     if (residual && g != residual) {
-        n->ops->add(n->dev, residual, g, (size_t)T * (size_t)p->D);
+        n->ops->dropout_add(n->dev, residual, g, residual, p->D, pass->rows[side], dropout(pass, 0, 0));
         return residual;
     }
     return g;
@@ -345,8 +357,8 @@ float *sk_block_backward(const struct sk_net *n, struct sk_block *b, struct sk_b
     } else {
         float *dcontext = other(w, gf, residual);
         ops->linear_backward_data(n->dev, dcontext, gf, b->out.w, T, 0);
-        struct sk_qkv a = qkv_of(b, b->wide, b->keys, b->values, pass);
-        struct sk_qkv d = qkv_of(b, wide, w->dkeys, w->dvalues, pass);
+        struct sk_qkv a = qkv_of(n, b, b->wide, b->keys, b->values, pass);
+        struct sk_qkv d = qkv_of(n, b, wide, w->dkeys, w->dvalues, pass);
         ops->attention_backward(n->dev, d.q, d.k, d.v, dcontext, b->prob, a.q, a.ldq, a.k, a.v, a.ldk, b->H, b->D,
                                 rows, a.key, b->kind == SK_SELF && b->side == 1,
                                 dropout(pass, n->config->dropout_attention, b->site));

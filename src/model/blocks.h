@@ -23,6 +23,7 @@ struct sk_net {
     int sums;
     uint32_t sites;                  /* dropout sites given out */
     int backward;                    /* weights are wanted for gradients too */
+    size_t item;                     /* bytes of a value of rows (ops.h) in its passes; 2: they are narrow */
 };
 
 /* Memory for the gradient of one more use of a parameter, to be added onto
@@ -38,9 +39,13 @@ struct sk_pass {
     struct sk_leaves leaves[2];
 };
 
-/* Bump allocator: run with base NULL it measures, then it hands out. */
-struct sk_slab { float *base; size_t used, most; };
+/* Bump allocator, in floats: run with base NULL it measures, then it hands out.
+ * item: bytes of a value of rows. */
+struct sk_slab { float *base; size_t used, most, item; };
 float *sk_slab_take(struct sk_slab *s, size_t floats);
+/* Rows (ops.h) of so many values; where value i of them stands. */
+float *sk_slab_rows(struct sk_slab *s, size_t values);
+float *sk_rows_at(const struct sk_net *n, float *rows, size_t i);
 
 struct sk_linear {
     struct sk_weight *w;

@@ -1,6 +1,7 @@
 /* gemm.cc - products on a host: each element one chain of fused multiply-adds, k
  * ascending from 0, as the cpu backend has them. */
 #include "math/cuda/gemm.h"
+#include "math/cuda/kernel.h"
 
 struct sk_gemm_engine { int unused; };
 struct sk_gemm_engine *sk_gemm_open(struct sk_device *, const char **) { return new sk_gemm_engine(); }
@@ -40,11 +41,16 @@ static void product(const struct sk_gemm &g, int tf)
             for (size_t n = 0; n < N; n++)
                 sum[n] = __builtin_fmaf(a, row[n], sum[n]);
         }
-        float *c = g.c + m * (size_t)g.ldc;
         for (size_t n = 0; n < N; n++) {
+            const size_t i = m * (size_t)g.ldc + n;
             if (g.bias)
-                sum[n] += g.bias[n];
-            c[n] = g.add ? c[n] + sum[n] : sum[n];
+                sum[n] += value(g.bias, g.out, 0, n);
+            if (g.add)
+                sum[n] += value(g.c, g.out, 0, i);
+            if (g.out == SK_FLOAT32)
+                ((float *)g.c)[i] = sum[n];
+            else
+                ((uint16_t *)g.c)[i] = sk_narrow(sum[n]);
         }
     }
     delete[] sum;

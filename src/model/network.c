@@ -181,6 +181,9 @@ struct sk_model *sk_model_new(const struct sk_model_config *c, const struct sk_o
         sk_process_init(n, &m->final[s], c->pre[s],
                         s ? "decoder_transformer_final_process" : "encoder_transformer_final_process", c->size[s], 0);
     }
+    for (int s = 0; s < 2 && m->train; s++)
+        for (int i = 0; i < m->blocks[s]; i++)
+            sk_process_join(&m->block[s][i].post, i + 1 < m->blocks[s] ? &m->block[s][i + 1].pre : &m->final[s]);
     if (c->architecture == SK_RNN) sk_rnn_init(m);
     int own_output = c->tying == SK_TYING_NONE || c->tying == SK_TYING_SRC_TRG;
     sk_linear_init(n, &m->output, own_output ? "target_output_weight" : table_name(c, 1), "target_output_bias");
@@ -262,19 +265,14 @@ void sk_model_load_weights(struct sk_model *m)
 
 /* --- passes ------------------------------------------------------------------ */
 
-static struct sk_dropout dropout(const struct sk_pass *pass, float p, uint32_t site)
-{
-    return (struct sk_dropout){pass->train ? p : 0, site, pass->update, pass->seed};
-}
-
 float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, const int32_t *at,
                       const struct sk_pass *pass)
 {
     struct sk_embedding *e = &m->embed[side];
     const struct sk_net *n = &m->net;
     struct sk_rows rows = pass->rows[side];
-    struct sk_dropout prepost = dropout(pass, m->rnn ? 0 : m->c.dropout_prepost, e->site_prepost);
-    struct sk_dropout embed = dropout(pass, m->c.dropout_embed[side], e->site_embed);
+    struct sk_dropout prepost = sk_pass_dropout(pass, m->rnn ? 0 : m->c.dropout_prepost, e->site_prepost);
+    struct sk_dropout embed = sk_pass_dropout(pass, m->c.dropout_embed[side], e->site_embed);
     if (embed.p > 0) {
         /* Two dropouts, before and after positions: row t of the words is "word t". */
         n->ops->narrow_rows(n->dev, 0);      /* the words are a table to the other call */
@@ -320,8 +318,8 @@ static void embed_backward(struct sk_model *m, const struct sk_batch *b, float *
     for (int s = 0; s < 2; s++) {
         struct sk_embedding *e = &m->embed[s];
         struct sk_rows rows = pass->rows[s];
-        struct sk_dropout prepost = dropout(pass, m->rnn ? 0 : m->c.dropout_prepost, e->site_prepost);
-        struct sk_dropout embed = dropout(pass, m->c.dropout_embed[s], e->site_embed);
+        struct sk_dropout prepost = sk_pass_dropout(pass, m->rnn ? 0 : m->c.dropout_prepost, e->site_prepost);
+        struct sk_dropout embed = sk_pass_dropout(pass, m->c.dropout_embed[s], e->site_embed);
         if (prepost.p > 0) ops->dropout_backward(n->dev, gx[s], e->D, rows, prepost);
         if (e->dposition)
             ops->position_backward(n->dev, e->dposition, m->c.max_len[s], e->D, gx[s], rows, pass->leaves[s]);

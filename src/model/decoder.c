@@ -317,11 +317,11 @@ void sk_decoder_top(struct sk_decoder *const *d, int n, int log_linear, const st
         ops->logprob_top(m->net.dev, top, distributions(d, n, log_linear), V, R);
 }
 
-const float *sk_decoder_logprob(struct sk_decoder *const *d, int n, int log_linear)
+float *sk_decoder_logprob(struct sk_decoder *const *d, int n, int log_linear)
 {
     const struct sk_net *net = &d[0]->m->net;
     size_t V = (size_t)d[0]->m->c.vocab[1];
-    const float *logp = distributions(d, n, log_linear);
+    float *logp = distributions(d, n, log_linear);
     if (net->ops->host) return logp;
     if (!d[0]->host_logp) d[0]->host_logp = sk_xcalloc((size_t)d[0]->rows * V, sizeof *logp);
     net->ops->download(net->dev, d[0]->host_logp, logp, (size_t)d[0]->R * V * sizeof *logp);

@@ -123,8 +123,8 @@ void sk_decoder_step(struct sk_decoder *d, const struct sk_decoder_rows *rows);
  * distributions, of the logarithms if log_linear. */
 void sk_decoder_top(struct sk_decoder *const *d, int n, int log_linear, const struct sk_top *top);
 /* In its place: the whole distributions (R, V), log probabilities, host memory that is
- * good until the next step. */
-const float *sk_decoder_logprob(struct sk_decoder *const *d, int n, int log_linear);
+ * good, and the caller's to change, until the next step. */
+float *sk_decoder_logprob(struct sk_decoder *const *d, int n, int log_linear);
 
 /* --- scoring (forced.c) -------------------------------------------------- */
 /* Memory for batches of the limits, to run a model that was made for

@@ -79,6 +79,8 @@ struct sk_beam *sk_beam_new(struct sk_model *const *models, int n, const struct 
     b->top = (struct sk_top){.k = k, .never = never, .nevers = o->samples ? 2 : 3};
     if (o->samples)
         b->sum = sk_xcalloc((size_t)V, sizeof *b->sum);
+    if (o->restricted)
+        b->kept = sk_xcalloc((size_t)V, sizeof *b->kept);
     b->top.id = sk_xcalloc(R * (size_t)k, sizeof *b->top.id);
     b->top.logp = sk_xcalloc(R * (size_t)k, sizeof *b->top.logp);
     return b;
@@ -114,6 +116,7 @@ void sk_beam_free(struct sk_beam *b)
     free(b->ban.word);
     free(b->label_logp);
     free(b->sum);
+    free(b->kept);
     free(b->offered);
     free(b->progress);
     free(b->top.id);

@@ -46,8 +46,9 @@ struct sk_beam {
     float *label_logp;               /* (label.cap) */
     size_t label_cap;
     struct sk_top top;
-    const float *logp;               /* (rows, V) where whole distributions are needed */
+    float *logp;                     /* (rows, V) where whole distributions are needed */
     double *sum;                     /* (V) of one row */
+    float *kept;                     /* (V) of one row */
     struct candidate *offered;       /* (offered_cap) of beam_required.c */
     int *progress;                   /* (offered_cap) */
     size_t offered_cap;

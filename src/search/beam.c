@@ -186,12 +186,23 @@ static int take(struct sk_beam *b, struct call *c)
     return n;
 }
 
+/* n sentences that were taken, by one model. */
+static void encode_with(const struct sk_beam *b, struct sk_decoder *d, int n)
+{
+    const int32_t *slot = b->waiting + b->waitings;
+    sk_decoder_encode(d, b->source, b->offset, n, slot);
+    for (int i = 0; i < n && b->o.restricted && !sk_beam_draws_from_all(b); i++) {
+        const struct sk_sentence *t = b->search[slot[i]].sentence;
+        sk_decoder_allow(d, slot[i], t->allowed, t->alloweds);
+    }
+}
+
 /* Encodes the next sentences; they wait. */
 static void encode(struct sk_beam *b, struct call *c)
 {
     int n = take(b, c);
     for (int i = 0; n > 0 && i < b->models; i++)
-        sk_decoder_encode(b->decoder[i], b->source, b->offset, n, b->waiting + b->waitings);
+        encode_with(b, b->decoder[i], n);
     b->waitings += n;
 }
 

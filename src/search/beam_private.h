@@ -54,6 +54,9 @@ struct sk_beam {
     size_t offered_cap;
 };
 
+/* Whole distributions are needed, not the best words only. */
+static inline int sk_beam_draws_from_all(const struct sk_beam *b) { return b->o.samples && b->o.sample_from == 0; }
+
 /* The running hypotheses of all sentences: input of the next step (beam_rows.c). */
 struct sk_decoder_rows sk_beam_gather(struct sk_beam *b);
 /* After the decoder's step: b->top, and b->logp if it is needed. */

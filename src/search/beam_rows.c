@@ -84,46 +84,9 @@ static void restrict_row(float *p, float *kept, int V, const int32_t *allowed, i
         p[allowed[i]] = (float)((double)kept[i] - (double)most - log(sum));
 }
 
-static int never(const struct sk_top *t, int32_t word)
-{
-    for (int i = 0; i < t->nevers; i++)
-        if (t->never[i] == word)
-            return 1;
-    return 0;
-}
-
-/* What sk_decoder_top gives, of row r; words: (n) ascending, or NULL: 0 to n - 1. */
-static void best_of_row(const struct sk_beam *b, int r, const int32_t *words, int n)
-{
-    const struct sk_top *t = &b->top;
-    const float *p = b->logp + (size_t)r * (size_t)b->V;
-    int32_t *id = t->id + (size_t)r * (size_t)t->k;
-    float *logp = t->logp + (size_t)r * (size_t)t->k;
-    int found = 0;
-    for (int i = 0; i < n && t->k > 0; i++) {
-        int32_t word = words ? words[i] : i;
-        if (!(p[word] > -INFINITY) || (found == t->k && !(p[word] > logp[t->k - 1])) || never(t, word) ||
-            sk_beam_banned(b, r, word))
-            continue;
-        int at = found < t->k ? found++ : found - 1;
-        for (; at > 0 && p[word] > logp[at - 1]; at--) {
-            id[at] = id[at - 1];
-            logp[at] = logp[at - 1];
-        }
-        id[at] = word;
-        logp[at] = p[word];
-    }
-    for (; found < t->k; found++) {
-        id[found] = -1;
-        logp[found] = -INFINITY;
-    }
-    for (int i = b->label_first[r]; i < b->label_first[r + 1]; i++)
-        b->label_logp[i] = p[b->label.word[i]];
-}
-
 void sk_beam_distributions(struct sk_beam *b, const struct sk_decoder_rows *rows)
 {
-    if (!b->o.restricted && !(b->o.samples && b->o.sample_from == 0)) {
+    if (!sk_beam_draws_from_all(b)) {
         sk_decoder_top(b->decoder, b->models, b->o.log_linear, &b->top);
         return;
     }
@@ -131,9 +94,11 @@ void sk_beam_distributions(struct sk_beam *b, const struct sk_decoder_rows *rows
     for (int g = 0; g < rows->groups; g++) {
         const struct sk_sentence *t = b->search[b->active[g]].sentence;
         for (int r = b->first[g]; r < b->first[g + 1]; r++) {
+            float *p = b->logp + (size_t)r * (size_t)b->V;
             if (t->allowed)
-                restrict_row(b->logp + (size_t)r * (size_t)b->V, b->kept, b->V, t->allowed, t->alloweds);
-            best_of_row(b, r, t->allowed, t->allowed ? t->alloweds : b->V);
+                restrict_row(p, b->kept, b->V, t->allowed, t->alloweds);
+            for (int i = b->label_first[r]; i < b->label_first[r + 1]; i++)
+                b->label_logp[i] = p[b->label.word[i]];
         }
     }
 }

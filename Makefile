@@ -56,7 +56,7 @@ SCRIPTS := $(sort $(wildcard tests/*.t))
 # The cuda backend on its stand-in for hosts: tests of operations and models, built
 # a second time, and a plug-in for the programs. All of it needs g++.
 CXX_HERE := $(shell command -v $(CXX) 2>/dev/null)
-CUDA_TESTS := $(patsubst %,$(B)/tests/cuda_%_test,math_reference math_layer math_decode math_recurrent optimizer \
+CUDA_TESTS := $(patsubst %,$(B)/tests/cuda_%_test,math_reference math_layer math_rows math_decode math_recurrent optimizer \
 	transformer rnn)
 CUDA_HOST := $(patsubst %.cu,$(B)/cuda-host/%.o,$(filter-out %_lt.cu,$(wildcard src/math/cuda/*.cu))) \
 	$(patsubst %.cc,$(B)/cuda-host/%.o,$(wildcard tests/cuda-host/*.cc))

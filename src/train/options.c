@@ -27,16 +27,24 @@ static const struct sk_opt options[] = {
 
     HEADING("Data"),
     {.name = "source", .letter = 's', .type = SK_OPT_STRING, .offset = AT(source), .value = "FILE",
-     .help = "Source side of the training text, plain or gzip.", .flags = SK_OPT_INPUT},
+     .help = "Source side of the training text, plain or gzip.", .flags = SK_OPT_INPUT,
+     .instead_of = "prepared-data data"},
     {.name = "target", .letter = 't', .type = SK_OPT_STRING, .offset = AT(target), .value = "FILE",
-     .help = "Target side, line by line.", .flags = SK_OPT_INPUT},
+     .help = "Target side, line by line.", .flags = SK_OPT_INPUT, .instead_of = "prepared-data data"},
+    {.name = "data", .type = SK_OPT_LIST, .offset = AT(data), .value = "NAME=SOURCE:TARGET:WEIGHT...",
+     .help = "Several training texts instead of one, in one option or more: of all pairs that training takes, each text "
+     "gives the share that its WEIGHT is of the sum.", .flags = SK_OPT_INPUT | SK_OPT_REPEATED,
+     .instead_of = "source target prepared-data"},
     {.name = "prepared-data", .letter = 'd', .type = SK_OPT_STRING, .offset = AT(prepared_data), .value = "DIR",
      .help = "What sk-prepare-data made of the training text, instead of --source and --target. Options of the data "
-     "are those that it was made with.", .flags = SK_OPT_INPUT},
+     "are those that it was made with.", .flags = SK_OPT_INPUT, .instead_of = "source target data source-vocab target-vocab"},
     {.name = "validation-source", .type = SK_OPT_STRING, .offset = AT(validation_source), .value = "FILE",
      .help = "Source side of the held-out text (-vs).", .flags = SK_OPT_REQUIRED | SK_OPT_INPUT},
     {.name = "validation-target", .type = SK_OPT_STRING, .offset = AT(validation_target), .value = "FILE",
      .help = "Target side of the held-out text (-vt).", .flags = SK_OPT_REQUIRED | SK_OPT_INPUT},
+    {.name = "monitor-set", .type = SK_OPT_LIST, .offset = AT(monitor_sets), .value = "NAME=SOURCE:TARGET...",
+     .help = "Further held-out texts, in one option or more, whose perplexity is reported at each checkpoint. Nothing is "
+     "decided by it.", .flags = SK_OPT_INPUT | SK_OPT_REPEATED},
     {.name = "output", .letter = 'o', .type = SK_OPT_STRING, .offset = AT(output), .value = "MODEL_DIR",
      .help = "Model directory. If it holds a run of the same options, that run is resumed.",
      .flags = SK_OPT_REQUIRED | SK_OPT_FREE},
@@ -177,6 +185,10 @@ static const struct sk_opt options[] = {
     {.name = "weight-decay", .type = SK_OPT_FLOAT, .offset = AT(weight_decay), .initial = "0", .min = 0, .max = 1,
      .value = "X", .help = "X times the value is added to the gradient of weights and norm scales (not of biases and "
      "norm offsets)."},
+    {.name = "ema", .type = SK_OPT_FLOAT, .offset = AT(ema), .initial = "0", .min = 0, .max = 0.9999999,
+     .value = "DECAY", .help = "Keep a moving average of the parameters, of which each update keeps DECAY (0.9999, say) "
+     "and takes the rest from the new ones. Checkpoints are validated with it and hold it; training goes on from the "
+     "parameters themselves. 0: none."},
     {.name = "initial-learning-rate", .type = SK_OPT_FLOAT, .offset = AT(learning_rate), .initial = "0.0002",
      .min = 0, .max = 1e6, .value = "RATE", .help = "Learning rate before schedule and warm-up."},
     {.name = "learning-rate-scheduler-type", .type = SK_OPT_CHOICE, .offset = AT(scheduler),
@@ -207,10 +219,11 @@ static const struct sk_opt options[] = {
      .initial = "1.0", .min = -1e30, .max = 1e30, .value = "X", .help = "Threshold; 0 or less: no clipping."},
     {.name = "seed", .type = SK_OPT_LONG, .offset = AT(seed), .initial = "13", .min = 0, .max = VERY_MANY,
      .value = "N", .help = "Seed of initialisation, data order and dropout."},
-    {.name = "dtype", .type = SK_OPT_CHOICE, .offset = AT(dtype), .initial = "float32", .choices = SK_DTYPES_TRAINING,
-     .help = "Numbers that matrix products multiply. All else is float32: sums, parameters, files. bfloat16 may be "
-     "faster where the processor has instructions for it, bfloat16-amx is two to three times as fast where it has "
-     "AMX; elsewhere their results are the same."},
+    {.name = "dtype", .type = SK_OPT_CHOICE, .offset = AT(dtype), .choices = SK_DTYPES_TRAINING,
+     .help = "Numbers that matrix products multiply; sums, parameters and files are float32. Default: what the run "
+     "has; a new one bfloat16 on a GPU, else float32. bfloat16 may be faster where the processor has instructions "
+     "for it, bfloat16-amx is two to three times as fast where it has AMX; elsewhere their results are the same. tf32 "
+     "is float32 with 10 bits of precision, for GPUs."},
 
     HEADING("Checkpoints and the end"),
     {.name = "checkpoint-frequency", .type = SK_OPT_INT, .offset = AT(checkpoint_frequency), .initial = "4000",
@@ -303,7 +316,7 @@ static const struct sk_opt options[] = {
 };
 
 const struct sk_program sk_train_program = {
-    .synopsis = "{-s FILE -t FILE | -d DIR} -vs FILE -vt FILE -o MODEL_DIR [option...]",
+    .synopsis = "{-s FILE -t FILE | -d DIR | --data TEXT...} -vs FILE -vt FILE -o MODEL_DIR [option...]",
     .summary = "Trains a translation model, or resumes the training that MODEL_DIR holds.",
     .options = options,
     .epilogue = "Pairs are source:target or encoder:decoder; one value stands for both.\n"
@@ -319,8 +332,15 @@ static void check_training_data(struct sk_train_options *o)
             *empty[i] = NULL;
     if (!*o->validation_source || !*o->validation_target)
         sk_opt_misuse("--validation-source and --validation-target are required: their names are empty");
-    if (!o->prepared_data && (!o->source || !o->target))
-        sk_opt_misuse("--source and --target are required, or --prepared-data");
+    sk_texts_read(&o->texts, "data", &o->data, 1);
+    sk_texts_read(&o->monitors, "monitor-set", &o->monitor_sets, 0);
+    if (o->texts.n && o->prepared_data)
+        sk_opt_misuse("--data takes text, not --prepared-data: give the text that %s was made of as one of its texts",
+                      o->prepared_data);
+    if (o->texts.n && (o->source || o->target))
+        sk_opt_misuse("--data stands for --source and --target: give their files as one of its texts, with a weight");
+    if (!o->prepared_data && !o->texts.n && (!o->source || !o->target))
+        sk_opt_misuse("--source and --target are required, or --prepared-data, or --data");
     if (o->prepared_data && (o->source || o->target))
         sk_opt_misuse("--prepared-data stands for --source and --target: give one or the other");
     if (o->prepared_data && (o->source_vocab || o->target_vocab))

@@ -157,6 +157,10 @@ static void plan_optimizer(const struct sk_train_options *o, struct sk_train_pla
 {
     if (sk_optimizer_init(&p->optimizer, o->optimizer, o->optimizer_params, o->momentum, o->weight_decay) < 0)
         sk_opt_misuse("%s", sk_fail_message());
+    /* Others say how much is taken, not what is kept. */
+    if (o->ema > 0 && o->ema < 0.5)
+        sk_opt_misuse("--ema %g: the share that the average keeps at each update is from 0.5 to 0.9999999; what Marian "
+                      "calls --exponential-smoothing %g is --ema %.10g", o->ema, o->ema, 1 - o->ema);
     p->clip_threshold = o->clipping_threshold;
     p->clip = o->clipping_threshold <= 0 ? SK_CLIP_NONE :
         strcmp(o->clipping_type, "abs") == 0 ? SK_CLIP_ABS :

@@ -93,9 +93,9 @@ static void option_differs(void *ctx, const char *name, const char *before, cons
     sk_str_printf(ctx, "\n  --%s: was '%s', now '%s'", name, before ? before : "", now ? now : "");
 }
 
-static void input_differs(void *ctx, const char *name)
+static void input_differs(void *ctx, const char *name, const char *how)
 {
-    sk_str_printf(ctx, "\n  --%s: not the same content", name);
+    sk_str_printf(ctx, "\n  --%s: %s", name, how ? how : "not the same content");
 }
 
 /* Has any update been saved? */
@@ -324,6 +324,8 @@ void sk_train_data_free(struct sk_train_data *d)
         sk_corpus_close(d->train);
     if (d->validation)
         sk_corpus_close(d->validation);
+    for (int i = 0; i < d->monitors; i++)
+        sk_corpus_close(d->monitor[i]);
     if (d->target != d->source)
         sk_vocab_free(d->target);
     if (d->source)

@@ -12,6 +12,12 @@
 #include "train/memory.h"
 #include "train/prepare_start.h"
 
+static int not_removed(const char *option, const char *path)
+{
+    return sk_fail(SK_EXIT_USAGE, "--%s %s belongs to the run that --overwrite-output would remove: copy it to another "
+                   "folder first", option, path);
+}
+
 int sk_start_check_places(const struct sk_start *s)
 {
     const struct sk_train_options *o = s->o;
@@ -21,8 +27,10 @@ int sk_start_check_places(const struct sk_start *s)
         {"source-vocab", o->source_vocab}, {"target-vocab", o->target_vocab}, {"params", o->params}};
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
         if (given[i].path && sk_md_owns(s->dir, given[i].path))
-            return sk_fail(SK_EXIT_USAGE, "--%s %s belongs to the run that --overwrite-output would remove: copy it to "
-                           "another folder first", given[i].option, given[i].path);
+            return not_removed(given[i].option, given[i].path);
+    for (int i = 0; i < 2 * s->inputs.texts; i++)
+        if (sk_md_owns(s->dir, s->inputs.text[i / 2].given->path[i % 2]))
+            return not_removed(i / 2 < s->inputs.training ? "data" : "monitor-set", s->inputs.text[i / 2].given->path[i % 2]);
     return 0;
 }
 

@@ -56,7 +56,7 @@ SCRIPTS := $(sort $(wildcard tests/*.t))
 # The cuda backend on its stand-in for hosts: tests of operations and models, built
 # a second time, and a plug-in for the programs. All of it needs g++.
 CXX_HERE := $(shell command -v $(CXX) 2>/dev/null)
-CUDA_TESTS := $(patsubst %,$(B)/tests/cuda_%_test,math_reference math_layer math_decode math_recurrent optimizer \
+CUDA_TESTS := $(patsubst %,$(B)/tests/cuda_%_test,math_reference math_layer math_rows math_decode math_recurrent optimizer \
 	transformer rnn)
 CUDA_HOST := $(patsubst %.cu,$(B)/cuda-host/%.o,$(filter-out %_lt.cu,$(wildcard src/math/cuda/*.cu))) \
 	$(patsubst %.cc,$(B)/cuda-host/%.o,$(wildcard tests/cuda-host/*.cc))
@@ -68,6 +68,13 @@ C_TESTS += $(CUDA_TESTS)
 endif
 endif
 
+# The plug-in for sentencepiece, where g++ and the library's headers are; any build of the programs loads it.
+ifneq ($(CXX_HERE),)
+ifeq ($(shell echo '\#include <sentencepiece_processor.h>' | $(CXX) -E -x c++ - >/dev/null 2>&1 && echo yes),yes)
+PIECES := bin/libsk-sentencepiece.so
+endif
+endif
+
 # Sub-makes build in parallel unless the caller decided.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
@@ -75,7 +82,7 @@ JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(PROGRAMS) $(B)/libsk.a
+all: $(PROGRAMS) $(B)/libsk.a $(PIECES)
 tests: $(C_TESTS) $(PRELOADS)
 
 # What is written into these changes only if the list or the flags do.
@@ -142,6 +149,10 @@ $(BIN)/sk-%: $(B)/main/bin/sk-%.o $(B)/libsk.a
 $(B)/tests/%_test: $(B)/tests/%_test.o $(B)/libsk.a
 	$(if $(V),,@echo '  LD  $@')
 	$(Q)$(CC) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(LIBS)
+
+bin/libsk-sentencepiece.so: src/text/sentencepiece/plugin.cc src/text/sentencepiece/plugin.h | .build/headers
+	$(if $(V),,@echo '  CXX $@')
+	$(Q)$(CXX) -std=c++17 -O2 -Wall -Wextra -Werror -Isrc $(CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $< -lsentencepiece
 
 # --- the cuda backend on the CPU (tests/cuda-host) ---
 CUDA_CXX = $(CXX) -std=c++20 -x c++ -D_GNU_SOURCE -ffp-contract=off -Isrc -I. -Itests/cuda-host -DSK_BLOCK_WARPS=2 -O2 -fPIC \
@@ -224,6 +235,9 @@ check-gpu bench-gpu:
 check-here: export SK_BIN := $(CURDIR)/$(BIN)
 check-here: export SK_BUILD := $(CURDIR)/$(B)
 check-here: export SK_PLUGIN_CUDA :=
+ifneq ($(PIECES),)
+check-here: export SK_PLUGIN_SENTENCEPIECE := $(CURDIR)/$(PIECES)
+endif
 check-here: export ASAN_OPTIONS := verify_asan_link_order=0:detect_leaks=0
 check-here: export UBSAN_OPTIONS := print_stacktrace=1
 check-here: all tests
@@ -278,7 +292,8 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/bash-completion/completions \
 		$(SHARE)/sk/jobs $(SHARE)/sk/autopilot
 	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	[ ! -f bin/libsk-cuda.so ] || install -D bin/libsk-cuda.so $(DESTDIR)$(PREFIX)/lib/sk/libsk-cuda.so
+	for p in cuda sentencepiece; do [ ! -f bin/libsk-$$p.so ] || \
+		install -D bin/libsk-$$p.so $(DESTDIR)$(PREFIX)/lib/sk/libsk-$$p.so; done
 	install -m 644 $(wildcard bin/*.1) $(SHARE)/man/man1
 	install -m 644 $(wildcard bin/*.5) $(SHARE)/man/man5
 	install $(wildcard jobs/*.sh) $(SHARE)/sk/jobs
@@ -292,6 +307,6 @@ install: all
 
 clean:
 	rm -rf .build
-	rm -f $(patsubst %.c,%,$(wildcard bin/sk-*.c)) bin/libsk-cuda.so
+	rm -f $(patsubst %.c,%,$(wildcard bin/sk-*.c)) bin/libsk-cuda.so bin/libsk-sentencepiece.so
 
 -include $(patsubst %.o,%.d,$(OBJ) $(MAINS) $(CUDA_HOST) $(CUDA_OBJ) $(C_TESTS:=.o) $(B)/tests/bench/products.o)

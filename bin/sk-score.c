@@ -9,6 +9,7 @@
 #include "base/out.h"
 #include "math/backend.h"
 #include "modeldir/open.h"
+#include "modeldir/option_rows.h"
 #include "modeldir/protect.h"
 #include "search/scorer.h"
 #include "text/lines.h"
@@ -41,19 +42,11 @@ static const struct sk_opt table[] = {
     {.name = "score-type", .type = SK_OPT_CHOICE, .offset = FIELD(score_type), .initial = "neglogprob",
      .choices = "neglogprob|logprob",
      .help = "The negative log probability over the length penalty (lower is better), or its negative."},
-    {.name = "length-penalty-alpha", .type = SK_OPT_FLOAT, .offset = FIELD(alpha), .initial = "1.0", .min = -100,
-     .max = 100, .value = "A", .help = "Exponent of the length penalty."},
-    {.name = "length-penalty-beta", .type = SK_OPT_FLOAT, .offset = FIELD(beta), .initial = "0.0", .min = 0,
-     .max = 1e6, .value = "B", .help = "Length added in the length penalty."},
+    SK_ROWS_PENALTY(struct options),
     {.name = "batch-size", .letter = 'b', .type = SK_OPT_INT, .offset = FIELD(batch_size), .initial = "2048",
      .min = 1, .max = 1e6, .value = "N", .help = "Words scored together; has no effect on results."},
-    {.name = "threads", .type = SK_OPT_INT, .offset = FIELD(threads), .initial = "0", .min = 0, .max = 1024,
-     .value = "N", .help = "Threads; 0: one for each CPU. Has no effect on results."},
-    {.name = "dtype", .type = SK_OPT_CHOICE, .offset = FIELD(dtype), .initial = "float32", .choices = SK_DTYPES,
-     .help = "Numbers that matrix products multiply, whatever the model was trained with. bfloat16, "
-             "bfloat16-amx and int8 are faster where the processor has instructions for them."},
-    {.name = "use-cpu", .type = SK_OPT_FLAG, .offset = FIELD(use_cpu), .help = "Use the CPU."},
-    {.name = "quiet", .letter = 'q', .type = SK_OPT_FLAG, .offset = FIELD(quiet), .help = "Only warnings and errors."},
+    SK_ROWS_COMPUTING(struct options),
+    SK_ROW_QUIET(struct options),
     {0}};
 
 static const struct sk_program program = {

@@ -13,7 +13,7 @@
 
 struct values {
     const char *config, *name, *choice, *side[2];
-    int flag, number, pair[2];
+    int flag, number, bare, pair[2];
     long long large;
     double real;
     struct sk_opt_list list, more;
@@ -32,6 +32,7 @@ static const struct sk_opt options[] = {
     {.name = "pair", .type = SK_OPT_INT_PAIR, .offset = AT(pair), .initial = "6:6", .min = 1, .max = 99},
     {.name = "large", .type = SK_OPT_LONG, .offset = AT(large), .initial = "-1"},
     {.name = "real", .type = SK_OPT_FLOAT, .offset = AT(real), .initial = "0.5"},
+    {.name = "bare", .type = SK_OPT_INT, .offset = AT(bare), .initial = "-1", .min = -1, .max = 99, .bare = "7"},
     {.name = "list", .type = SK_OPT_LIST, .offset = AT(list), .initial = "p q"},
     {.name = "more", .type = SK_OPT_LIST, .offset = AT(more), .flags = SK_OPT_REPEATED, .instead_of = "large side"},
     {.name = NULL}

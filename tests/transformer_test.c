@@ -45,6 +45,12 @@ int main(void)
         parts(&shapes[i]);
         steps(&shapes[i]);
     }
+    numbers = SK_BFLOAT16;
+    for (size_t i = 0; TEST_CUDA && i < sizeof shapes / sizeof shapes[0]; i++) {
+        beside_cpu(&shapes[i]);
+        company(&shapes[i]);
+        parts(&shapes[i]);
+    }
     struct sk_model_config bad = shapes[0].c;
     bad.heads[0] = 3;
     ok(sk_model_check(&bad) == -1 && sk_fail_code() == SK_EXIT_USAGE, "8 is not divisible by 3 heads");

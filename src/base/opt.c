@@ -368,6 +368,10 @@ static int read_option(const struct sk_program *p, void *values, char **argv, in
             sk_opt_misuse("--%s needs at least one value", o->name);
         return i;
     }
+    if (o->bare && (!argv[i] || looks_like_option(argv[i]))) {
+        sk_opt_set(o, values, o->bare);
+        return i;
+    }
     /* A forgotten value is likelier than one that is spelt like an option. */
     if (!argv[i] || strcmp(argv[i], "--") == 0 || named(p->options, argv[i]))
         sk_opt_misuse("--%s needs a value", o->name);

@@ -62,6 +62,7 @@ struct sk_opt {
     unsigned flags;
     const char *alias_of; /* with SK_OPT_HIDDEN: same meaning as that row */
     const char *instead_of; /* "a b": given on the command line, it undoes what a file said of these */
+    const char *bare;     /* the value where none follows: --name alone is allowed; not for lists */
 };
 /* A row with name NULL and help non-NULL never occurs; headings: type
  * SK_OPT_FLAG, name "" and help = the heading's text. */

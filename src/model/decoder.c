@@ -35,7 +35,7 @@ struct sk_decoder {
     float **key, **value;            /* per layer: of the sources */
     float *k, *v;                    /* (source_rows, D) keys and values before they get their places */
     float *slab[2];
-    float *logp;                     /* (rows, V), of ensembles */
+    float *logp, *host_logp;         /* (rows, V), where whole distributions are needed */
     const float *top;                /* (R, D) result of a step */
     int R;
     int32_t *length;                 /* (slots) source rows */
@@ -100,6 +100,7 @@ void sk_decoder_free(struct sk_decoder *d)
     if (d->rnn) {
         sk_rnn_decoder_free(d->rnn);
         if (d->logp) ops->free(m->net.dev, d->logp);
+        free(d->host_logp);
         m->decoders = 0;
         free(d);
         return;
@@ -119,6 +120,7 @@ void sk_decoder_free(struct sk_decoder *d)
     ops->free(m->net.dev, d->k);
     ops->free(m->net.dev, d->v);
     if (d->logp) ops->free(m->net.dev, d->logp);
+    free(d->host_logp);
     free(d->zeros);
     free(d->iota);
     free(d->cells);
@@ -286,16 +288,13 @@ void sk_decoder_step(struct sk_decoder *d, const struct sk_decoder_rows *in)
     d->top = sk_process_forward(n, &m->final[1], x, NULL, R, &pass, 1);
 }
 
-void sk_decoder_top(struct sk_decoder *const *d, int n, int log_linear, const struct sk_top *top)
+/* logp (R, V) of several decoders' steps, or one's, in the first one's memory. */
+static float *distributions(struct sk_decoder *const *d, int n, int log_linear)
 {
     const struct sk_model *m = d[0]->m;
     const struct sk_ops *ops = m->net.ops;
     struct sk_device *dev = m->net.dev;
     int V = m->c.vocab[1], R = d[0]->R;
-    if (n == 1) {
-        ops->output_top(dev, top, d[0]->top, m->output.w, m->output.bias, V, R);
-        return;
-    }
     float *logp[SK_ENSEMBLE_MAX];
     SK_ENSURE(n <= SK_ENSEMBLE_MAX);
     for (int i = 0; i < n; i++) {
@@ -305,6 +304,28 @@ void sk_decoder_top(struct sk_decoder *const *d, int n, int log_linear, const st
         ops->output_logprob(dev, e->logp, e->top, e->m->output.w, e->m->output.bias, V, R);
         logp[i] = e->logp;
     }
-    ops->logprob_mean(dev, logp, n, log_linear, V, R);
-    ops->logprob_top(dev, top, logp[0], V, R);
+    if (n > 1) ops->logprob_mean(dev, logp, n, log_linear, V, R);
+    return logp[0];
+}
+
+void sk_decoder_top(struct sk_decoder *const *d, int n, int log_linear, const struct sk_top *top)
+{
+    const struct sk_model *m = d[0]->m;
+    const struct sk_ops *ops = m->net.ops;
+    int V = m->c.vocab[1], R = d[0]->R;
+    if (n == 1)
+        ops->output_top(m->net.dev, top, d[0]->top, m->output.w, m->output.bias, V, R);
+    else
+        ops->logprob_top(m->net.dev, top, distributions(d, n, log_linear), V, R);
+}
+
+const float *sk_decoder_logprob(struct sk_decoder *const *d, int n, int log_linear)
+{
+    const struct sk_net *net = &d[0]->m->net;
+    size_t V = (size_t)d[0]->m->c.vocab[1];
+    const float *logp = distributions(d, n, log_linear);
+    if (net->ops->host) return logp;
+    if (!d[0]->host_logp) d[0]->host_logp = sk_xcalloc((size_t)d[0]->rows * V, sizeof *logp);
+    net->ops->download(net->dev, d[0]->host_logp, logp, (size_t)d[0]->R * V * sizeof *logp);
+    return d[0]->host_logp;
 }

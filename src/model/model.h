@@ -97,10 +97,15 @@ void sk_model_gradient(struct sk_model *m, const struct sk_batch *b, uint64_t se
  * it: what the regions hold afterwards is to be summed over the aligned ranges of
  * leaves, pair by pair, as ops.h has it, before sk_model_gradient_finish makes
  * the gradients of it. A range without sentences counts as zeros. */
+enum { SK_REGIONS_MAX = 64 };
 struct sk_model_region { float *data /* device */; size_t n; };
-int sk_model_regions(const struct sk_model *m, struct sk_model_region *region /* as many, or NULL */);
+/* In the order in which the backward pass is done with them; how many. */
+int sk_model_regions(const struct sk_model *m, const struct sk_model_region **region);
+/* ready (or NULL) is told when the first n regions hold what they will: their memory
+ * may be read from then on. Told at least once, of all of them. */
 void sk_model_gradient_part(struct sk_model *m, const struct sk_batch *b, uint64_t seed, uint32_t update,
-                            float smoothing, float loss_scale, struct sk_loss *loss);
+                            float smoothing, float loss_scale, struct sk_loss *loss,
+                            void (*ready)(void *ctx, int regions), void *ctx);
 void sk_model_gradient_finish(struct sk_model *m);
 /* Without dropout and gradients. nll (Tt) per label or NULL. */
 void sk_model_loss(struct sk_model *m, const struct sk_batch *b, float *nll, struct sk_loss *loss);
@@ -140,6 +145,9 @@ void sk_decoder_step(struct sk_decoder *d, const struct sk_decoder_rows *rows);
  * once a step. Several decoders that made the same step: the mean of their
  * distributions, of the logarithms if log_linear. */
 void sk_decoder_top(struct sk_decoder *const *d, int n, int log_linear, const struct sk_top *top);
+/* In its place: the whole distributions (R, V), log probabilities, host memory that is
+ * good until the next step. */
+const float *sk_decoder_logprob(struct sk_decoder *const *d, int n, int log_linear);
 
 /* --- scoring (forced.c) -------------------------------------------------- */
 /* Memory for batches of the limits, to run a model that was made for

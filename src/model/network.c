@@ -90,11 +90,11 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 static size_t lay_out(struct sk_model *m, float *base, const struct extent *e)
 {
     const struct sk_model_config *c = &m->c;
-    struct sk_slab slab = {.base = base};
+    struct sk_slab slab = {.base = base, .item = m->net.item};
     size_t most = 0, wide = 0;
     for (int s = 0; s < 2; s++) {
         size_t rows = (size_t)e->T[s], D = (size_t)c->size[s], F = (size_t)c->feed_forward[s];
-        m->embed[s].x = sk_slab_take(&slab, rows * D);
+        m->embed[s].x = sk_slab_rows(&slab, rows * D);
         m->embed[s].words = c->dropout_embed[s] > 0 ? sk_slab_take(&slab, rows * D) : NULL;
         for (int i = 0; i < m->blocks[s]; i++) {
             struct sk_block *b = &m->block[s][i];
@@ -109,13 +109,13 @@ static size_t lay_out(struct sk_model *m, float *base, const struct extent *e)
      * values stand behind that. */
     size_t D = (size_t)c->size[1], queries = ((size_t)e->T[1] * D + 15) / 16 * 16, keys = (size_t)e->T[0] * D;
     keys = (keys + 15) / 16 * 16;
-    m->back[0].wide = m->back[1].wide = sk_slab_take(&slab, larger(wide, queries + 2 * keys));
+    m->back[0].wide = m->back[1].wide = sk_slab_rows(&slab, larger(wide, queries + 2 * keys));
     if (base) {
-        m->back[1].dkeys = m->back[1].wide + queries;
-        m->back[1].dvalues = m->back[1].dkeys + keys;
+        m->back[1].dkeys = sk_rows_at(&m->net, m->back[1].wide, queries);
+        m->back[1].dvalues = sk_rows_at(&m->net, m->back[1].dkeys, keys);
     }
-    for (int i = 0; i < 4; i++) m->back[1].g[i] = sk_slab_take(&slab, most);
-    m->back[0].g[0] = sk_slab_take(&slab, most);      /* the others: see stacks_backward */
+    for (int i = 0; i < 4; i++) m->back[1].g[i] = sk_slab_rows(&slab, most);
+    m->back[0].g[0] = sk_slab_rows(&slab, most);      /* the others: see stacks_backward */
     return slab.most;
 }
 
@@ -167,6 +167,9 @@ struct sk_model *sk_model_new(const struct sk_model_config *c, const struct sk_o
     n->config = &m->c;
     n->table = &m->table;
     n->backward = m->train;
+    /* Factors are put together and taken apart by operations that know no narrow rows. */
+    n->item = ops->narrow_rows(dev, m->train && c->architecture == SK_TRANSFORMER && c->factors.n == 0);
+    ops->narrow_rows(dev, 0);
     n->data = sk_model_device(m, m->table.total);
     if (m->train) n->grad = sk_model_device(m, m->table.total);
     for (int s = 0; s < 2; s++) {
@@ -182,11 +185,17 @@ struct sk_model *sk_model_new(const struct sk_model_config *c, const struct sk_o
         sk_process_init(n, &m->final[s], c->pre[s],
                         s ? "decoder_transformer_final_process" : "encoder_transformer_final_process", c->size[s], 0);
     }
+    for (int s = 0; s < 2 && m->train; s++)
+        for (int i = 0; i < m->blocks[s]; i++)
+            sk_process_join(&m->block[s][i].post, i + 1 < m->blocks[s] ? &m->block[s][i + 1].pre : &m->final[s]);
     if (c->architecture == SK_RNN) sk_rnn_init(m);
     int own_output = c->tying == SK_TYING_NONE || c->tying == SK_TYING_SRC_TRG;
     sk_linear_init(n, &m->output, own_output ? "target_output_weight" : table_name(c, 1), "target_output_bias");
     SK_ENSURE(n->sites <= SK_SITE_MAX);
-    if (m->train) layout_training(m);
+    if (m->train) {
+        layout_training(m);
+        sk_model_cut(m);
+    }
     return m;
 }
 
@@ -266,19 +275,14 @@ void sk_model_load_weights(struct sk_model *m)
 
 /* --- passes ------------------------------------------------------------------ */
 
-static struct sk_dropout dropout(const struct sk_pass *pass, float p, uint32_t site)
-{
-    return (struct sk_dropout){pass->train ? p : 0, site, pass->update, pass->seed};
-}
-
 float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, const int32_t *at,
                       const struct sk_pass *pass)
 {
     struct sk_embedding *e = &m->embed[side];
     const struct sk_net *n = &m->net;
     struct sk_rows rows = pass->rows[side];
-    struct sk_dropout prepost = dropout(pass, m->rnn ? 0 : m->c.dropout_prepost, e->site_prepost);
-    struct sk_dropout embed = dropout(pass, m->c.dropout_embed[side], e->site_embed);
+    struct sk_dropout prepost = sk_pass_dropout(pass, m->rnn ? 0 : m->c.dropout_prepost, e->site_prepost);
+    struct sk_dropout embed = sk_pass_dropout(pass, m->c.dropout_embed[side], e->site_embed);
     if (side == 0 && m->c.factors.n) {
         float *whole = m->factors.whole;
         sk_factors_embed(m, ids, rows);
@@ -286,7 +290,9 @@ float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, const in
         n->ops->embed_forward(n->dev, e->x, m->factors.iota, whole, 1, e->position, e->width, rows, at, prepost);
     } else if (embed.p > 0) {
         /* Two dropouts, before and after positions: row t of the words is "word t". */
+        n->ops->narrow_rows(n->dev, 0);      /* the words are a table to the other call */
         n->ops->embed_forward(n->dev, e->words, ids, e->table, e->scale, NULL, e->D, rows, at, embed);
+        n->ops->narrow_rows(n->dev, n->item < sizeof(float));
         n->ops->embed_forward(n->dev, e->x, m->iota, e->words, 1, e->position, e->D, rows, at, prepost);
     } else {
         n->ops->embed_forward(n->dev, e->x, ids, e->table, e->scale, e->position, e->D, rows, at,
@@ -297,10 +303,10 @@ float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, const in
 
 float *sk_model_layout(struct sk_model *m, int side, int T, int Ts, size_t pairs, int step)
 {
-    struct sk_slab s = {0};
+    struct sk_slab s = {.item = m->net.item};
     for (int go = 0; go < 2; go++) {
         size_t half = (s.most + 15) / 16 * 16;
-        if (go) s = (struct sk_slab){.base = m->net.ops->alloc(m->net.dev, 2 * half * sizeof(float))};
+        if (go) s = (struct sk_slab){.base = m->net.ops->alloc(m->net.dev, 2 * half * sizeof(float)), .item = s.item};
         for (int i = 0; i <= m->blocks[side]; i++) {
             s.used = go && i % 2 ? half : 0;
             if (i < m->blocks[side]) sk_block_layout(&m->block[side][i], &s, T, Ts, pairs, step);
@@ -327,8 +333,8 @@ static void embed_backward(struct sk_model *m, const struct sk_batch *b, float *
     for (int s = 0; s < 2; s++) {
         struct sk_embedding *e = &m->embed[s];
         struct sk_rows rows = pass->rows[s];
-        struct sk_dropout prepost = dropout(pass, m->rnn ? 0 : m->c.dropout_prepost, e->site_prepost);
-        struct sk_dropout embed = dropout(pass, m->c.dropout_embed[s], e->site_embed);
+        struct sk_dropout prepost = sk_pass_dropout(pass, m->rnn ? 0 : m->c.dropout_prepost, e->site_prepost);
+        struct sk_dropout embed = sk_pass_dropout(pass, m->c.dropout_embed[s], e->site_embed);
         if (prepost.p > 0) ops->dropout_backward(n->dev, gx[s], e->width, rows, prepost);
         if (e->dposition)
             ops->position_backward(n->dev, e->dposition, m->c.max_len[s], e->width, gx[s], rows, pass->leaves[s]);
@@ -396,28 +402,24 @@ static void stacks_backward(struct sk_model *m, const struct sk_batch *b, float 
     g[1] = sk_process_backward(n, &m->final[1], &m->back[1], g[1], &none, b->target_rows, pass, 1);
     g[0] = m->back[0].g[0];
     int set = 0;
-    for (int i = m->blocks[1] - 1; i >= 0; i--)
+    for (int i = m->blocks[1] - 1; i >= 0; i--) {
         g[1] = sk_block_backward(n, &m->block[1][i], &m->back[1], g[1], memory, g[0], &set, pass);
+        if (i % 3 == 0) sk_model_done_with(m, 1, i / 3);
+    }
     /* What the decoder is done with. */
     for (int i = 0, k = 1; i < 4 && k < 4; i++)
         if (m->back[1].g[i] != g[1]) m->back[0].g[k++] = m->back[1].g[i];
     g[0] = sk_process_backward(n, &m->final[0], &m->back[0], g[0], &none, b->source_rows, pass, 0);
-    for (int i = m->blocks[0] - 1; i >= 0; i--)
+    for (int i = m->blocks[0] - 1; i >= 0; i--) {
         g[0] = sk_block_backward(n, &m->block[0][i], &m->back[0], g[0], NULL, NULL, NULL, pass);
+        if (i % 2 == 0) sk_model_done_with(m, 0, i / 2);
+    }
 }
 
 const float *sk_model_forward(struct sk_model *m, const struct sk_batch *b, const struct sk_pass *pass)
 {
     float *memory;
     return forward(m, b, pass, &memory);
-}
-
-int sk_model_regions(const struct sk_model *m, struct sk_model_region *region)
-{
-    const struct sk_net *n = &m->net;
-    if (region) region[0] = (struct sk_model_region){n->grad, m->table.total};
-    for (int i = 0; region && i < n->sums; i++) region[1 + i] = (struct sk_model_region){n->sum[i].from, n->sum[i].n};
-    return 1 + n->sums;
 }
 
 static void no_gradient(struct sk_model *m)
@@ -430,7 +432,7 @@ static void no_gradient(struct sk_model *m)
 void sk_model_gradient(struct sk_model *m, const struct sk_batch *b, uint64_t seed, uint32_t update,
                        float smoothing, float loss_scale, struct sk_loss *loss)
 {
-    sk_model_gradient_part(m, b, seed, update, smoothing, loss_scale, loss);
+    sk_model_gradient_part(m, b, seed, update, smoothing, loss_scale, loss, NULL, NULL);
     sk_model_gradient_finish(m);
 }
 
@@ -441,34 +443,45 @@ void sk_model_gradient_finish(struct sk_model *m)
 }
 
 void sk_model_gradient_part(struct sk_model *m, const struct sk_batch *b, uint64_t seed, uint32_t update,
-                            float smoothing, float loss_scale, struct sk_loss *loss)
+                            float smoothing, float loss_scale, struct sk_loss *loss,
+                            void (*ready)(void *ctx, int regions), void *ctx)
 {
     const struct sk_net *n = &m->net;
+    m->ready = 0;
+    m->when_ready = ready;
+    m->ready_ctx = ctx;
     if (b->sentences == 0) {
         no_gradient(m);
+        sk_model_done_with(m, 0, SK_LAYER_LAST);
         *loss = (struct sk_loss){0, 0, 0};
         return;
     }
     struct sk_pass pass = pass_of(b, 1, seed, update);
     float *memory, *g[2];
+    n->ops->narrow_rows(n->dev, n->item < sizeof(float));
     const float *top = forward(m, b, &pass, &memory);
     g[1] = m->rnn ? sk_rnn_gradient(m) : m->back[1].g[0];
     n->ops->output_loss(n->dev, g[1], m->output.dw, m->output.db, m->nll, m->correct, top, m->output.w,
                         m->output.bias, b->label, smoothing, loss_scale, m->c.vocab[1], m->c.size[1], pass.leaves[1]);
     sum_loss(b, m->nll, m->correct, loss);
+    sk_model_done_with(m, 1, SK_LAYER_OUTPUT);
 
     if (m->rnn) sk_rnn_backward(m, b, g[1], g, &pass);
     else stacks_backward(m, b, g, memory, &pass);
     embed_backward(m, b, g, &pass);
+    n->ops->narrow_rows(n->dev, 0);
+    sk_model_done_with(m, 0, SK_LAYER_LAST);
 }
 
 void sk_model_loss(struct sk_model *m, const struct sk_batch *b, float *nll, struct sk_loss *loss)
 {
     const struct sk_net *n = &m->net;
     struct sk_pass pass = pass_of(b, 0, 0, 0);
+    n->ops->narrow_rows(n->dev, n->item < sizeof(float));
     const float *top = sk_model_forward(m, b, &pass);
     n->ops->output_loss(n->dev, NULL, NULL, NULL, m->nll, m->correct, top, m->output.w, m->output.bias, b->label, 0,
                         1, m->c.vocab[1], m->c.size[1], pass.leaves[1]);
+    n->ops->narrow_rows(n->dev, 0);
     sum_loss(b, m->nll, m->correct, loss);
     if (nll) memcpy(nll, m->nll, (size_t)b->target_rows * sizeof *nll);
 }

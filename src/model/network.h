@@ -51,6 +51,12 @@ struct sk_model {
     float *memory[16];               /* device allocations to release */
     int memories;
     int twin;                        /* parameters and weights are another's */
+    /* What sums over several processes are made of (regions.c). */
+    struct sk_model_region region[SK_REGIONS_MAX];
+    struct { int side, layer; } done_with[SK_REGIONS_MAX];      /* when a region is finished */
+    int regions, ready;              /* so many of this pass are */
+    void (*when_ready)(void *ctx, int regions);
+    void *ready_ctx;
     int decoders;                    /* translating: blocks' buffers belong to one decoder or scorer */
 };
 
@@ -83,4 +89,12 @@ float *sk_model_layout(struct sk_model *m, int side, int T, int Ts, size_t pairs
 const float *sk_model_forward(struct sk_model *m, const struct sk_batch *b, const struct sk_pass *pass);
 /* Runs a side's blocks and its final process. */
 float *sk_model_stack(struct sk_model *m, int side, float *x, const float *memory, const struct sk_pass *pass);
+
+/* --- regions.c: what of the gradients is finished when ------------------------- */
+enum { SK_LAYER_OUTPUT = -1, SK_LAYER_LAST = -2, SK_LAYER_ALL = -3 };
+/* Cuts the gradients into regions, once all of them have their places. */
+void sk_model_cut(struct sk_model *m);
+/* The backward pass is done with that layer of that side (an RNN: SK_LAYER_ALL of a
+ * side), with the output layer, with all. */
+void sk_model_done_with(struct sk_model *m, int side, int layer);
 #endif

@@ -40,7 +40,7 @@ static int translate(const char *dir, int checkpoint, const struct sk_evaluate_o
                         t.config.length_ratio_std, o->num_stds);
     struct sk_translator *translator = sk_translator_new(&t.model, 1, t.source, t.target, &options);
     struct sk_translation *found = sk_xcalloc((size_t)source->n, sizeof *found);
-    sk_translate(translator, source->line, source->n, found);
+    sk_translate(translator, source->line, NULL, source->n, found);
     r->seconds = sk_now() - progress.start;
     for (long long i = 0; i < source->n; i++) {
         sk_str_add(out, found[i].text, strlen(found[i].text));

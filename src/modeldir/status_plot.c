@@ -1,6 +1,6 @@
 #include <errno.h>
-#include <math.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,7 +68,7 @@ static void panel(const struct sk_status *s, int n, const char *name, struct sk_
 }
 
 /* Feeds a script to gnuplot: its exit status, or -1 (sk_fail). */
-static int run_gnuplot(const struct sk_str *script)
+static int run_gnuplot(const struct sk_str *script, const char *path)
 {
     int p[2], status;
     if (pipe2(p, O_CLOEXEC) < 0) return sk_fail_errno("cannot make a pipe");
@@ -94,7 +94,8 @@ static int run_gnuplot(const struct sk_str *script)
         if (errno != EINTR) return sk_fail_errno("cannot wait for gnuplot");
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
         return sk_fail(SK_EXIT_NOINPUT, "gnuplot is not installed: Debian package gnuplot-nox");
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : sk_fail(SK_EXIT_IO, "gnuplot failed");
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0
+                                                          : sk_fail(SK_EXIT_IO, "cannot write %s: gnuplot failed", path);
 }
 
 int sk_status_plot(const struct sk_status *s, int n, const char *path)
@@ -110,28 +111,19 @@ int sk_status_plot(const struct sk_status *s, int n, const char *path)
         }
     if (!count) return sk_fail(SK_EXIT_NO, "there is nothing to plot: no checkpoint has been validated yet");
     struct sk_str script = {0};
-    char *temp = sk_temp_name(path);
-    sk_temp_guard(temp);
+    struct sk_file f;
     /* gnuplot would say less well that it cannot write there. */
-    int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        sk_temp_release(temp);
-        free(temp);
-        return sk_fail_errno("cannot create %s", path);
-    }
-    close(fd);
+    if (sk_file_create(&f, path) < 0) return -1;
     sk_str_printf(&script, "set terminal ");
     sk_str_printf(&script, term, strstr(term, "in") && strstr(term, "pdf") ? 3 * count : 280 * count);
     sk_str_printf(&script, "\nset output ");
-    quoted(&script, temp);
+    quoted(&script, f.temp ? f.temp : f.path);
     sk_str_printf(&script, "\nset multiplot layout %d,1\nset grid\nset xlabel 'checkpoint'\nset key noenhanced\n", count);
     for (int i = 0; i < count; i++) panel(s, n, panels[i], &script);
     sk_str_printf(&script, "unset multiplot\nunset output\n");
-    int r = run_gnuplot(&script);
-    if (!r && rename(temp, path) < 0) r = sk_fail_errno("cannot write %s", path);
-    if (r) unlink(temp);
-    sk_temp_release(temp);
-    free(temp);
+    int r = run_gnuplot(&script, path);
     sk_str_free(&script);
+    if (!r) return sk_file_commit(&f, SK_REPLACE) < 0 ? -1 : 0;
+    sk_file_abandon(&f);
     return r;
 }

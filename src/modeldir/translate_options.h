@@ -5,9 +5,11 @@
 
 struct sk_translate_values {
     struct sk_opt_list models, checkpoints;
-    const char *input, *output, *output_type, *stop, *ensemble_mode, *dtype;
+    const char *input, *output, *output_type, *stop, *ensemble_mode, *dtype, *avoid_list,
+        *sentencepiece[2];
     int json_input, beam_size, nbest, batch_size, chunk_size, num_stds, max_input_len, strip_unknown, threads, use_cpu,
-        quiet;
+        quiet, sample;
+    long long seed;
     double alpha, beta, prune;
 };
 

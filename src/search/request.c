@@ -14,7 +14,8 @@ void sk_request_text(struct sk_request *r, const char *line, size_t n)
 /* The first key that asks for what is not done, or NULL; harmless ones are dropped. */
 static const char *unsupported(json_t *o)
 {
-    static const char *const keys[] = {"factors", "constraints", "avoid", "restrict_lexicon", NULL};
+    static const char *const keys[] = {"factors", "target_prefix_factors", "source_prefix", "source_prefix_factors",
+                                       "restrict_lexicon", NULL};
     for (int i = 0; keys[i]; i++) {
         const json_t *v = json_object_get(o, keys[i]);
         if (v && !json_is_null(v) && !(json_is_array(v) && json_array_size(v) == 0))
@@ -24,7 +25,7 @@ static const char *unsupported(json_t *o)
     return NULL;
 }
 
-void sk_request_json(struct sk_request *r, const char *line, size_t n)
+void sk_request_json(struct sk_request *r, const char *line, size_t n, const struct sk_wish_words *words)
 {
     json_error_t e;
     const char *key;
@@ -44,7 +45,9 @@ void sk_request_json(struct sk_request *r, const char *line, size_t n)
     } else if ((key = unsupported(r->others)) != NULL) {
         r->error = sk_xprintf("\"%s\" is not supported", key);
     } else {
-        r->text = sk_xstrdup(json_string_value(json_object_get(r->others, "text")));
+        r->wishes = sk_wishes_json(r->others, words, &r->error);
+        if (!r->error)
+            r->text = sk_xstrdup(json_string_value(json_object_get(r->others, "text")));
     }
     if (r->others)
         json_object_del(r->others, "text");
@@ -57,5 +60,6 @@ void sk_request_free(struct sk_request *r)
     free(r->text);
     free(r->error);
     json_decref(r->others);
+    sk_wishes_free(r->wishes);
     *r = (struct sk_request){0};
 }

@@ -106,6 +106,8 @@ static int in_child(void *ctx, const char *folder)
     const struct sk_train_plan *p = run->p;
     struct sk_train_options elsewhere = *o;
     struct sk_train_data d;
+    if (sk_train_settle_numbers(&elsewhere, -1) < 0)
+        return sk_die();
     elsewhere.output = folder;
     elsewhere.overwrite_output = 0;
     elsewhere.no_logfile = 1;

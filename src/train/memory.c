@@ -105,6 +105,12 @@ static void count_weight_free(struct sk_device *dev, struct sk_weight *w)
     (void)w;
 }
 
+static size_t count_narrow(struct sk_device *dev, int on)
+{
+    struct counter *c = counter_of(dev);
+    return c->ops->narrow_rows(c->dev, on);
+}
+
 /* Device memory of the model, with gradients. *floats: of one flat buffer. */
 static size_t model_size(struct counter *c, const struct sk_model_config *model, const struct sk_batch_limits *l,
                          size_t *floats)
@@ -113,6 +119,7 @@ static size_t model_size(struct counter *c, const struct sk_model_config *model,
     counting.alloc = count_alloc;
     counting.free = count_free;
     counting.upload = count_upload;
+    counting.narrow_rows = count_narrow;
     counting.weight_new = count_weight;
     counting.weight_free = count_weight_free;
     struct sk_model *m = sk_model_new(model, &counting, (struct sk_device *)(void *)c, l);

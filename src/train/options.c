@@ -219,10 +219,11 @@ static const struct sk_opt options[] = {
      .initial = "1.0", .min = -1e30, .max = 1e30, .value = "X", .help = "Threshold; 0 or less: no clipping."},
     {.name = "seed", .type = SK_OPT_LONG, .offset = AT(seed), .initial = "13", .min = 0, .max = VERY_MANY,
      .value = "N", .help = "Seed of initialisation, data order and dropout."},
-    {.name = "dtype", .type = SK_OPT_CHOICE, .offset = AT(dtype), .initial = "float32", .choices = SK_DTYPES_TRAINING,
-     .help = "Numbers that matrix products multiply. All else is float32: sums, parameters, files. bfloat16 may be "
-     "faster where the processor has instructions for it, bfloat16-amx is two to three times as fast where it has "
-     "AMX; elsewhere their results are the same."},
+    {.name = "dtype", .type = SK_OPT_CHOICE, .offset = AT(dtype), .choices = SK_DTYPES_TRAINING,
+     .help = "Numbers that matrix products multiply; sums, parameters and files are float32. Default: what the run "
+     "has; a new one bfloat16 on a GPU, else float32. bfloat16 may be faster where the processor has instructions "
+     "for it, bfloat16-amx is two to three times as fast where it has AMX; elsewhere their results are the same. tf32 "
+     "is float32 with 10 bits of precision, for GPUs."},
 
     HEADING("Checkpoints and the end"),
     {.name = "checkpoint-frequency", .type = SK_OPT_INT, .offset = AT(checkpoint_frequency), .initial = "4000",

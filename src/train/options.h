@@ -64,7 +64,7 @@ struct sk_train_options {
     const char *monitor_bleu, *on_checkpoint;
     int stop_on_failure;
     /* this process */
-    const char *dtype;
+    const char *dtype;                   /* NULL: not given, until sk_train_settle_numbers */
     long long seed;
     int overwrite_output, shard, threads, use_cpu, dry_run, quiet, no_logfile;
     const char *loglevel;
@@ -115,4 +115,8 @@ void sk_train_plan_make(struct sk_train_plan *p, const struct sk_train_options *
  * of its own behind *o: these are part of no record. */
 void sk_train_options_parse(const struct sk_program *program, struct sk_train_options *o, struct sk_train_plan *p,
                             int argc, char **argv);
+/* Where --dtype is not given: the numbers of the run that the directory holds, or, of
+ * a new one, those that suit its device: gpu 1: a GPU; 0: the CPU; -1: the one that
+ * sk_backend gives. 0, or -1 (sk_fail) where that fails. (numbers.c) */
+int sk_train_settle_numbers(struct sk_train_options *o, int gpu);
 #endif

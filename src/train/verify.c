@@ -222,6 +222,8 @@ static int run(const struct replay *r, const struct sk_train_options *given, con
     struct sk_train_options o = *given;
     struct sk_train_plan p = *made;
     struct sk_train_data data;
+    if (sk_train_settle_numbers(&o, 0) < 0)
+        return -1;
     o.output = folder;
     o.on_checkpoint = NULL;
     o.keep_last_params = -1;

@@ -98,34 +98,50 @@ static const uint8_t *draw(struct sk_device *dev, const struct tiles *t, const s
 
 /* --- forward ---------------------------------------------------------------------------------- */
 
-void sk_cuda_attention_forward(struct sk_device *dev, float *context, float *prob, const float *q, int ldq,
-                               const float *k, const float *v, int ldk, int H, int D, struct sk_rows query,
-                               struct sk_rows key, int causal, struct sk_dropout drop)
+/* Which queries attend to which keys, and how. */
+struct plan { int H, D, causal; struct sk_rows query, key; struct sk_dropout drop; };
+
+template <class R>
+static void forward(struct sk_device *dev, void *context, float *prob, const void *q, int ldq, const void *k,
+                    const void *v, int ldk, const struct plan &p)
 {
-    struct tiles t = tiles_of(query, key, H, causal);
+    const int H = p.H, D = p.D;
+    const struct sk_rows query = p.query;
+    struct tiles t = tiles_of(query, p.key, H, p.causal);
     const struct sentence *sentence =
         (const struct sentence *)sk_stage(dev, t.sentence, (size_t)query.sentences * sizeof *sentence);
-    struct sk_attention_job a = {};
+    struct sk_attention_job<R> a = {};
     a.tile = (const struct sk_tile *)sk_stage(dev, t.query, (size_t)t.queries * sizeof *a.tile);
-    a.context = context, a.kept = prob, a.q = q, a.k = k, a.v = v, a.ldq = ldq, a.ldk = ldk;
+    a.context = (R *)context, a.kept = prob, a.q = (const R *)q, a.k = (const R *)k, a.v = (const R *)v;
+    a.ldq = ldq, a.ldk = ldk;
     a.H = H, a.d = D / H, a.Tq = query.rows, a.scale = 1.0f / sqrtf((float)(D / H));
-    a.mask = draw(dev, &t, sentence, query, H, drop);
-    a.keep = 1.0f / (1.0f - drop.p);
+    a.mask = draw(dev, &t, sentence, query, H, p.drop);
+    a.keep = 1.0f / (1.0f - p.drop.p);
     dim3 grid((unsigned)t.queries, (unsigned)H);
-#define RUN(values) sk_launch(dev, sk_attend_kernel<values, SK_WARPS, false>, grid, SK_THREADS, a)
+#define RUN(values) sk_launch(dev, sk_attend_kernel<values, SK_WARPS, false, R>, grid, SK_THREADS, a)
     SK_FOR_HEAD(D / H, RUN);
 #undef RUN
     forget(t);
 }
 
+void sk_cuda_attention_forward(struct sk_device *dev, float *context, float *prob, const float *q, int ldq,
+                               const float *k, const float *v, int ldk, int H, int D, struct sk_rows query,
+                               struct sk_rows key, int causal, struct sk_dropout drop)
+{
+    const struct plan p = {H, D, causal, query, key, drop};
+#define RUN(R) forward<R>(dev, context, prob, q, ldq, k, v, ldk, p)
+    SK_FOR_ROWS(dev, RUN);
+#undef RUN
+}
+
 /* --- backward ---------------------------------------------------------------------------------- */
 
-struct gradient_job {
+template <class R> struct gradient_job {
     const struct sk_tile *tile;
     const struct sentence *sentence;
     const int32_t *key_tile;
-    float *dq, *dk, *dv;
-    const float *dcontext, *q, *k, *v;
+    R *dq, *dk, *dv;
+    const R *dcontext, *q, *k, *v;
     float *kept, *mean;                  /* (H, Tq, 2), (H, Tq) */
     int ldq, ldk, H, d, Tq, causal;
     float scale, keep;
@@ -133,7 +149,8 @@ struct gradient_job {
 };
 
 /* Lane's key: its score, and the gradient of its dropped probability. All of the block. */
-__device__ static inline void scores(const struct gradient_job &g, const struct sk_tile &t, int row, int h, int j0,
+template <class R>
+__device__ static inline void scores(const struct gradient_job<R> &g, const struct sk_tile &t, int row, int h, int j0,
                                      int here, float *ks, float *vs, float *qs, float *cs, float *s, float *dp)
 {
     const int lane = sk_lane(), warp = sk_warp(), at = h * g.d, D = g.H * g.d;
@@ -144,8 +161,8 @@ __device__ static inline void scores(const struct gradient_job &g, const struct 
         sk_stage_chunk<SK_WARPS>(ks, here, dims, [&](int r) { return g.k + (size_t)(t.key + j0 + r) * g.ldk + at + c; });
         sk_stage_chunk<SK_WARPS>(vs, here, dims, [&](int r) { return g.v + (size_t)(t.key + j0 + r) * g.ldk + at + c; });
         for (int e = lane; e < dims; e += SK_WARP) {
-            qs[warp * (SK_CHUNK + 1) + e] = g.q[(size_t)row * g.ldq + at + c + e] * g.scale;
-            cs[warp * (SK_CHUNK + 1) + e] = g.dcontext[(size_t)row * D + at + c + e];
+            qs[warp * (SK_CHUNK + 1) + e] = sk_get(g.q + (size_t)row * g.ldq + at + c + e) * g.scale;
+            cs[warp * (SK_CHUNK + 1) + e] = sk_get(g.dcontext + (size_t)row * D + at + c + e);
         }
         __syncthreads();
         if (lane < here)
@@ -157,7 +174,7 @@ __device__ static inline void scores(const struct gradient_job &g, const struct 
 }
 
 /* dq of a tile of queries; the means. */
-template <int VALUES> __global__ void __launch_bounds__(SK_THREADS, 2) query_kernel(struct gradient_job g)
+template <int VALUES, class R> __global__ void __launch_bounds__(SK_THREADS, 2) query_kernel(struct gradient_job<R> g)
 {
     SK_SHARED(float, ks, SK_KEYS * (SK_CHUNK + 1));
     SK_SHARED(float, vs, SK_KEYS * (SK_CHUNK + 1));
@@ -221,14 +238,14 @@ template <int VALUES> __global__ void __launch_bounds__(SK_THREADS, 2) query_ker
     for (int i = 0; i < VALUES; i++) {
         const int e = i / 2 * SK_CHUNK + i % 2 * SK_WARP + lane;
         if (e < d)
-            g.dq[(size_t)row * g.ldq + at + e] = out[i];
+            sk_put(g.dq + (size_t)row * g.ldq + at + e, out[i]);
     }
     if (lane == 0)
         g.mean[(size_t)h * g.Tq + row] = mean;
 }
 
 /* dk and dv of a tile of keys, a warp each; a lane is a query. */
-template <int VALUES> __global__ void __launch_bounds__(SK_THREADS, 2) key_kernel(struct gradient_job g)
+template <int VALUES, class R> __global__ void __launch_bounds__(SK_THREADS, 2) key_kernel(struct gradient_job<R> g)
 {
     SK_SHARED(float, qs, SK_KEYS * (SK_CHUNK + 1));
     SK_SHARED(float, cs, SK_KEYS * (SK_CHUNK + 1));
@@ -255,8 +272,8 @@ template <int VALUES> __global__ void __launch_bounds__(SK_THREADS, 2) key_kerne
             __syncthreads();
             stage(c, dims);
             for (int e = lane; e < dims; e += SK_WARP) {
-                ks[warp * (SK_CHUNK + 1) + e] = g.k[row * g.ldk + at + c + e];
-                vs[warp * (SK_CHUNK + 1) + e] = g.v[row * g.ldk + at + c + e];
+                ks[warp * (SK_CHUNK + 1) + e] = sk_get(g.k + row * g.ldk + at + c + e);
+                vs[warp * (SK_CHUNK + 1) + e] = sk_get(g.v + row * g.ldk + at + c + e);
             }
             __syncthreads();
             if (lane < here)
@@ -308,10 +325,40 @@ template <int VALUES> __global__ void __launch_bounds__(SK_THREADS, 2) key_kerne
     for (int x = 0; x < VALUES; x++) {
         const int e = x / 2 * SK_CHUNK + x % 2 * SK_WARP + lane;
         if (e < d) {
-            g.dk[row * g.ldk + at + e] = dk[x];
-            g.dv[row * g.ldk + at + e] = dv[x];
+            sk_put(g.dk + row * g.ldk + at + e, dk[x]);
+            sk_put(g.dv + row * g.ldk + at + e, dv[x]);
         }
     }
+}
+
+struct gradients { void *dq, *dk, *dv; const void *dcontext, *q, *k, *v; };
+
+template <class R>
+static void backward(struct sk_device *dev, const struct gradients &of, const float *prob, int ldq, int ldk,
+                     const struct plan &p)
+{
+    struct tiles t = tiles_of(p.query, p.key, p.H, p.causal);
+    struct gradient_job<R> g = {};
+    g.sentence = (const struct sentence *)sk_stage(dev, t.sentence, (size_t)p.query.sentences * sizeof *t.sentence);
+    g.tile = (const struct sk_tile *)sk_stage(dev, t.query, (size_t)t.queries * sizeof *t.query);
+    g.key_tile = sk_stage_ints(dev, t.key, 2 * (size_t)t.keys);
+    g.dq = (R *)of.dq, g.dk = (R *)of.dk, g.dv = (R *)of.dv, g.dcontext = (const R *)of.dcontext;
+    g.q = (const R *)of.q, g.k = (const R *)of.k, g.v = (const R *)of.v;
+    g.kept = (float *)prob;              /* the means are kept behind the sums */
+    g.mean = g.kept + 2 * (size_t)p.H * (size_t)p.query.rows;
+    g.ldq = ldq, g.ldk = ldk, g.H = p.H, g.d = p.D / p.H, g.Tq = p.query.rows, g.causal = p.causal;
+    g.scale = 1.0f / sqrtf((float)g.d);
+    g.keep = 1.0f / (1.0f - p.drop.p);
+    g.mask = draw(dev, &t, g.sentence, p.query, p.H, p.drop);
+    dim3 queries((unsigned)t.queries, (unsigned)p.H), keys((unsigned)t.keys, (unsigned)p.H);
+#define RUN(values)                                                              \
+    do {                                                                         \
+        sk_launch(dev, query_kernel<values, R>, queries, SK_THREADS, g);         \
+        sk_launch(dev, key_kernel<values, R>, keys, SK_THREADS, g);              \
+    } while (0)
+    SK_FOR_HEAD(g.d, RUN);
+#undef RUN
+    forget(t);
 }
 
 void sk_cuda_attention_backward(struct sk_device *dev, float *dq, float *dk, float *dv, const float *dcontext,
@@ -319,25 +366,9 @@ void sk_cuda_attention_backward(struct sk_device *dev, float *dq, float *dk, flo
                                 int H, int D, struct sk_rows query, struct sk_rows key, int causal,
                                 struct sk_dropout drop)
 {
-    struct tiles t = tiles_of(query, key, H, causal);
-    struct gradient_job g = {};
-    g.sentence = (const struct sentence *)sk_stage(dev, t.sentence, (size_t)query.sentences * sizeof *t.sentence);
-    g.tile = (const struct sk_tile *)sk_stage(dev, t.query, (size_t)t.queries * sizeof *t.query);
-    g.key_tile = sk_stage_ints(dev, t.key, 2 * (size_t)t.keys);
-    g.dq = dq, g.dk = dk, g.dv = dv, g.dcontext = dcontext, g.q = q, g.k = k, g.v = v;
-    g.kept = (float *)prob;              /* the means are kept behind the sums */
-    g.mean = g.kept + 2 * (size_t)H * (size_t)query.rows;
-    g.ldq = ldq, g.ldk = ldk, g.H = H, g.d = D / H, g.Tq = query.rows, g.causal = causal;
-    g.scale = 1.0f / sqrtf((float)(D / H));
-    g.keep = 1.0f / (1.0f - drop.p);
-    g.mask = draw(dev, &t, g.sentence, query, H, drop);
-    dim3 queries((unsigned)t.queries, (unsigned)H), keys((unsigned)t.keys, (unsigned)H);
-#define RUN(values)                                                              \
-    do {                                                                         \
-        sk_launch(dev, query_kernel<values>, queries, SK_THREADS, g);            \
-        sk_launch(dev, key_kernel<values>, keys, SK_THREADS, g);                 \
-    } while (0)
-    SK_FOR_HEAD(D / H, RUN);
+    const struct plan p = {H, D, causal, query, key, drop};
+    const struct gradients of = {dq, dk, dv, dcontext, q, k, v};
+#define RUN(R) backward<R>(dev, of, prob, ldq, ldk, p)
+    SK_FOR_ROWS(dev, RUN);
 #undef RUN
-    forget(t);
 }

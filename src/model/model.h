@@ -11,6 +11,7 @@
 #include "math/ops.h"
 #include "model/params.h"
 #include "text/batch.h"
+#include "text/factored.h"
 
 enum sk_positions { SK_POSITIONS_NONE, SK_POSITIONS_FIXED, SK_POSITIONS_LEARNED };
 enum sk_tying { SK_TYING_NONE, SK_TYING_TRG_SOFTMAX, SK_TYING_SRC_TRG, SK_TYING_SRC_TRG_SOFTMAX };
@@ -36,7 +37,6 @@ struct sk_rnn {
 /* Source factors: a word comes with `n` more symbols, each with a table of its own;
  * their vectors stand behind the word's (concat) or are added to it (sum, all of
  * one width). size[0] of a Transformer and rnn.embed[0] are the width of it all. */
-enum { SK_FACTORS_MAX = 8 };
 struct sk_factors {
     int n, sum;                      /* n: 0, a model without */
     int vocab[SK_FACTORS_MAX], embed[SK_FACTORS_MAX];

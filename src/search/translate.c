@@ -183,7 +183,7 @@ static void cut(struct sk_translator *t, const char *text, const struct sk_wishe
     const char *word;
     while ((word = sk_token_next(&text, &n)) != NULL) {
         t->word = grow(t->word, t->words, &t->word_cap, sizeof *t->word);
-        t->word[t->words++] = sk_vocab_id(t->source, word, n);
+        t->word[t->words++] = t->o.factored ? sk_factored_add(t->o.factored, word, n) : sk_vocab_id(t->source, word, n);
     }
     count = t->words - first;
     out->source_words = (int64_t)count;
@@ -335,6 +335,8 @@ void sk_translate(struct sk_translator *t, char *const *line, const struct sk_wi
                   struct sk_translation *out)
 {
     t->words = t->pieces = t->pool.n = 0;
+    if (t->o.factored)
+        sk_factored_start(t->o.factored);
     for (int64_t i = 0; i < n; i++) {
         out[i] = (struct sk_translation){0};
         cut(t, line[i], wishes ? wishes[i] : NULL, i, &out[i]);

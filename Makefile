@@ -179,7 +179,10 @@ $(B)/cuda-host/%.o: %.cc $(B)/flags | .build/headers
 	$(if $(V),,@echo '  CXX $@')
 	$(Q)$(CUDA_CXX) $(if $(findstring address,$(SAN)),-DCUDA_HOST_ASAN) -fno-sanitize=all -O3 -march=x86-64-v3 \
 		-MMD -MP -c -o $@ $<
-$(B)/cuda-host.a: $(CUDA_HOST)
+# A new file is no reason to make an archive that is younger; that the list changed is.
+$(B)/cuda-objects: FORCE
+	$(call kept,$(CUDA_HOST))
+$(B)/cuda-host.a: $(CUDA_HOST) $(B)/cuda-objects
 	@rm -f $@
 	$(if $(V),,@echo '  AR  $@')
 	$(Q)$(AR) rcs $@ $(CUDA_HOST)
@@ -190,7 +193,7 @@ $(B)/tests/cuda_%_test.o: tests/%_test.c $(B)/flags | .build/headers
 $(B)/tests/cuda_%_test: $(B)/tests/cuda_%_test.o $(B)/libsk.a $(B)/cuda-host.a
 	$(if $(V),,@echo '  LD  $@')
 	$(Q)$(CXX) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(B)/cuda-host.a $(LIBS)
-.build/tests/sk-cuda-host.so: $(CUDA_HOST)
+.build/tests/sk-cuda-host.so: $(CUDA_HOST) $(B)/cuda-objects
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  LD  $@')
 	$(Q)$(CXX) $(CFLAGS) -shared -o $@ $(CUDA_HOST)

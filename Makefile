@@ -58,7 +58,7 @@ SCRIPTS := $(sort $(wildcard tests/*.t))
 # The cuda backend on its stand-in for hosts: tests of operations and models, built
 # a second time, and a plug-in for the programs. All of it needs g++.
 CXX_HERE := $(shell command -v $(CXX) 2>/dev/null)
-CUDA_TESTS := $(patsubst %,$(B)/tests/cuda_%_test,math_reference math_layer math_decode math_recurrent optimizer \
+CUDA_TESTS := $(patsubst %,$(B)/tests/cuda_%_test,math_reference math_layer math_rows math_decode math_recurrent optimizer \
 	transformer rnn)
 CUDA_HOST := $(patsubst %.cu,$(B)/cuda-host/%.o,$(filter-out %_lt.cu,$(wildcard src/math/cuda/*.cu))) \
 	$(patsubst %.cc,$(B)/cuda-host/%.o,$(wildcard tests/cuda-host/*.cc))
@@ -70,6 +70,13 @@ C_TESTS += $(CUDA_TESTS)
 endif
 endif
 
+# The plug-in for sentencepiece, where g++ and the library's headers are; any build of the programs loads it.
+ifneq ($(CXX_HERE),)
+ifeq ($(shell echo '\#include <sentencepiece_processor.h>' | $(CXX) -E -x c++ - >/dev/null 2>&1 && echo yes),yes)
+PIECES := bin/libsk-sentencepiece.so
+endif
+endif
+
 # Sub-makes build in parallel unless the caller decided.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
@@ -77,7 +84,7 @@ JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(PROGRAMS) $(B)/libsk.a
+all: $(PROGRAMS) $(B)/libsk.a $(PIECES)
 tests: $(C_TESTS) $(PRELOADS) $(B)/tests/fuzz/fuzz
 
 # What is written into these changes only if the list or the flags do.
@@ -145,6 +152,10 @@ $(B)/tests/%_test: $(B)/tests/%_test.o $(B)/libsk.a
 	$(if $(V),,@echo '  LD  $@')
 	$(Q)$(CC) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(LIBS)
 
+bin/libsk-sentencepiece.so: src/text/sentencepiece/plugin.cc src/text/sentencepiece/plugin.h | .build/headers
+	$(if $(V),,@echo '  CXX $@')
+	$(Q)$(CXX) -std=c++17 -O2 -Wall -Wextra -Werror -Isrc $(CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $< -lsentencepiece
+
 # --- readers against any bytes (tests/fuzz): with clang's libFuzzer, or by mutate.c ---
 FUZZ := $(patsubst %.c,$(B)/%.o,$(filter-out $(if $(findstring fuzzer,$(SAN)),%/mutate.c),$(wildcard tests/fuzz/*.c)))
 $(B)/tests/fuzz/fuzz: $(FUZZ) $(B)/libsk.a
@@ -169,7 +180,10 @@ $(B)/cuda-host/%.o: %.cc $(B)/flags | .build/headers
 	$(if $(V),,@echo '  CXX $@')
 	$(Q)$(CUDA_CXX) $(if $(findstring address,$(SAN)),-DCUDA_HOST_ASAN) -fno-sanitize=all -O3 -march=x86-64-v3 \
 		-MMD -MP -c -o $@ $<
-$(B)/cuda-host.a: $(CUDA_HOST)
+# A new file is no reason to make an archive that is younger; that the list changed is.
+$(B)/cuda-objects: FORCE
+	$(call kept,$(CUDA_HOST))
+$(B)/cuda-host.a: $(CUDA_HOST) $(B)/cuda-objects
 	@rm -f $@
 	$(if $(V),,@echo '  AR  $@')
 	$(Q)$(AR) rcs $@ $(CUDA_HOST)
@@ -180,7 +194,7 @@ $(B)/tests/cuda_%_test.o: tests/%_test.c $(B)/flags | .build/headers
 $(B)/tests/cuda_%_test: $(B)/tests/cuda_%_test.o $(B)/libsk.a $(B)/cuda-host.a
 	$(if $(V),,@echo '  LD  $@')
 	$(Q)$(CXX) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(B)/cuda-host.a $(LIBS)
-.build/tests/sk-cuda-host.so: $(CUDA_HOST)
+.build/tests/sk-cuda-host.so: $(CUDA_HOST) $(B)/cuda-objects
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  LD  $@')
 	$(Q)$(CXX) $(CFLAGS) -shared -o $@ $(CUDA_HOST)
@@ -236,6 +250,9 @@ check-gpu bench-gpu:
 check-here: export SK_BIN := $(CURDIR)/$(BIN)
 check-here: export SK_BUILD := $(CURDIR)/$(B)
 check-here: export SK_PLUGIN_CUDA :=
+ifneq ($(PIECES),)
+check-here: export SK_PLUGIN_SENTENCEPIECE := $(CURDIR)/$(PIECES)
+endif
 check-here: export ASAN_OPTIONS := verify_asan_link_order=0:detect_leaks=0
 check-here: export UBSAN_OPTIONS := print_stacktrace=1
 check-here: all tests
@@ -294,7 +311,8 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/bash-completion/completions \
 		$(SHARE)/sk/jobs $(SHARE)/sk/autopilot
 	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	[ ! -f bin/libsk-cuda.so ] || install -D bin/libsk-cuda.so $(DESTDIR)$(PREFIX)/lib/sk/libsk-cuda.so
+	for p in cuda sentencepiece; do [ ! -f bin/libsk-$$p.so ] || \
+		install -D bin/libsk-$$p.so $(DESTDIR)$(PREFIX)/lib/sk/libsk-$$p.so; done
 	install -m 644 $(wildcard bin/*.1) $(SHARE)/man/man1
 	install -m 644 $(wildcard bin/*.5) $(SHARE)/man/man5
 	install $(wildcard jobs/*.sh) $(SHARE)/sk/jobs
@@ -308,6 +326,6 @@ install: all
 
 clean:
 	rm -rf .build
-	rm -f $(patsubst %.c,%,$(wildcard bin/sk-*.c)) bin/libsk-cuda.so
+	rm -f $(patsubst %.c,%,$(wildcard bin/sk-*.c)) bin/libsk-cuda.so bin/libsk-sentencepiece.so
 
 -include $(patsubst %.o,%.d,$(OBJ) $(MAINS) $(CUDA_HOST) $(CUDA_OBJ) $(C_TESTS:=.o) $(B)/tests/bench/products.o $(FUZZ))

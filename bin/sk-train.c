@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/msg.h"
 #include "base/pool.h"
+#include "math/backend.h"
 #include "train/children.h"
 #include "train/devices.h"
 #include "train/prepare.h"
@@ -102,6 +103,9 @@ int main(int argc, char **argv)
                     "SIGTERM, SIGINT and SIGUSR1: the state is saved, exit 75; the same command goes on from there."};
     sk_train_options_parse(&program, &options.train, &plan, argc, argv);
     settle(&job);
+    /* Devices are for the processes that are started: none is looked at here. */
+    if (sk_train_settle_numbers(&options.train, sk_backend_wants_gpu(options.train.use_cpu)) < 0)
+        return sk_die();
     if (options.train.dry_run)
         return sk_train_run(&options.train, &plan);
     if (!options.train.use_cpu && sk_devices_find(&job.devices, &options.devices) < 0)

@@ -41,7 +41,7 @@ static double distance(const float *a, const double *b, size_t n)
     return most > 0 ? d / most : d;
 }
 /* What products may be off by. */
-static double near(void) { return dtype == SK_FLOAT32 ? 3e-6 : 2e-2; }
+static double near(void) { return dtype == SK_FLOAT32 ? 3e-6 : dtype == SK_TF32 ? 3e-3 : 2e-2; }
 
 /* --- products ------------------------------------------------------------------- */
 
@@ -338,7 +338,9 @@ int main(void)
     dev = ops->open(2, &why);
     if (!dev)
         skip_all(why);
-    for (dtype = SK_FLOAT32; dtype <= SK_BFLOAT16; dtype++) {
+    static const enum sk_dtype dtypes[] = {SK_FLOAT32, SK_BFLOAT16, SK_TF32};
+    for (size_t d = 0; d < sizeof dtypes / sizeof *dtypes; d++) {
+        dtype = dtypes[d];
         ops->set_dtype(dev, dtype);
         test_products(1, 1, 1);
         test_products(23, 17, 33);

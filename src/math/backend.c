@@ -52,11 +52,25 @@ static const struct sk_ops *without(const char *why)
     return &sk_ops_cpu;
 }
 
+/* Malloced; NULL: no GPU is looked for. */
+static char *plugin(int use_cpu)
+{
+    const char *pretended = getenv("SK_GPUS");
+    return use_cpu || (pretended && *pretended) ? NULL : sk_plugin_find("cuda");
+}
+
+int sk_backend_wants_gpu(int use_cpu)
+{
+    char *path = plugin(use_cpu);
+    free(path);
+    return path != NULL;
+}
+
 const struct sk_ops *sk_backend(int use_cpu)
 {
     static const struct sk_ops *chosen;
-    const char *why = "", *pretended = getenv("SK_GPUS");
-    char *path = use_cpu || chosen || (pretended && *pretended) ? NULL : sk_plugin_find("cuda");
+    const char *why = "";
+    char *path = chosen ? NULL : plugin(use_cpu);
     if (use_cpu || (!path && !chosen))
         return &sk_ops_cpu;
     if (chosen)

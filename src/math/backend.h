@@ -9,4 +9,6 @@
  * count. SK_GPU_NEEDED=1, which sk-train sets for its processes: without a GPU it fails,
  * in a way that may pass. NULL: sk_fail, of a plug-in that does not fit or a GPU that fails. */
 const struct sk_ops *sk_backend(int use_cpu);
+/* Would that look for a GPU? Looks at none itself. */
+int sk_backend_wants_gpu(int use_cpu);
 #endif

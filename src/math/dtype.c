@@ -5,7 +5,8 @@
 #include "math/ops.h"
 
 static const char *const names[] = { [SK_FLOAT32] = "float32", [SK_BFLOAT16] = "bfloat16",
-                                     [SK_BFLOAT16_AMX] = "bfloat16-amx", [SK_INT8] = "int8" };
+                                     [SK_BFLOAT16_AMX] = "bfloat16-amx", [SK_TF32] = "tf32",
+                                     [SK_INT8] = "int8" };
 
 enum sk_dtype sk_dtype_named(const char *name)
 {

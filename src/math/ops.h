@@ -11,7 +11,8 @@
  * from what is accumulated onto): same bits on AVX2 and AVX-512. In bfloat16
  * a and b are rounded to it (to nearest, ties to even) before they are
  * multiplied, c is float32, and subnormal numbers count as zeros: the same
- * bits with and without instructions for it. In bfloat16-amx a and b are the
+ * bits with and without instructions for it. tf32 is for GPUs: floats whose last 13
+ * bits do not count (10 bits of precision); the CPU computes float32. In bfloat16-amx a and b are the
  * same numbers, summed as Intel's matrix instructions do (Intel SDM, TDPBF16PS):
  * of each 32 values of k from 0 on, even ones are one chain from 0, odd ones
  * another, and c += their sum; again the same bits everywhere. In int8 (translating) a row of x
@@ -28,6 +29,10 @@
  * DROPOUT. Whether value e of a row of n is kept is a pure function of
  * (seed, update, site, sentence's ordinal, position of the row in its
  * sentence); see sk_dropout. Kept values are scaled by 1 / (1 - p).
+ *
+ * ROWS. What is marked (rows) has a row of values for each token: float32, or, after
+ * narrow_rows(dev, 1), bfloat16 where the device has that: then `float *` only says
+ * where they are. Sums are made in float32, and each stored value is rounded.
  */
 #ifndef SK_MATH_OPS_H
 #define SK_MATH_OPS_H
@@ -37,9 +42,9 @@
 struct sk_device;                        /* one backend instance: threads, scratch */
 
 /* What numbers matrix products multiply. Everything else is float32. */
-enum sk_dtype { SK_FLOAT32, SK_BFLOAT16, SK_BFLOAT16_AMX, SK_INT8 };
+enum sk_dtype { SK_FLOAT32, SK_BFLOAT16, SK_BFLOAT16_AMX, SK_TF32, SK_INT8 };
 /* Their names, for tables of options: those that training can use, and all. */
-#define SK_DTYPES_TRAINING "float32|bfloat16|bfloat16-amx"
+#define SK_DTYPES_TRAINING "float32|bfloat16|bfloat16-amx|tf32"
 #define SK_DTYPES SK_DTYPES_TRAINING "|int8"
 enum sk_dtype sk_dtype_named(const char *name);
 const char *sk_dtype_name(enum sk_dtype dtype);
@@ -89,16 +94,19 @@ struct sk_optimizer_step {
 /* What is wanted of distributions over the vocabulary, row by row. Host
  * memory. The k best words, best first, of equals (as compared: of logits, where
  * an op makes them) the lower one; without those
- * in `never`, and without any whose log probability is no number; where there
- * are fewer, -1 and -inf follow. And the log probability of one given word. */
+ * in `never`, those of `ban` from ban_first[r] to ban_first[r + 1] - 1, and without any
+ * whose log probability is no number; where there are fewer, -1 and -inf follow. And the
+ * log probability of one given word, or of those of `label` that label_first bounds likewise. */
 struct sk_top {
     int k;                               /* may be 0 */
     int32_t *id;                         /* (R, k) */
     float *logp;                         /* (R, k) */
     const int32_t *never;
     int nevers;
-    const int32_t *label;                /* (R) or NULL */
-    float *label_logp;                   /* (R) */
+    const int32_t *ban, *ban_first;      /* (ban_first[R]), (R + 1) or both NULL */
+    const int32_t *label;                /* (R), with label_first (label_first[R]), or NULL */
+    const int32_t *label_first;          /* (R + 1) or NULL: one for each row */
+    float *label_logp;                   /* as many as labels */
 };
 
 /* A weight matrix (N outputs, K inputs), stored out x in, as the backend
@@ -112,6 +120,7 @@ struct sk_work {
     int V, D, H;                         /* output layer (V, D); most heads */
     const int (*weight)[2];              /* (N, K) of all weights */
     int weights;
+    int narrow;                          /* rows are of 2 bytes: narrow_rows */
 };
 
 /* Cells of recurrent layers (Sockeye 1.18 and MXNet 1.5; x and h are the
@@ -155,6 +164,9 @@ struct sk_ops {
     /* Products' numbers from now on; SK_FLOAT32 at first. Call it before the
      * first weight_new. NULL, or a remark (static text): it is slow here. */
     const char *(*set_dtype)(struct sk_device *dev, enum sk_dtype dtype);
+    /* From now on rows are bfloat16, if on and products' numbers are and the device has
+     * it; else float32, as at first. Returns the bytes of a value, 2 or 4. */
+    size_t (*narrow_rows)(struct sk_device *dev, int on);
     void (*describe)(const struct sk_device *dev, char *text, size_t n);  /* "cpu: AVX2, 2 threads" */
     void *(*alloc)(struct sk_device *dev, size_t bytes);   /* 64-byte aligned, zeroed */
     void (*free)(struct sk_device *dev, void *p);
@@ -178,7 +190,7 @@ struct sk_ops {
     /* About the bytes that the ops keep for themselves while a model trains. */
     size_t (*workspace)(const struct sk_device *dev, const struct sk_work *work);
 
-    /* --- products ----------------------------------------------------- */
+    /* --- products: y, x, dx, dy (rows) ---------------------------------- */
     /* y (T, N) = x (T, K) W^T [+ bias (N)] */
     void (*linear_forward)(struct sk_device *dev, float *y, const float *x, const struct sk_weight *w,
                            const float *bias, int T);
@@ -189,7 +201,7 @@ struct sk_ops {
     void (*linear_backward_weight)(struct sk_device *dev, float *dw, float *db, const float *dy,
                                    const float *x, int N, int K, struct sk_leaves leaves);
 
-    /* --- feed-forward activation --------------------------------------- */
+    /* --- feed-forward activation (rows) --------------------------------- */
     /* h (T, F) = dropout(act(a)); a (T, F) holds the biased product; h may be a. */
     void (*activation_forward)(struct sk_device *dev, float *h, const float *a, enum sk_activation act,
                                int F, struct sk_rows rows, struct sk_dropout drop);
@@ -198,7 +210,7 @@ struct sk_ops {
     void (*activation_backward)(struct sk_device *dev, float *da, const float *dh, const float *kept,
                                 enum sk_activation act, int F, struct sk_rows rows, struct sk_dropout drop);
 
-    /* --- embeddings ---------------------------------------------------- */
+    /* --- embeddings: x, dx (rows) --------------------------------------- */
     /* x (T, D) = dropout(table[id] * scale + position[t]); position: fixed
      * sinusoids (T_max, D) or learned rows, or NULL. t = at[row], or, where at is
      * NULL, row - its sentence's first row. */
@@ -217,7 +229,7 @@ struct sk_ops {
     void (*position_backward)(struct sk_device *dev, float *dposition, int P, int D, const float *dx,
                               struct sk_rows rows, struct sk_leaves leaves);
 
-    /* --- between sub-layers --------------------------------------------- */
+    /* --- between sub-layers (rows) --------------------------------------- */
     /* out (T, D) = [residual +] dropout(f); residual NULL: none; out may be f or residual. */
     void (*dropout_add)(struct sk_device *dev, float *out, const float *f, const float *residual,
                         int D, struct sk_rows rows, struct sk_dropout drop);
@@ -229,10 +241,18 @@ struct sk_ops {
     void (*norm_backward)(struct sk_device *dev, float *dx, float *dgamma, float *dbeta, const float *dy,
                           const float *x, const float *stat, const float *gamma, int D,
                           struct sk_leaves leaves, int add);
-    /* a (n) += b (n) */
+    /* dropout_add, then norm_forward of its result; out may be f. */
+    void (*dropout_add_norm)(struct sk_device *dev, float *out, float *y, float *stat, const float *f,
+                             const float *residual, const float *gamma, const float *beta, int D, struct sk_rows rows,
+                             struct sk_dropout drop);
+    /* norm_backward, then df (T, D) = dropout'(dx), what reaches f; df is no other's memory. */
+    void (*norm_dropout_backward)(struct sk_device *dev, float *dx, float *df, float *dgamma, float *dbeta,
+                                  const float *dy, const float *x, const float *stat, const float *gamma, int D,
+                                  struct sk_rows rows, struct sk_leaves leaves, struct sk_dropout drop, int add);
+    /* a (n) += b (n), of floats */
     void (*add)(struct sk_device *dev, float *a, const float *b, size_t n);
 
-    /* --- attention ------------------------------------------------------ */
+    /* --- attention: all (rows) but prob ----------------------------------- */
     /* context (Tq, D): for each sentence and head, softmax((q d^-1/2) k^T [causal]),
      * dropout on probabilities, times v. q, k, v have row strides ldq, ldk
      * (k and v), so that fused projections are read in place. q, k may come
@@ -287,7 +307,7 @@ struct sk_ops {
      * q_y = 1 - smoothing, others smoothing / (V - 1); gradient (p - q) *
      * loss_scale (1 / the update's number of labels). Works in chunks of rows
      * inside each leaf: T * V floats never stand in memory. dx (T, D) stored;
-     * dw (V, D), dbias (V) by leaves. NULL dx: no gradients (validation).
+     * dw (V, D), dbias (V) by leaves. x, dx: (rows). NULL dx: no gradients (validation).
      * Per row (host, may be NULL): nll[t] = -log max(1e-10, p_y), unsmoothed,
      * and correct[t] = arg max is the label (lowest index on ties). */
     void (*output_loss)(struct sk_device *dev, float *dx, float *dw, float *dbias, float *nll, uint8_t *correct,
@@ -341,6 +361,6 @@ struct sk_ops {
 extern const struct sk_ops sk_ops_cpu;
 
 /* Opens a device as options say: threads 0 means one for each CPU, dtype is
- * "float32" or "bfloat16". What set_dtype remarks becomes a warning. NULL: sk_fail. */
+ * one of SK_DTYPES. What set_dtype remarks becomes a warning. NULL: sk_fail. */
 struct sk_device *sk_device_open(const struct sk_ops *ops, int threads, const char *dtype);
 #endif

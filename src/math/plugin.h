@@ -5,7 +5,7 @@
 #define SK_MATH_PLUGIN_H
 #include "math/ops.h"
 
-#define SK_PLUGIN_VERSION "1"            /* goes up when struct sk_ops changes its meaning */
+#define SK_PLUGIN_VERSION "2"            /* goes up when struct sk_ops changes its meaning */
 
 struct sk_plugin {
     const char *version;

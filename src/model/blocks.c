@@ -14,11 +14,26 @@ float *sk_slab_take(struct sk_slab *s, size_t floats)
     return s->base ? s->base + at : NULL;
 }
 
-static const struct sk_param *find(const struct sk_net *n, const char *name)
+float *sk_slab_rows(struct sk_slab *s, size_t values)
+{
+    return sk_slab_take(s, (values * s->item + sizeof(float) - 1) / sizeof(float));
+}
+
+float *sk_rows_at(const struct sk_net *n, float *rows, size_t i)
+{
+    return (float *)(void *)((char *)rows + i * n->item);
+}
+
+const struct sk_param *sk_net_param(const struct sk_net *n, const char *name)
 {
     const struct sk_param *p = sk_params_find(n->table, name);
     if (!p) SK_BUG("parameter %s is not in the table", name);
     return p;
+}
+
+struct sk_dropout sk_pass_dropout(const struct sk_pass *pass, float p, uint32_t site)
+{
+    return (struct sk_dropout){pass->train ? p : 0, site, pass->update, pass->seed};
 }
 
 float *sk_net_extra(struct sk_net *n, float *into, size_t floats)
@@ -33,7 +48,7 @@ float *sk_net_extra(struct sk_net *n, float *into, size_t floats)
 
 void sk_linear_init(struct sk_net *n, struct sk_linear *l, const char *weight, const char *bias)
 {
-    const struct sk_param *p = find(n, weight);
+    const struct sk_param *p = sk_net_param(n, weight);
     SK_ENSURE(p->ndim == 2);
     l->N = (int)p->shape[0];
     l->K = (int)p->shape[1];
@@ -41,7 +56,7 @@ void sk_linear_init(struct sk_net *n, struct sk_linear *l, const char *weight, c
     l->dw = n->grad ? n->grad + p->offset : NULL;
     l->w = n->ops->weight_new(n->dev, l->N, l->K, n->backward);
     if (!bias) return;
-    p = find(n, bias);
+    p = sk_net_param(n, bias);
     l->bias = n->data + p->offset;
     l->db = n->grad ? n->grad + p->offset : NULL;
 }
@@ -60,85 +75,6 @@ void sk_linear_free(const struct sk_net *n, struct sk_linear *l)
 void sk_linear_forward(const struct sk_net *n, float *y, const float *x, const struct sk_linear *l, int T)
 {
     n->ops->linear_forward(n->dev, y, x, l->w, l->bias, T);
-}
-
-/* --- pre and post strings ---------------------------------------------- */
-
-void sk_process_init(struct sk_net *n, struct sk_process *p, const char *steps, const char *prefix,
-                     int D, int owns)
-{
-    char name[SK_PARAM_NAME];
-    snprintf(p->steps, sizeof p->steps, "%s", steps);
-    p->D = D;
-    p->owns = owns;
-    int norms = 0;
-    for (int i = 0; steps[i]; i++) {
-        if (steps[i] == 'd') p->site[i] = n->sites++;
-        if (steps[i] != 'n') continue;
-        snprintf(name, sizeof name, "%s_norm_gamma", prefix);
-        const struct sk_param *gamma = find(n, name);
-        snprintf(name, sizeof name, "%s_norm_beta", prefix);
-        const struct sk_param *beta = find(n, name);
-        p->gamma = n->data + gamma->offset;
-        p->beta = n->data + beta->offset;
-        if (!n->grad) continue;
-        p->dgamma[i] = n->grad + gamma->offset;
-        p->dbeta[i] = n->grad + beta->offset;
-        if (norms++) {      /* the name is shared: gradients of later uses are added at the end */
-            p->dgamma[i] = sk_net_extra(n, n->grad + gamma->offset, (size_t)D);
-            p->dbeta[i] = sk_net_extra(n, n->grad + beta->offset, (size_t)D);
-        }
-    }
-}
-
-void sk_process_layout(struct sk_process *p, struct sk_slab *s, int T)
-{
-    int own = p->owns;
-    for (int i = 0; p->steps[i]; i++) {
-        if (p->steps[i] == 'n' || !own) p->out[i] = sk_slab_take(s, (size_t)T * (size_t)p->D);
-        if (p->steps[i] == 'n') p->stat[i] = sk_slab_take(s, (size_t)T * 2);
-        own = 1;
-    }
-}
-
-static struct sk_dropout dropout(const struct sk_pass *pass, float p, uint32_t site)
-{
-    return (struct sk_dropout){pass->train ? p : 0, site, pass->update, pass->seed};
-}
-
-float *sk_process_forward(const struct sk_net *n, struct sk_process *p, float *x, const float *prev,
-                          int T, const struct sk_pass *pass, int side)
-{
-    const struct sk_ops *ops = n->ops;
-    struct sk_rows rows = pass->rows[side];
-    float drop_p = pass->train ? n->config->dropout_prepost : 0;
-    float *cur = x;
-    for (int i = 0; p->steps[i]; i++) {
-        float *dst = p->out[i] ? p->out[i] : cur;
-        switch (p->steps[i]) {
-        case 'n':
-            ops->norm_forward(n->dev, dst, p->stat[i], cur, p->gamma, p->beta, T, p->D);
-            p->in[i] = cur;
-            cur = dst;
-            break;
-        case 'd': {
-            /* The residual is added in the same pass over memory. */
-            int add = p->steps[i + 1] == 'r';
-            if (drop_p > 0 || add) {
-                ops->dropout_add(n->dev, dst, cur, add ? prev : NULL, p->D, rows,
-                                 dropout(pass, drop_p, p->site[i]));
-                cur = dst;
-            }
-            i += add;
-            break;
-        }
-        case 'r':
-            ops->dropout_add(n->dev, dst, cur, prev, p->D, rows, dropout(pass, 0, 0));
-            cur = dst;
-            break;
-        }
-    }
-    return cur;
 }
 
 /* --- blocks --------------------------------------------------------------- */
@@ -178,13 +114,13 @@ void sk_block_layout(struct sk_block *b, struct sk_slab *s, int T, int Ts, size_
 {
     size_t rows = (size_t)T, D = (size_t)b->D, F = (size_t)b->F;
     sk_process_layout(&b->pre, s, T);
-    b->wide = sk_slab_take(s, rows * (b->kind == SK_FEED ? F : b->kind == SK_SELF ? 3 * D : D));
-    b->mid = b->in_place ? b->wide : sk_slab_take(s, rows * (b->kind == SK_FEED ? F : D));
-    b->f = sk_slab_take(s, rows * D);
+    b->wide = sk_slab_rows(s, rows * (b->kind == SK_FEED ? F : b->kind == SK_SELF ? 3 * D : D));
+    b->mid = b->in_place ? b->wide : sk_slab_rows(s, rows * (b->kind == SK_FEED ? F : D));
+    b->f = sk_slab_rows(s, rows * D);
     if (b->kind != SK_FEED && !step) b->prob = sk_slab_take(s, pairs * (size_t)b->H);
     if (b->kind == SK_CROSS && !step) {
-        b->keys = sk_slab_take(s, (size_t)Ts * D);
-        b->values = sk_slab_take(s, (size_t)Ts * D);
+        b->keys = sk_slab_rows(s, (size_t)Ts * D);
+        b->values = sk_slab_rows(s, (size_t)Ts * D);
     }
     sk_process_layout(&b->post, s, T);
 }
@@ -210,7 +146,7 @@ void sk_feed_forward(const struct sk_net *n, struct sk_block *b, const float *y,
     struct sk_rows rows = pass->rows[b->side];
     sk_linear_forward(n, b->wide, y, &b->in, rows.rows);
     n->ops->activation_forward(n->dev, b->mid, b->wide, n->config->activation, b->F, rows,
-                               dropout(pass, n->config->dropout_act, b->site));
+                               sk_pass_dropout(pass, n->config->dropout_act, b->site));
     sk_linear_forward(n, b->f, b->mid, &b->out, rows.rows);
 }
 
@@ -223,11 +159,13 @@ void sk_cross_keys(const struct sk_net *n, const struct sk_block *b, float *keys
 
 /* Where q, k and v of an attention stand, and whose rows the keys are. */
 struct sk_qkv { float *q, *k, *v; int ldq, ldk; struct sk_rows key; };
-static struct sk_qkv qkv_of(const struct sk_block *b, float *wide, float *keys, float *values,
+static struct sk_qkv qkv_of(const struct sk_net *n, const struct sk_block *b, float *wide, float *keys, float *values,
                             const struct sk_pass *pass)
 {
+    size_t D = (size_t)b->D;
     if (b->kind == SK_SELF)
-        return (struct sk_qkv){wide, wide + b->D, wide + 2 * b->D, 3 * b->D, 3 * b->D, pass->rows[b->side]};
+        return (struct sk_qkv){wide, sk_rows_at(n, wide, D), sk_rows_at(n, wide, 2 * D), 3 * b->D, 3 * b->D,
+                               pass->rows[b->side]};
     return (struct sk_qkv){wide, keys, values, b->D, b->D, pass->rows[0]};
 }
 
@@ -243,84 +181,16 @@ float *sk_block_forward(const struct sk_net *n, struct sk_block *b, float *x, co
     } else {
         sk_linear_forward(n, b->wide, y, &b->in, T);
         if (b->kind == SK_CROSS) sk_cross_keys(n, b, b->keys, b->values, memory, pass->rows[0].rows);
-        struct sk_qkv a = qkv_of(b, b->wide, b->keys, b->values, pass);
+        struct sk_qkv a = qkv_of(n, b, b->wide, b->keys, b->values, pass);
         n->ops->attention_forward(n->dev, b->mid, b->prob, a.q, a.ldq, a.k, a.v, a.ldk, b->H, b->D, rows, a.key,
                                   b->kind == SK_SELF && b->side == 1,
-                                  dropout(pass, n->config->dropout_attention, b->site));
+                                  sk_pass_dropout(pass, n->config->dropout_attention, b->site));
         sk_linear_forward(n, b->f, b->mid, &b->out, T);
     }
     return sk_process_forward(n, &b->post, b->f, x, T, pass, b->side);
 }
 
 /* --- backward ---------------------------------------------------------------- */
-
-/* A buffer of w that is neither a nor b. */
-static float *other(const struct sk_backward *w, const float *a, const float *b)
-{
-    for (int i = 0; i < 4; i++)
-        if (w->g[i] != a && w->g[i] != b) return w->g[i];
-    SK_BUG("no free gradient buffer");
-}
-
-float *sk_process_backward(const struct sk_net *n, struct sk_process *p, struct sk_backward *w, float *g,
-                           float **residual, int T, const struct sk_pass *pass, int side)
-{
-    const struct sk_ops *ops = n->ops;
-    struct sk_rows rows = pass->rows[side];
-    float drop_p = pass->train ? n->config->dropout_prepost : 0;
-    for (int i = (int)strlen(p->steps) - 1; i >= 0; i--) {
-        float *dst = NULL;
-        switch (p->steps[i]) {
-        case 'n':
-            dst = other(w, g, *residual);
-            ops->norm_backward(n->dev, dst, p->dgamma[i], p->dbeta[i], g, p->in[i], p->stat[i], p->gamma,
-                               p->D, pass->leaves[side], 0);
-            g = dst;
-            break;
-        case 'd':
-            if (drop_p <= 0) break;
-            dst = g == *residual ? other(w, g, NULL) : g;
-            ops->dropout_add(n->dev, dst, g, NULL, p->D, rows, dropout(pass, drop_p, p->site[i]));
-            g = dst;
-            break;
-        case 'r':
-            if (!*residual) {
-                *residual = g;
-                break;
-            }
-            if (g == *residual) {
-                dst = other(w, g, NULL);
-                ops->copy(n->dev, dst, g, (size_t)T * (size_t)p->D * sizeof *g);
-                g = dst;
-            }
-            ops->add(n->dev, *residual, g, (size_t)T * (size_t)p->D);
-            break;
-        }
-    }
-    return g;
-}
-
-/* The pre string at the end of a block's backward pass: what reaches y joins
- * the residual's gradient; a leading norm adds to it without a buffer between. */
-static float *pre_backward(const struct sk_net *n, struct sk_process *p, struct sk_backward *w, float *gy,
-                           float *residual, int T, const struct sk_pass *pass, int side)
-{
-    struct sk_process rest = *p;
-    if (p->steps[0] == 'n' && residual) {
-        /* All letters but the first: positions stay, so blank it out. */
-        rest.steps[0] = '-';
-        float *g = sk_process_backward(n, &rest, w, gy, &residual, T, pass, side);
-        n->ops->norm_backward(n->dev, residual, p->dgamma[0], p->dbeta[0], g, p->in[0], p->stat[0], p->gamma,
-                              p->D, pass->leaves[side], 1);
-        return residual;
-    }
-    float *g = sk_process_backward(n, p, w, gy, &residual, T, pass, side);
-    if (residual && g != residual) {
-        n->ops->add(n->dev, residual, g, (size_t)T * (size_t)p->D);
-        return residual;
-    }
-    return g;
-}
 
 static void weight_gradient(const struct sk_net *n, const struct sk_linear *l, const float *dy, const float *x,
                             struct sk_leaves leaves)
@@ -341,15 +211,15 @@ float *sk_block_backward(const struct sk_net *n, struct sk_block *b, struct sk_b
     if (b->kind == SK_FEED) {
         ops->linear_backward_data(n->dev, wide, gf, b->out.w, T, 0);
         ops->activation_backward(n->dev, wide, wide, b->wide, n->config->activation, b->F, rows,
-                                 dropout(pass, n->config->dropout_act, b->site));
+                                 sk_pass_dropout(pass, n->config->dropout_act, b->site));
     } else {
-        float *dcontext = other(w, gf, residual);
+        float *dcontext = sk_backward_other(w, gf, residual);
         ops->linear_backward_data(n->dev, dcontext, gf, b->out.w, T, 0);
-        struct sk_qkv a = qkv_of(b, b->wide, b->keys, b->values, pass);
-        struct sk_qkv d = qkv_of(b, wide, w->dkeys, w->dvalues, pass);
+        struct sk_qkv a = qkv_of(n, b, b->wide, b->keys, b->values, pass);
+        struct sk_qkv d = qkv_of(n, b, wide, w->dkeys, w->dvalues, pass);
         ops->attention_backward(n->dev, d.q, d.k, d.v, dcontext, b->prob, a.q, a.ldq, a.k, a.v, a.ldk, b->H, b->D,
                                 rows, a.key, b->kind == SK_SELF && b->side == 1,
-                                dropout(pass, n->config->dropout_attention, b->site));
+                                sk_pass_dropout(pass, n->config->dropout_attention, b->site));
         if (b->kind == SK_CROSS) {
             weight_gradient(n, &b->k, d.k, memory, source);
             weight_gradient(n, &b->v, d.v, memory, source);
@@ -363,7 +233,7 @@ float *sk_block_backward(const struct sk_net *n, struct sk_block *b, struct sk_b
         ops->linear_backward_data(n->dev, residual, wide, b->in.w, T, 1);
         return residual;
     }
-    float *gy = other(w, residual, NULL);
+    float *gy = sk_backward_other(w, residual, NULL);
     ops->linear_backward_data(n->dev, gy, wide, b->in.w, T, 0);
-    return pre_backward(n, &b->pre, w, gy, residual, T, pass, b->side);
+    return sk_pre_backward(n, &b->pre, w, gy, residual, T, pass, b->side);
 }

@@ -23,6 +23,7 @@ struct sk_net {
     int sums;
     uint32_t sites;                  /* dropout sites given out */
     int backward;                    /* weights are wanted for gradients too */
+    size_t item;                     /* bytes of a value of rows (ops.h) in its passes; 2: they are narrow */
 };
 
 /* Memory for the gradient of one more use of a parameter, to be added onto
@@ -38,9 +39,17 @@ struct sk_pass {
     struct sk_leaves leaves[2];
 };
 
-/* Bump allocator: run with base NULL it measures, then it hands out. */
-struct sk_slab { float *base; size_t used, most; };
+struct sk_dropout sk_pass_dropout(const struct sk_pass *pass, float p, uint32_t site);
+/* A parameter that the table must have. */
+const struct sk_param *sk_net_param(const struct sk_net *n, const char *name);
+
+/* Bump allocator, in floats: run with base NULL it measures, then it hands out.
+ * item: bytes of a value of rows. */
+struct sk_slab { float *base; size_t used, most, item; };
 float *sk_slab_take(struct sk_slab *s, size_t floats);
+/* Rows (ops.h) of so many values; where value i of them stands. */
+float *sk_slab_rows(struct sk_slab *s, size_t values);
+float *sk_rows_at(const struct sk_net *n, float *rows, size_t i);
 
 struct sk_linear {
     struct sk_weight *w;
@@ -62,9 +71,16 @@ struct sk_process {
     uint32_t site[8];                /* of each d */
     float *out[8], *stat[8];
     const float *in[8];              /* of each n: remembered for the backward pass */
+    /* Training: the process whose input this one's result is, if that begins with n; and
+     * the one whose result this one's input is, if it ends with d, r: so that they are done
+     * in one operation. */
+    struct sk_process *next, *before;
+    int begun;                       /* forward: its first n is done */
 };
 void sk_process_init(struct sk_net *n, struct sk_process *p, const char *steps, const char *prefix,
                      int D, int owns);
+/* p's result is what q takes, in a pass whose buffers all stand apart. */
+void sk_process_join(struct sk_process *p, struct sk_process *q);
 void sk_process_layout(struct sk_process *p, struct sk_slab *s, int T);
 /* Returns where the result is. side: 0 source rows, 1 target rows. */
 float *sk_process_forward(const struct sk_net *n, struct sk_process *p, float *x, const float *prev,
@@ -105,7 +121,11 @@ struct sk_backward {
     float *g[4];                     /* (T, D) */
     float *wide;                     /* (T, max(3D, F)); may be the other side's */
     float *dkeys, *dvalues;          /* (Ts, D), decoder only */
+    float *dropped;                  /* one of g: the gradient of what the block before has dropped
+                                      * of, where the norm after it has made that already; or NULL */
 };
+/* A buffer of w->g that is neither a nor b. */
+float *sk_backward_other(const struct sk_backward *w, const float *a, const float *b);
 /* gx: gradient of the block's output, one of w->g; returns that of its input
  * (also one of them). dmemory (Ts, De) += for SK_CROSS; *dmemory_set says
  * whether it holds anything yet. */
@@ -116,4 +136,8 @@ float *sk_block_backward(const struct sk_net *n, struct sk_block *b, struct sk_b
  * the very buffer that is returned, which is then not to be overwritten. */
 float *sk_process_backward(const struct sk_net *n, struct sk_process *p, struct sk_backward *w, float *g,
                            float **residual, int T, const struct sk_pass *pass, int side);
+/* The pre string at the end of a block's backward pass: what reaches y joins
+ * the residual's gradient; a leading norm adds to it without a buffer between. */
+float *sk_pre_backward(const struct sk_net *n, struct sk_process *p, struct sk_backward *w, float *gy,
+                       float *residual, int T, const struct sk_pass *pass, int side);
 #endif

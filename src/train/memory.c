@@ -105,6 +105,12 @@ static void count_weight_free(struct sk_device *dev, struct sk_weight *w)
     (void)w;
 }
 
+static size_t count_narrow(struct sk_device *dev, int on)
+{
+    struct counter *c = counter_of(dev);
+    return c->ops->narrow_rows(c->dev, on);
+}
+
 /* Device memory of the model, with gradients. *floats: of one flat buffer. */
 static size_t model_size(struct counter *c, const struct sk_model_config *model, const struct sk_batch_limits *l,
                          size_t *floats)
@@ -113,6 +119,7 @@ static size_t model_size(struct counter *c, const struct sk_model_config *model,
     counting.alloc = count_alloc;
     counting.free = count_free;
     counting.upload = count_upload;
+    counting.narrow_rows = count_narrow;
     counting.weight_new = count_weight;
     counting.weight_free = count_weight_free;
     struct sk_model *m = sk_model_new(model, &counting, (struct sk_device *)(void *)c, l);
@@ -133,7 +140,7 @@ static size_t reader_size(const struct sk_model_config *m, const struct sk_corpu
     size_t width = m->vocab[0] > 65536 || m->vocab[1] > 65536 ? 4 : 2;
     size_t pairs = (size_t)s->pairs, words = (size_t)(s->source_tokens + s->target_tokens) - 2 * pairs;
     size_t bytes = 8 * pairs + width * words;
-    size_t windows = bytes / window + 1;
+    size_t windows = bytes / (window * (1 + (size_t)s->others)) + 1;    /* each corpus has one in memory */
     return bytes / windows + pairs / windows * 24;
 }
 
@@ -173,7 +180,7 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
     struct counter c = {.ops = ops, .dev = dev};
     struct sk_batch_limits typical = *l;
     size_t now, most, floats;
-    int flat = sk_optimizer_uses_m(&p->optimizer) + sk_optimizer_uses_v(&p->optimizer) + (o->update_interval > 1);
+    int flat = sk_optimizer_uses_m(&p->optimizer) + sk_optimizer_uses_v(&p->optimizer) + (o->update_interval > 1) + (o->ema > 0);
     int rows[2];
     typical_rows(l, train, p->sentence_batches, rows);
     /* Memory is taken where it is written to; that of a GPU, at once. */
@@ -199,7 +206,9 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
         .source_rows = rows[0], .target_rows = rows[1], .sentences = l->max_sentences,
         .longest = larger(l->longest_source, l->longest_target), .leaves = l->leaves, .V = m->vocab[1],
         .D = larger(m->size[0], m->size[1]), .H = larger(m->heads[0], m->heads[1]),
-        .weight = (const int (*)[2])c.weight, .weights = c.weights};
+        .weight = (const int (*)[2])c.weight, .weights = c.weights,
+        .narrow = m->architecture == SK_TRANSFORMER && ops->narrow_rows(dev, 1) < sizeof(float)};
+    ops->narrow_rows(dev, 0);
     size_t optimizer = (size_t)flat * ops->alloc_size(dev, floats * sizeof(float));
     size_t workspace = ops->workspace(dev, &work), host = batch_size(l, rows);
     if (!ops->host)

@@ -12,12 +12,18 @@
 #include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/stopping.h"
+#include "train/texts.h"
 
 struct sk_train_options {
     const char *config;
     /* data */
     const char *source, *target, *validation_source, *validation_target, *output;
     const char *prepared_data, *source_vocab, *target_vocab;
+    struct sk_opt_list data, monitor_sets;
+    struct sk_named_texts texts, monitors; /* what these two mean */
+    struct sk_opt_list factors, validation_factors, factor_vocabs, factor_embed;
+    const char *factors_combine;
+    struct sk_named_texts factor_texts; /* each factor's training and validation file */
     int shared_vocab, num_words[2], word_min_count[2], pad_vocab, max_seq_len[2], replace_invalid;
     /* batches */
     int batch_size, virtual_shards, update_interval;
@@ -41,7 +47,7 @@ struct sk_train_options {
     double weight_init_scale;
     /* objective and optimizer */
     const char *loss, *loss_normalization, *optimizer, *optimizer_params;
-    double label_smoothing, learning_rate, momentum, weight_decay;
+    double label_smoothing, learning_rate, momentum, weight_decay, ema;
     const char *clipping_type;
     double clipping_threshold;
     const char *scheduler, *rate_schedule;
@@ -61,7 +67,7 @@ struct sk_train_options {
     const char *monitor_bleu, *on_checkpoint;
     int stop_on_failure;
     /* this process */
-    const char *dtype;
+    const char *dtype;                   /* NULL: not given, until sk_train_settle_numbers */
     long long seed;
     int overwrite_output, shard, threads, use_cpu, dry_run, quiet, no_logfile;
     const char *loglevel;
@@ -112,4 +118,8 @@ void sk_train_plan_make(struct sk_train_plan *p, const struct sk_train_options *
  * of its own behind *o: these are part of no record. */
 void sk_train_options_parse(const struct sk_program *program, struct sk_train_options *o, struct sk_train_plan *p,
                             int argc, char **argv);
+/* Where --dtype is not given: the numbers of the run that the directory holds, or, of
+ * a new one, those that suit its device: gpu 1: a GPU; 0: the CPU; -1: the one that
+ * sk_backend gives. 0, or -1 (sk_fail) where that fails. (numbers.c) */
+int sk_train_settle_numbers(struct sk_train_options *o, int gpu);
 #endif

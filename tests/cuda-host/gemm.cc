@@ -1,22 +1,32 @@
 /* gemm.cc - products on a host: each element one chain of fused multiply-adds, k
  * ascending from 0, as the cpu backend has them. */
 #include "math/cuda/gemm.h"
+#include "math/cuda/kernel.h"
 
 struct sk_gemm_engine { int unused; };
 struct sk_gemm_engine *sk_gemm_open(struct sk_device *, const char **) { return new sk_gemm_engine(); }
 void sk_gemm_close(struct sk_gemm_engine *e) { delete e; }
 
-/* Value (row, column) of an operand, whatever its number type. */
-static float at(const void *p, enum sk_dtype dtype, size_t i)
+/* The nearest float of 10 bits of precision, ties away from zero, as tensor cores have it. */
+static float tf32(float x)
+{
+    union { float f; uint32_t u; } v = {x};
+    v.u = (v.u + 0x1000) & ~(uint32_t)0x1fff;
+    return v.f;
+}
+
+/* Value i of an operand, whatever its number type. */
+static float value(const void *p, enum sk_dtype dtype, int tf, size_t i)
 {
     if (dtype == SK_FLOAT32)
-        return ((const float *)p)[i];
+        return tf ? tf32(((const float *)p)[i]) : ((const float *)p)[i];
     union { uint32_t u; float f; } v = {(uint32_t)((const uint16_t *)p)[i] << 16};
     return v.f;
 }
 
-static void product(const struct sk_gemm &g)
+static void product(const struct sk_gemm &g, int tf)
 {
+    auto at = [tf](const void *p, enum sk_dtype dtype, size_t i) { return value(p, dtype, tf, i); };
     size_t M = (size_t)g.M, N = (size_t)g.N, K = (size_t)g.K;
     float *sum = new float[N], *b = new float[N * K];    /* b as (K, N) */
     for (size_t k = 0; k < K; k++)
@@ -31,11 +41,16 @@ static void product(const struct sk_gemm &g)
             for (size_t n = 0; n < N; n++)
                 sum[n] = __builtin_fmaf(a, row[n], sum[n]);
         }
-        float *c = g.c + m * (size_t)g.ldc;
         for (size_t n = 0; n < N; n++) {
+            const size_t i = m * (size_t)g.ldc + n;
             if (g.bias)
-                sum[n] += g.bias[n];
-            c[n] = g.add ? c[n] + sum[n] : sum[n];
+                sum[n] += value(g.bias, g.out, 0, n);
+            if (g.add)
+                sum[n] += value(g.c, g.out, 0, i);
+            if (g.out == SK_FLOAT32)
+                ((float *)g.c)[i] = sum[n];
+            else
+                ((uint16_t *)g.c)[i] = sk_narrow(sum[n]);
         }
     }
     delete[] sum;
@@ -45,5 +60,6 @@ static void product(const struct sk_gemm &g)
 void sk_gemm_run(struct sk_device *dev, const struct sk_gemm *g)
 {
     struct sk_gemm copy = *g;
-    sk_host_queue(dev->stream, [copy] { product(copy); });
+    int tf = dev->tf32;
+    sk_host_queue(dev->stream, [copy, tf] { product(copy, tf); });
 }

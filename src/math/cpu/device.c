@@ -113,7 +113,9 @@ struct sk_device *sk_cpu_twin(const struct sk_device *dev)
 
 const char *sk_cpu_set_dtype(struct sk_device *dev, enum sk_dtype dtype)
 {
-    dev->dtype = dtype;
+    dev->dtype = dtype == SK_TF32 ? SK_FLOAT32 : dtype;
+    if (dtype == SK_TF32)
+        return "these numbers are for GPUs; the CPU computes float32";
     if (dtype == SK_BFLOAT16 && dev->amx && dev->isa == SK_ISA_AVX512)
         return "this processor multiplies several times as fast with bfloat16-amx, which rounds in another order";
     if (dtype == SK_BFLOAT16_AMX && !sk_amx(dev))
@@ -123,9 +125,17 @@ const char *sk_cpu_set_dtype(struct sk_device *dev, enum sk_dtype dtype)
     return NULL;
 }
 
+/* Rows stay float32: what would be gained is in the caches. */
+size_t sk_cpu_narrow_rows(struct sk_device *dev, int on)
+{
+    (void)dev;
+    (void)on;
+    return sizeof(float);
+}
+
 void sk_cpu_describe(const struct sk_device *dev, char *text, size_t n)
 {
-    static const char *const dtype[] = { "", ", bfloat16", ", bfloat16-amx", ", int8" };
+    static const char *const dtype[] = { "", ", bfloat16", ", bfloat16-amx", "", ", int8" };
     snprintf(text, n, "cpu: %s%s, %d thread%s", dev->isa == SK_ISA_AVX512 ? "AVX-512" : "AVX2", dtype[dev->dtype],
              dev->threads, dev->threads == 1 ? "" : "s");
 }

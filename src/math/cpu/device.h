@@ -59,6 +59,7 @@ void sk_cpu_close(struct sk_device *dev);
 int sk_cpu_threads(const struct sk_device *dev);
 struct sk_device *sk_cpu_twin(const struct sk_device *dev);
 const char *sk_cpu_set_dtype(struct sk_device *dev, enum sk_dtype dtype);
+size_t sk_cpu_narrow_rows(struct sk_device *dev, int on);
 void sk_cpu_describe(const struct sk_device *dev, char *text, size_t n);
 void *sk_cpu_alloc(struct sk_device *dev, size_t bytes);
 void sk_cpu_free(struct sk_device *dev, void *p);
@@ -137,6 +138,12 @@ void sk_cpu_norm_forward(struct sk_device *dev, float *y, float *stat, const flo
 void sk_cpu_norm_backward(struct sk_device *dev, float *dx, float *dgamma, float *dbeta, const float *dy,
                           const float *x, const float *stat, const float *gamma, int D,
                           struct sk_leaves leaves, int add);
+void sk_cpu_dropout_add_norm(struct sk_device *dev, float *out, float *y, float *stat, const float *f,
+                             const float *residual, const float *gamma, const float *beta, int D, struct sk_rows rows,
+                             struct sk_dropout drop);
+void sk_cpu_norm_dropout_backward(struct sk_device *dev, float *dx, float *df, float *dgamma, float *dbeta,
+                                  const float *dy, const float *x, const float *stat, const float *gamma, int D,
+                                  struct sk_rows rows, struct sk_leaves leaves, struct sk_dropout drop, int add);
 void sk_cpu_add(struct sk_device *dev, float *a, const float *b, size_t n);
 void sk_cpu_attention_forward(struct sk_device *dev, float *context, float *prob,
                               const float *q, int ldq, const float *k, const float *v, int ldk,

@@ -117,6 +117,22 @@ void sk_cpu_norm_backward(struct sk_device *dev, float *dx, float *dgamma, float
     run_rows(dev, &o, leaves.row[leaves.n]);
 }
 
+void sk_cpu_dropout_add_norm(struct sk_device *dev, float *out, float *y, float *stat, const float *f,
+                             const float *residual, const float *gamma, const float *beta, int D, struct sk_rows rows,
+                             struct sk_dropout drop)
+{
+    sk_cpu_dropout_add(dev, out, f, residual, D, rows, drop);
+    sk_cpu_norm_forward(dev, y, stat, out, gamma, beta, rows.rows, D);
+}
+
+void sk_cpu_norm_dropout_backward(struct sk_device *dev, float *dx, float *df, float *dgamma, float *dbeta,
+                                  const float *dy, const float *x, const float *stat, const float *gamma, int D,
+                                  struct sk_rows rows, struct sk_leaves leaves, struct sk_dropout drop, int add)
+{
+    sk_cpu_norm_backward(dev, dx, dgamma, dbeta, dy, x, stat, gamma, D, leaves, add);
+    sk_cpu_dropout_add(dev, df, dx, NULL, D, rows, drop);
+}
+
 struct sum_job {
     struct sk_device *dev;
     float *out;

@@ -18,13 +18,10 @@ size_t sk_cuda_attention_size(int H, struct sk_rows query, struct sk_rows key)
 
 /* --- tiles ------------------------------------------------------------------------------ */
 
-/* What is known of a sentence on the device. */
-struct sentence { int32_t q0, nq, k0, nk; int64_t mask; };
-
 struct tiles {
-    struct sentence *sentence;           /* (sentences) */
-    struct sk_tile *query;               /* tiles of SK_WARPS queries */
-    int32_t *key;                        /* (keys, 2): sentence and first of SK_WARPS keys */
+    const struct sk_sentence *sentence;  /* (sentences), on the device as all here */
+    const struct sk_tile *query;         /* tiles of SK_WARPS queries */
+    const int32_t *key;                  /* (keys, 2): sentence and first of SK_WARPS keys */
     int queries, keys;
     int64_t bytes;                       /* of the mask */
 };
@@ -37,42 +34,60 @@ static void *reserved(size_t n, size_t size)
     return p;
 }
 
-static struct tiles tiles_of(struct sk_rows query, struct sk_rows key, int H, int causal)
+static struct sk_sentence *sentences(struct sk_rows query, struct sk_rows key, int H, int64_t *bytes)
 {
-    struct tiles t = {};
-    size_t S = (size_t)query.sentences;
-    t.sentence = (struct sentence *)reserved(S, sizeof *t.sentence);
-    t.query = (struct sk_tile *)reserved(S + (size_t)query.rows / SK_WARPS, sizeof *t.query);
-    t.key = (int32_t *)reserved(2 * (S + (size_t)key.rows / SK_WARPS), sizeof *t.key);
+    struct sk_sentence *list = (struct sk_sentence *)reserved((size_t)query.sentences, sizeof *list);
+    *bytes = 0;
     for (int s = 0; s < query.sentences; s++) {
-        struct sentence *e = &t.sentence[s];
-        *e = (struct sentence){query.offset[s], query.offset[s + 1] - query.offset[s], key.offset[s],
-                               key.offset[s + 1] - key.offset[s], t.bytes};
-        int64_t row = (H * e->nk + 7) / 8;
-        for (int i = 0; i < e->nq; i += SK_WARPS)
-            t.query[t.queries++] = (struct sk_tile){e->q0 + i, e->nq - i < SK_WARPS ? e->nq - i : SK_WARPS, e->nk,
-                                                    causal ? i : -1, e->k0, e->mask + i * row};
-        for (int j = 0; j < e->nk; j += SK_WARPS) {
-            t.key[2 * t.keys] = s;
-            t.key[2 * t.keys++ + 1] = j;
-        }
-        t.bytes += row * e->nq;
+        struct sk_sentence *e = &list[s];
+        *e = (struct sk_sentence){query.offset[s], query.offset[s + 1] - query.offset[s], key.offset[s],
+                                  key.offset[s + 1] - key.offset[s], *bytes};
+        *bytes += (H * e->nk + 7) / 8 * (int64_t)e->nq;
     }
-    return t;
+    return list;
 }
 
-static void forget(struct tiles t)
+const struct sk_sentence *sk_attention_sentences(struct sk_device *dev, struct sk_rows query, struct sk_rows key, int H,
+                                                 int64_t *bytes)
 {
-    free(t.sentence);
-    free(t.query);
-    free(t.key);
+    struct sk_sentence *list = sentences(query, key, H, bytes);
+    const void *there = sk_stage(dev, list, (size_t)query.sentences * sizeof *list);
+    free(list);
+    return (const struct sk_sentence *)there;
+}
+
+static struct tiles tiles_of(struct sk_device *dev, const struct sk_attention_rows *a)
+{
+    struct tiles t = {};
+    size_t S = (size_t)a->query.sentences;
+    struct sk_sentence *list = sentences(a->query, a->key, a->H, &t.bytes);
+    struct sk_tile *query = (struct sk_tile *)reserved(S + (size_t)a->query.rows / SK_WARPS, sizeof *query);
+    int32_t *key = (int32_t *)reserved(2 * (S + (size_t)a->key.rows / SK_WARPS), sizeof *key);
+    for (int s = 0; s < a->query.sentences; s++) {
+        const struct sk_sentence *e = &list[s];
+        int64_t row = (a->H * e->nk + 7) / 8;
+        for (int i = 0; i < e->nq; i += SK_WARPS)
+            query[t.queries++] = (struct sk_tile){e->q0 + i, e->nq - i < SK_WARPS ? e->nq - i : SK_WARPS, e->nk,
+                                                  a->causal ? i : -1, e->k0, e->mask + i * row};
+        for (int j = 0; j < e->nk; j += SK_WARPS) {
+            key[2 * t.keys] = s;
+            key[2 * t.keys++ + 1] = j;
+        }
+    }
+    t.sentence = (const struct sk_sentence *)sk_stage(dev, list, S * sizeof *list);
+    t.query = (const struct sk_tile *)sk_stage(dev, query, (size_t)t.queries * sizeof *query);
+    t.key = sk_stage_ints(dev, key, 2 * (size_t)t.keys);
+    free(list);
+    free(query);
+    free(key);
+    return t;
 }
 
 /* --- dropout -------------------------------------------------------------------------------- */
 
 /* A warp draws a query's row. */
 __global__ void __launch_bounds__(SK_THREADS) mask_kernel(uint8_t *mask, struct sk_device_rows rows,
-                                                          const struct sentence *sentence, struct sk_drop drop, int H)
+                                                          const struct sk_sentence *sentence, struct sk_drop drop, int H)
 {
     int row = sk_row_of_warp();
     if (row >= rows.rows)
@@ -84,13 +99,12 @@ __global__ void __launch_bounds__(SK_THREADS) mask_kernel(uint8_t *mask, struct 
         to[b] = (uint8_t)sk_drop_bits(drop, rows.ordinal[s], position, b);
 }
 
-/* The same bits forward and backward. NULL: no dropout. */
-static const uint8_t *draw(struct sk_device *dev, const struct tiles *t, const struct sentence *sentence,
-                           struct sk_rows query, int H, struct sk_dropout drop)
+const uint8_t *sk_attention_mask(struct sk_device *dev, int64_t bytes, const struct sk_sentence *sentence,
+                                 struct sk_rows query, int H, struct sk_dropout drop)
 {
     if (!(drop.p > 0))
         return NULL;
-    uint8_t *mask = (uint8_t *)sk_scratch(dev, SK_SLOT_MASK, (size_t)t->bytes + 1);
+    uint8_t *mask = (uint8_t *)sk_scratch(dev, SK_SLOT_MASK, (size_t)bytes + 1);
     sk_launch(dev, mask_kernel, dim3(sk_count((size_t)query.rows, SK_WARPS)), SK_THREADS, mask,
               sk_stage_rows(dev, query), sentence, sk_drop_of(drop), H);
     return mask;
@@ -98,34 +112,45 @@ static const uint8_t *draw(struct sk_device *dev, const struct tiles *t, const s
 
 /* --- forward ---------------------------------------------------------------------------------- */
 
+template <class R> static void forward(struct sk_device *dev, void *context, const struct sk_attention_rows *p)
+{
+    const int H = p->H, d = p->D / H;
+    const struct tiles t = tiles_of(dev, p);
+    struct sk_attention_job<R> a = {};
+    a.tile = t.query, a.context = (R *)context, a.kept = p->kept;
+    a.q = (const R *)p->q, a.k = (const R *)p->k, a.v = (const R *)p->v, a.ldq = p->ldq, a.ldk = p->ldk;
+    a.H = H, a.d = d, a.Tq = p->query.rows, a.scale = 1.0f / sqrtf((float)d);
+    a.mask = sk_attention_mask(dev, t.bytes, t.sentence, p->query, H, p->drop);
+    a.keep = 1.0f / (1.0f - p->drop.p);
+    dim3 grid((unsigned)t.queries, (unsigned)H);
+#define RUN(values) sk_launch(dev, sk_attend_kernel<values, SK_WARPS, false, R>, grid, SK_THREADS, a)
+    SK_FOR_HEAD(d, RUN);
+#undef RUN
+}
+
 void sk_cuda_attention_forward(struct sk_device *dev, float *context, float *prob, const float *q, int ldq,
                                const float *k, const float *v, int ldk, int H, int D, struct sk_rows query,
                                struct sk_rows key, int causal, struct sk_dropout drop)
 {
-    struct tiles t = tiles_of(query, key, H, causal);
-    const struct sentence *sentence =
-        (const struct sentence *)sk_stage(dev, t.sentence, (size_t)query.sentences * sizeof *sentence);
-    struct sk_attention_job a = {};
-    a.tile = (const struct sk_tile *)sk_stage(dev, t.query, (size_t)t.queries * sizeof *a.tile);
-    a.context = context, a.kept = prob, a.q = q, a.k = k, a.v = v, a.ldq = ldq, a.ldk = ldk;
-    a.H = H, a.d = D / H, a.Tq = query.rows, a.scale = 1.0f / sqrtf((float)(D / H));
-    a.mask = draw(dev, &t, sentence, query, H, drop);
-    a.keep = 1.0f / (1.0f - drop.p);
-    dim3 grid((unsigned)t.queries, (unsigned)H);
-#define RUN(values) sk_launch(dev, sk_attend_kernel<values, SK_WARPS, false>, grid, SK_THREADS, a)
-    SK_FOR_HEAD(D / H, RUN);
+    const struct sk_attention_rows a = {q, k, v, ldq, ldk, H, D, causal, query, key, drop, prob};
+    const void *const pointer[] = {context};
+    if (sk_attention_tensor_fits(dev, &a, pointer, 1)) {
+        sk_attention_tensor_forward(dev, context, &a);
+        return;
+    }
+#define RUN(R) forward<R>(dev, context, &a)
+    SK_FOR_ROWS(dev, RUN);
 #undef RUN
-    forget(t);
 }
 
 /* --- backward ---------------------------------------------------------------------------------- */
 
-struct gradient_job {
+template <class R> struct gradient_job {
     const struct sk_tile *tile;
-    const struct sentence *sentence;
+    const struct sk_sentence *sentence;
     const int32_t *key_tile;
-    float *dq, *dk, *dv;
-    const float *dcontext, *q, *k, *v;
+    R *dq, *dk, *dv;
+    const R *dcontext, *q, *k, *v;
     float *kept, *mean;                  /* (H, Tq, 2), (H, Tq) */
     int ldq, ldk, H, d, Tq, causal;
     float scale, keep;
@@ -133,7 +158,8 @@ struct gradient_job {
 };
 
 /* Lane's key: its score, and the gradient of its dropped probability. All of the block. */
-__device__ static inline void scores(const struct gradient_job &g, const struct sk_tile &t, int row, int h, int j0,
+template <class R>
+__device__ static inline void scores(const struct gradient_job<R> &g, const struct sk_tile &t, int row, int h, int j0,
                                      int here, float *ks, float *vs, float *qs, float *cs, float *s, float *dp)
 {
     const int lane = sk_lane(), warp = sk_warp(), at = h * g.d, D = g.H * g.d;
@@ -144,8 +170,8 @@ __device__ static inline void scores(const struct gradient_job &g, const struct 
         sk_stage_chunk<SK_WARPS>(ks, here, dims, [&](int r) { return g.k + (size_t)(t.key + j0 + r) * g.ldk + at + c; });
         sk_stage_chunk<SK_WARPS>(vs, here, dims, [&](int r) { return g.v + (size_t)(t.key + j0 + r) * g.ldk + at + c; });
         for (int e = lane; e < dims; e += SK_WARP) {
-            qs[warp * (SK_CHUNK + 1) + e] = g.q[(size_t)row * g.ldq + at + c + e] * g.scale;
-            cs[warp * (SK_CHUNK + 1) + e] = g.dcontext[(size_t)row * D + at + c + e];
+            qs[warp * (SK_CHUNK + 1) + e] = sk_get(g.q + (size_t)row * g.ldq + at + c + e) * g.scale;
+            cs[warp * (SK_CHUNK + 1) + e] = sk_get(g.dcontext + (size_t)row * D + at + c + e);
         }
         __syncthreads();
         if (lane < here)
@@ -157,7 +183,7 @@ __device__ static inline void scores(const struct gradient_job &g, const struct 
 }
 
 /* dq of a tile of queries; the means. */
-template <int VALUES> __global__ void __launch_bounds__(SK_THREADS, 2) query_kernel(struct gradient_job g)
+template <int VALUES, class R> __global__ void __launch_bounds__(SK_THREADS, 2) query_kernel(struct gradient_job<R> g)
 {
     SK_SHARED(float, ks, SK_KEYS * (SK_CHUNK + 1));
     SK_SHARED(float, vs, SK_KEYS * (SK_CHUNK + 1));
@@ -221,21 +247,21 @@ template <int VALUES> __global__ void __launch_bounds__(SK_THREADS, 2) query_ker
     for (int i = 0; i < VALUES; i++) {
         const int e = i / 2 * SK_CHUNK + i % 2 * SK_WARP + lane;
         if (e < d)
-            g.dq[(size_t)row * g.ldq + at + e] = out[i];
+            sk_put(g.dq + (size_t)row * g.ldq + at + e, out[i]);
     }
     if (lane == 0)
         g.mean[(size_t)h * g.Tq + row] = mean;
 }
 
 /* dk and dv of a tile of keys, a warp each; a lane is a query. */
-template <int VALUES> __global__ void __launch_bounds__(SK_THREADS, 2) key_kernel(struct gradient_job g)
+template <int VALUES, class R> __global__ void __launch_bounds__(SK_THREADS, 2) key_kernel(struct gradient_job<R> g)
 {
     SK_SHARED(float, qs, SK_KEYS * (SK_CHUNK + 1));
     SK_SHARED(float, cs, SK_KEYS * (SK_CHUNK + 1));
     SK_SHARED(float, ks, SK_WARPS * (SK_CHUNK + 1));
     SK_SHARED(float, vs, SK_WARPS * (SK_CHUNK + 1));
     SK_SHARED(float, of_query, 2 * SK_WARPS * SK_KEYS);
-    const struct sentence t = g.sentence[g.key_tile[2 * blockIdx.x]];
+    const struct sk_sentence t = g.sentence[g.key_tile[2 * blockIdx.x]];
     const int first = g.key_tile[2 * blockIdx.x + 1], j = first + sk_warp(), h = (int)blockIdx.y;
     const int warp = sk_warp(), lane = sk_lane(), d = g.d, at = h * d, D = g.H * d;
     const bool mine = j < t.nk;
@@ -255,8 +281,8 @@ template <int VALUES> __global__ void __launch_bounds__(SK_THREADS, 2) key_kerne
             __syncthreads();
             stage(c, dims);
             for (int e = lane; e < dims; e += SK_WARP) {
-                ks[warp * (SK_CHUNK + 1) + e] = g.k[row * g.ldk + at + c + e];
-                vs[warp * (SK_CHUNK + 1) + e] = g.v[row * g.ldk + at + c + e];
+                ks[warp * (SK_CHUNK + 1) + e] = sk_get(g.k + row * g.ldk + at + c + e);
+                vs[warp * (SK_CHUNK + 1) + e] = sk_get(g.v + row * g.ldk + at + c + e);
             }
             __syncthreads();
             if (lane < here)
@@ -308,10 +334,35 @@ template <int VALUES> __global__ void __launch_bounds__(SK_THREADS, 2) key_kerne
     for (int x = 0; x < VALUES; x++) {
         const int e = x / 2 * SK_CHUNK + x % 2 * SK_WARP + lane;
         if (e < d) {
-            g.dk[row * g.ldk + at + e] = dk[x];
-            g.dv[row * g.ldk + at + e] = dv[x];
+            sk_put(g.dk + row * g.ldk + at + e, dk[x]);
+            sk_put(g.dv + row * g.ldk + at + e, dv[x]);
         }
     }
+}
+
+template <class R>
+static void backward(struct sk_device *dev, void *dq, void *dk, void *dv, const void *dcontext,
+                     const struct sk_attention_rows *p)
+{
+    const struct tiles t = tiles_of(dev, p);
+    struct gradient_job<R> g = {};
+    g.sentence = t.sentence, g.tile = t.query, g.key_tile = t.key;
+    g.dq = (R *)dq, g.dk = (R *)dk, g.dv = (R *)dv, g.dcontext = (const R *)dcontext;
+    g.q = (const R *)p->q, g.k = (const R *)p->k, g.v = (const R *)p->v;
+    g.kept = p->kept;                    /* the means are kept behind the sums */
+    g.mean = g.kept + 2 * (size_t)p->H * (size_t)p->query.rows;
+    g.ldq = p->ldq, g.ldk = p->ldk, g.H = p->H, g.d = p->D / p->H, g.Tq = p->query.rows, g.causal = p->causal;
+    g.scale = 1.0f / sqrtf((float)g.d);
+    g.keep = 1.0f / (1.0f - p->drop.p);
+    g.mask = sk_attention_mask(dev, t.bytes, t.sentence, p->query, p->H, p->drop);
+    dim3 queries((unsigned)t.queries, (unsigned)p->H), keys((unsigned)t.keys, (unsigned)p->H);
+#define RUN(values)                                                              \
+    do {                                                                         \
+        sk_launch(dev, query_kernel<values, R>, queries, SK_THREADS, g);         \
+        sk_launch(dev, key_kernel<values, R>, keys, SK_THREADS, g);              \
+    } while (0)
+    SK_FOR_HEAD(g.d, RUN);
+#undef RUN
 }
 
 void sk_cuda_attention_backward(struct sk_device *dev, float *dq, float *dk, float *dv, const float *dcontext,
@@ -319,25 +370,13 @@ void sk_cuda_attention_backward(struct sk_device *dev, float *dq, float *dk, flo
                                 int H, int D, struct sk_rows query, struct sk_rows key, int causal,
                                 struct sk_dropout drop)
 {
-    struct tiles t = tiles_of(query, key, H, causal);
-    struct gradient_job g = {};
-    g.sentence = (const struct sentence *)sk_stage(dev, t.sentence, (size_t)query.sentences * sizeof *t.sentence);
-    g.tile = (const struct sk_tile *)sk_stage(dev, t.query, (size_t)t.queries * sizeof *t.query);
-    g.key_tile = sk_stage_ints(dev, t.key, 2 * (size_t)t.keys);
-    g.dq = dq, g.dk = dk, g.dv = dv, g.dcontext = dcontext, g.q = q, g.k = k, g.v = v;
-    g.kept = (float *)prob;              /* the means are kept behind the sums */
-    g.mean = g.kept + 2 * (size_t)H * (size_t)query.rows;
-    g.ldq = ldq, g.ldk = ldk, g.H = H, g.d = D / H, g.Tq = query.rows, g.causal = causal;
-    g.scale = 1.0f / sqrtf((float)(D / H));
-    g.keep = 1.0f / (1.0f - drop.p);
-    g.mask = draw(dev, &t, g.sentence, query, H, drop);
-    dim3 queries((unsigned)t.queries, (unsigned)H), keys((unsigned)t.keys, (unsigned)H);
-#define RUN(values)                                                              \
-    do {                                                                         \
-        sk_launch(dev, query_kernel<values>, queries, SK_THREADS, g);            \
-        sk_launch(dev, key_kernel<values>, keys, SK_THREADS, g);                 \
-    } while (0)
-    SK_FOR_HEAD(D / H, RUN);
+    const struct sk_attention_rows a = {q, k, v, ldq, ldk, H, D, causal, query, key, drop, (float *)prob};
+    const void *const pointer[] = {dq, dk, dv, dcontext};
+    if (sk_attention_tensor_fits(dev, &a, pointer, 4)) {
+        sk_attention_tensor_backward(dev, dq, dk, dv, dcontext, &a);
+        return;
+    }
+#define RUN(R) backward<R>(dev, dq, dk, dv, dcontext, &a)
+    SK_FOR_ROWS(dev, RUN);
 #undef RUN
-    forget(t);
 }

@@ -18,29 +18,29 @@ struct sk_tile { int32_t query, queries, keys, causal_from; int64_t key, mask; }
 /* query: first row of q; key: first row of k and v; keys: how many; causal_from: -1, or
  * the position of the first query: query i sees keys 0..i; mask: its first byte. */
 
-struct sk_attention_job {
+template <class R> struct sk_attention_job {
     const struct sk_tile *tile;
-    float *context;                      /* (., D) */
+    R *context;                          /* (., D) */
     float *kept;                         /* (H, Tq, 2) maximum and 1 / sum, or NULL */
-    const float *q, *k, *v;
+    const R *q, *k, *v;
     int ldq, ldk, H, d, Tq;
     float scale;
     const uint8_t *mask;                 /* bits of dropout, or NULL: see attention.cu */
     float keep;
     /* Keys of their own for each query (decode.cu): cells index[tile.key ..]. */
-    float *const *cells;
+    R *const *cells;
     const int32_t *index;
     int cell_rows;
 };
 
 /* Fills up to 32 rows of a chunk of dimensions; row r comes from row(r). */
-template <int WARPS, class R>
-__device__ static inline void sk_stage_chunk(float *to, int rows, int dims, R row)
+template <int WARPS, class F>
+__device__ static inline void sk_stage_chunk(float *to, int rows, int dims, F row)
 {
     for (int i = (int)threadIdx.x; i < rows * SK_CHUNK; i += WARPS * SK_WARP) {
         int r = i / SK_CHUNK, e = i % SK_CHUNK;
         if (e < dims)
-            to[r * (SK_CHUNK + 1) + e] = row(r)[e];
+            to[r * (SK_CHUNK + 1) + e] = sk_get(row(r) + e);
     }
 }
 
@@ -52,8 +52,8 @@ __device__ static inline float sk_mask_factor(const uint8_t *mask, int64_t at, i
     return mask[at + (int64_t)row * blocks + e % blocks] >> e / blocks & 1 ? keep : 0;
 }
 
-template <int VALUES, int WARPS, bool CELLS>
-__global__ void __launch_bounds__(WARPS * SK_WARP, 2) sk_attend_kernel(struct sk_attention_job a)
+template <int VALUES, int WARPS, bool CELLS, class R>
+__global__ void __launch_bounds__(WARPS * SK_WARP, 2) sk_attend_kernel(struct sk_attention_job<R> a)
 {
     SK_SHARED(float, kv, SK_KEYS * (SK_CHUNK + 1));
     SK_SHARED(float, qs, WARPS * (SK_CHUNK + 1));
@@ -76,10 +76,10 @@ __global__ void __launch_bounds__(WARPS * SK_WARP, 2) sk_attend_kernel(struct sk
             const int dims = d - c < SK_CHUNK ? d - c : SK_CHUNK;
             __syncthreads();
             sk_stage_chunk<WARPS>(kv, here, dims, [&](int r) {
-                return CELLS ? (const float *)cell(j0 + r) + c : a.k + (size_t)(t.key + j0 + r) * a.ldk + at + c;
+                return CELLS ? (const R *)cell(j0 + r) + c : a.k + (size_t)(t.key + j0 + r) * a.ldk + at + c;
             });
             for (int e = lane; e < dims; e += SK_WARP)
-                qs[warp * (SK_CHUNK + 1) + e] = a.q[(size_t)row * a.ldq + at + c + e] * a.scale;
+                qs[warp * (SK_CHUNK + 1) + e] = sk_get(a.q + (size_t)row * a.ldq + at + c + e) * a.scale;
             __syncthreads();
             if (lane < here)
                 for (int e = 0; e < dims; e++)
@@ -101,7 +101,7 @@ __global__ void __launch_bounds__(WARPS * SK_WARP, 2) sk_attend_kernel(struct sk
                 break;
             __syncthreads();
             sk_stage_chunk<WARPS>(kv, here, dims, [&](int r) {
-                return CELLS ? (const float *)cell(j0 + r) + a.ldk + c : a.v + (size_t)(t.key + j0 + r) * a.ldk + at + c;
+                return CELLS ? (const R *)cell(j0 + r) + a.ldk + c : a.v + (size_t)(t.key + j0 + r) * a.ldk + at + c;
             });
             __syncthreads();
             float x = out[i] * shrink, y = i + 1 < VALUES ? out[i + 1] * shrink : 0;
@@ -126,7 +126,7 @@ __global__ void __launch_bounds__(WARPS * SK_WARP, 2) sk_attend_kernel(struct sk
     for (int i = 0; i < VALUES; i++) {
         const int e = i / 2 * SK_CHUNK + i % 2 * SK_WARP + lane;
         if (e < d)
-            a.context[(size_t)row * a.H * d + at + e] = out[i] * inverse;
+            sk_put(a.context + (size_t)row * a.H * d + at + e, out[i] * inverse);
     }
     if (a.kept && lane == 0) {
         float *kept = a.kept + 2 * ((size_t)h * a.Tq + row);
@@ -134,6 +134,34 @@ __global__ void __launch_bounds__(WARPS * SK_WARP, 2) sk_attend_kernel(struct sk
         kept[1] = inverse;
     }
 }
+
+/* --- whole sentences ------------------------------------------------------------------ */
+
+/* What is known of a sentence on the device; mask: its first byte. */
+struct sk_sentence { int32_t q0, nq, k0, nk; int64_t mask; };
+
+/* What attends to what; rows are of whatever type they are (ops.h). */
+struct sk_attention_rows {
+    const void *q, *k, *v;
+    int ldq, ldk, H, D, causal;
+    struct sk_rows query, key;
+    struct sk_dropout drop;
+    float *kept;                         /* (H, Tq, 2) maximum and 1 / sum; (H, Tq) mean of gradients */
+};
+
+/* attention.cu: the sentences, staged, and how many bytes their masks take; the masks, or NULL without
+ * dropout: the same bits forward and backward. */
+const struct sk_sentence *sk_attention_sentences(struct sk_device *dev, struct sk_rows query, struct sk_rows key, int H,
+                                                 int64_t *bytes);
+const uint8_t *sk_attention_mask(struct sk_device *dev, int64_t bytes, const struct sk_sentence *sentence,
+                                 struct sk_rows query, int H, struct sk_dropout drop);
+
+/* attention_tensor.cu: whether it can do these, with so many pointers besides those of a; and does. */
+bool sk_attention_tensor_fits(const struct sk_device *dev, const struct sk_attention_rows *a, const void *const *pointer,
+                              int pointers);
+void sk_attention_tensor_forward(struct sk_device *dev, void *context, const struct sk_attention_rows *a);
+void sk_attention_tensor_backward(struct sk_device *dev, void *dq, void *dk, void *dv, const void *dcontext,
+                                  const struct sk_attention_rows *a);
 
 /* Runs a kernel for the head's size: VALUES, of 32, that a lane has. */
 #define SK_FOR_HEAD(d, run)                                            \

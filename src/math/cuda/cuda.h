@@ -4,12 +4,14 @@
  *   device.cu      devices, memory, errors, copies of host arrays (sk_stage)
  *   ops.cu         the table of operations and the plug-in's one symbol
  *   kernel.h       for kernels: warps, sums, dropout, rows of sentences
- *   layer.cu       rows: dropout, activations, embeddings, layer norm
+ *   layer.cu       rows: dropout, activations, embeddings
+ *   norm.cu        layer norm, with dropout and residual in one kernel
  *   sums.cu        sums over rows, by leaves: norms, biases, embeddings
  *   product.cu     weights and matrix products, their gradients by leaves
  *   gemm.h         one product, with two ways to compute it: gemm_lt.cu
  *                  (cuBLASLt) on a GPU, tests/cuda-host/gemm.cc on a host
- *   attention.cu   attention of whole sentences, forward and backward
+ *   attention.cu   attention of whole sentences, forward and backward;
+ *                  attention_tensor.cu: with tensor cores
  *   decode.cu      attention of single new rows
  *   output.cu      output layer: loss, probabilities, the best words
  *   recurrent.cu   cells and attention of recurrent layers
@@ -24,6 +26,9 @@
  * (offsets, ids, leaves) are copied at once (sk_stage), so that the caller
  * may change them.
  *
+ * ROWS (ops.h) are handed as float * whatever they are: kernels are templates over
+ * their type, and nobody computes with such a pointer but by sk_value (product.h).
+ *
  * NO ATOMICS. Each value is computed by one thread or warp in a fixed order,
  * so results repeat bit for bit on one kind of GPU; a row of a result
  * depends on its own inputs only. Multiplications and additions are not
@@ -36,7 +41,7 @@
 #define SK_MATH_CUDA_CUDA_H
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
-#define SK_SHARED(type, name, n) __shared__ type name[n]
+#define SK_SHARED(type, name, n) __shared__ __align__(32) type name[n]
 #else
 #include <cuda_host.h>
 #endif
@@ -48,7 +53,7 @@ extern "C" {
 /* Memory on the device that ops use between their kernels; each is one buffer
  * that grows at first need and is kept. */
 enum sk_cuda_slot {
-    SK_SLOT_A, SK_SLOT_B, SK_SLOT_C,                  /* operands of products as bfloat16; a product's own workspace */
+    SK_SLOT_A, SK_SLOT_B, SK_SLOT_C,                  /* operands of products as bfloat16; their bias */
     SK_SLOT_LOGITS, SK_SLOT_LEAVES, SK_SLOT_PARTS,    /* output layer; sums by leaves */
     SK_SLOT_MASK, SK_SLOT_RESULT,                     /* dropout of attention; what goes back to the host */
     SK_SLOTS
@@ -67,8 +72,11 @@ struct sk_device {
     char name[96];
     int sm;                                  /* 90: compute capability 9.0 */
     cudaStream_t stream;
-    enum sk_dtype dtype;
-    int unfused;                             /* SK_CUDA_UNFUSED=1: biases are added after products, by a kernel */
+    enum sk_dtype dtype;                     /* SK_FLOAT32 or SK_BFLOAT16 */
+    int tf32;                                /* products of floats use 10 bits of their precision */
+    int unfused;                             /* SK_CUDA_UNFUSED=1: a kernel for each step */
+    int plain_attention;                     /* SK_CUDA_ATTENTION=plain: without tensor cores */
+    int narrow;                              /* rows are bfloat16 now (sk_cuda_narrow_rows) */
     struct sk_gemm_engine *gemm;
     struct sk_buffer slot[SK_SLOTS];
     struct { char *host, *device; size_t bytes, at; struct sk_staged last[SK_STAGED]; int next; } ring;
@@ -133,6 +141,7 @@ void sk_cuda_close(struct sk_device *dev);
 int sk_cuda_threads(const struct sk_device *dev);
 struct sk_device *sk_cuda_twin(const struct sk_device *dev);
 const char *sk_cuda_set_dtype(struct sk_device *dev, enum sk_dtype dtype);
+size_t sk_cuda_narrow_rows(struct sk_device *dev, int on);
 void sk_cuda_describe(const struct sk_device *dev, char *text, size_t n);
 void *sk_cuda_alloc(struct sk_device *dev, size_t bytes);
 void sk_cuda_free(struct sk_device *dev, void *p);
@@ -171,6 +180,12 @@ void sk_cuda_dropout_add(struct sk_device *dev, float *out, const float *f, cons
                          struct sk_rows rows, struct sk_dropout drop);
 void sk_cuda_norm_forward(struct sk_device *dev, float *y, float *stat, const float *x, const float *gamma,
                           const float *beta, int T, int D);
+void sk_cuda_dropout_add_norm(struct sk_device *dev, float *out, float *y, float *stat, const float *f,
+                              const float *residual, const float *gamma, const float *beta, int D, struct sk_rows rows,
+                              struct sk_dropout drop);
+void sk_cuda_norm_dropout_backward(struct sk_device *dev, float *dx, float *df, float *dgamma, float *dbeta,
+                                   const float *dy, const float *x, const float *stat, const float *gamma, int D,
+                                   struct sk_rows rows, struct sk_leaves leaves, struct sk_dropout drop, int add);
 void sk_cuda_norm_backward(struct sk_device *dev, float *dx, float *dgamma, float *dbeta, const float *dy,
                            const float *x, const float *stat, const float *gamma, int D, struct sk_leaves leaves,
                            int add);

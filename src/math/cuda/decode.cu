@@ -45,12 +45,12 @@ void sk_cuda_attention_cross(struct sk_device *dev, float *context, const float 
         for (int r = first[g]; r < first[g + 1]; r += SK_WARPS)
             tile[tiles++] = (struct sk_tile){r, first[g + 1] - r < SK_WARPS ? first[g + 1] - r : SK_WARPS, n[g], -1,
                                              (int64_t)slot[g] * W, 0};
-    struct sk_attention_job a = {};
+    struct sk_attention_job<float> a = {};
     a.tile = (const struct sk_tile *)sk_stage(dev, tile, (size_t)tiles * sizeof *tile);
     a.context = context, a.q = q, a.k = keys, a.v = values, a.ldq = a.ldk = D, a.H = H, a.d = D / H;
     a.scale = 1.0f / sqrtf((float)(D / H));
     dim3 grid((unsigned)tiles, (unsigned)H);
-#define RUN(size) sk_launch(dev, sk_attend_kernel<size, SK_WARPS, false>, grid, SK_THREADS, a)
+#define RUN(size) sk_launch(dev, sk_attend_kernel<size, SK_WARPS, false, float>, grid, SK_THREADS, a)
     SK_FOR_HEAD(D / H, RUN);
 #undef RUN
     free(tile);
@@ -59,7 +59,7 @@ void sk_cuda_attention_cross(struct sk_device *dev, float *context, const float 
 /* --- attention to the words before ------------------------------------------------ */
 
 /* A row's own key and value go into the last of its cells. */
-__global__ void __launch_bounds__(SK_THREADS) own_kernel(struct sk_attention_job a, int R, int D)
+__global__ void __launch_bounds__(SK_THREADS) own_kernel(struct sk_attention_job<float> a, int R, int D)
 {
     int r = sk_row_of_warp();
     if (r >= R)
@@ -85,7 +85,7 @@ void sk_cuda_attention_self(struct sk_device *dev, float *context, const float *
             int32_t c = list[tile[r].key + i] = index[r][i];
             most = (size_t)(c / rows) > most ? (size_t)(c / rows) : most;
         }
-    struct sk_attention_job a = {};
+    struct sk_attention_job<float> a = {};
     a.tile = (const struct sk_tile *)sk_stage(dev, tile, (size_t)R * sizeof *tile);
     a.index = sk_stage_ints(dev, list, all);
     a.cells = (float *const *)sk_stage(dev, cells, (most + 1) * sizeof *cells);
@@ -93,7 +93,7 @@ void sk_cuda_attention_self(struct sk_device *dev, float *context, const float *
     a.scale = 1.0f / sqrtf((float)(D / H));
     sk_launch(dev, own_kernel, dim3(sk_count((size_t)R, SK_WARPS)), SK_THREADS, a, R, D);
     dim3 grid((unsigned)R, (unsigned)H);
-#define RUN(size) sk_launch(dev, sk_attend_kernel<size, 1, true>, grid, SK_WARP, a)
+#define RUN(size) sk_launch(dev, sk_attend_kernel<size, 1, true, float>, grid, SK_WARP, a)
     SK_FOR_HEAD(D / H, RUN);
 #undef RUN
     free(tile);

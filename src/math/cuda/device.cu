@@ -104,6 +104,8 @@ struct sk_device *sk_cuda_open(int threads, const char **why)
     dev->sm = 10 * p.major + p.minor;
     const char *unfused = getenv("SK_CUDA_UNFUSED");
     dev->unfused = unfused && strcmp(unfused, "1") == 0;
+    const char *attention = getenv("SK_CUDA_ATTENTION");
+    dev->plain_attention = attention && strcmp(attention, "plain") == 0;
     error = cudaStreamCreateWithFlags(&dev->stream, cudaStreamNonBlocking);
     if (error != cudaSuccess || !(dev->gemm = sk_gemm_open(dev, why))) {
         if (error != cudaSuccess)
@@ -148,14 +150,23 @@ struct sk_device *sk_cuda_twin(const struct sk_device *dev)
 
 const char *sk_cuda_set_dtype(struct sk_device *dev, enum sk_dtype dtype)
 {
-    dev->dtype = dtype == SK_FLOAT32 ? SK_FLOAT32 : SK_BFLOAT16;
+    dev->dtype = dtype == SK_FLOAT32 || dtype == SK_TF32 ? SK_FLOAT32 : SK_BFLOAT16;
+    dev->tf32 = dtype == SK_TF32;
     return dtype == SK_INT8 ? "on GPUs it is computed as bfloat16, which is faster there"
            : dtype == SK_BFLOAT16_AMX ? "on GPUs it is computed as bfloat16" : NULL;
 }
 
+/* SK_CUDA_ROWS=float32: never, for comparison. */
+size_t sk_cuda_narrow_rows(struct sk_device *dev, int on)
+{
+    const char *rows = getenv("SK_CUDA_ROWS");
+    dev->narrow = on && dev->dtype == SK_BFLOAT16 && !(rows && strcmp(rows, "float32") == 0);
+    return dev->narrow ? sizeof(uint16_t) : sizeof(float);
+}
+
 void sk_cuda_describe(const struct sk_device *dev, char *text, size_t n)
 {
-    snprintf(text, n, "cuda: %s, sm_%d, %s", dev->name, dev->sm, dev->dtype == SK_BFLOAT16 ? "bfloat16" : "float32");
+    snprintf(text, n, "cuda: %s, sm_%d, %s", dev->name, dev->sm, dev->dtype == SK_BFLOAT16 ? "bfloat16" : dev->tf32 ? "tf32" : "float32");
 }
 
 /* --- memory ----------------------------------------------------------------------- */

@@ -16,8 +16,9 @@ struct sk_gemm {
     int M, N, K;                         /* M, of SK_GEMM_WEIGHT K, counts tokens */
     const void *a, *b;
     int lda, ldb, ldc;                   /* of rows */
-    float *c;
-    const float *bias;
+    enum sk_dtype out;                   /* of c and bias: float, or uint16_t of bfloat16 */
+    void *c;
+    const void *bias;
     int add;                             /* onto c, after the sum */
 };
 struct sk_gemm_engine *sk_gemm_open(struct sk_device *dev, const char **why);

@@ -13,7 +13,7 @@
 
 enum { TYPICAL = 4096, TRIED = 16, MOST = 512 };
 
-struct key { int kind, dtype, a, b, bias, add, odd; };    /* a, b: the sizes that are not tokens */
+struct key { int kind, dtype, out, tf32, a, b, bias, add, odd; };    /* a, b: the sizes that are not tokens */
 struct chosen { struct key key; cublasLtMatmulAlgo_t algo; };
 
 struct sk_gemm_engine {
@@ -69,27 +69,28 @@ struct problem {
     cublasLtMatrixLayout_t a, b, c;
 };
 
-static struct problem describe(const struct sk_gemm *g, int M, int K)
+static struct problem describe(const struct sk_device *dev, const struct sk_gemm *g, int M, int K)
 {
     struct problem p;
     cudaDataType_t in = g->dtype == SK_FLOAT32 ? CUDA_R_32F : CUDA_R_16BF;
+    cudaDataType_t out = g->out == SK_FLOAT32 ? CUDA_R_32F : CUDA_R_16BF;
     cublasOperation_t a = g->kind == SK_GEMM_FORWARD ? CUBLAS_OP_T : CUBLAS_OP_N;
     cublasOperation_t b = g->kind == SK_GEMM_WEIGHT ? CUBLAS_OP_T : CUBLAS_OP_N;
-    check(cublasLtMatmulDescCreate(&p.what, CUBLAS_COMPUTE_32F, CUDA_R_32F), "describing a product");
+    cublasComputeType_t how = dev->tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+    check(cublasLtMatmulDescCreate(&p.what, how, CUDA_R_32F), "describing a product");
     cublasLtMatmulDescSetAttribute(p.what, CUBLASLT_MATMUL_DESC_TRANSA, &a, sizeof a);
     cublasLtMatmulDescSetAttribute(p.what, CUBLASLT_MATMUL_DESC_TRANSB, &b, sizeof b);
     if (g->bias) {
         cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_BIAS;
-        cudaDataType_t type = CUDA_R_32F;
         cublasLtMatmulDescSetAttribute(p.what, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
-        cublasLtMatmulDescSetAttribute(p.what, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, &type, sizeof type);
+        cublasLtMatmulDescSetAttribute(p.what, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, &out, sizeof out);
         cublasLtMatmulDescSetAttribute(p.what, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &g->bias, sizeof g->bias);
     }
     uint64_t rows_a = (uint64_t)(a == CUBLAS_OP_T ? K : g->N), columns_a = (uint64_t)(a == CUBLAS_OP_T ? g->N : K);
     uint64_t rows_b = (uint64_t)(b == CUBLAS_OP_T ? M : K), columns_b = (uint64_t)(b == CUBLAS_OP_T ? K : M);
     check(cublasLtMatrixLayoutCreate(&p.a, in, rows_a, columns_a, g->ldb), "describing a matrix");
     check(cublasLtMatrixLayoutCreate(&p.b, in, rows_b, columns_b, g->lda), "describing a matrix");
-    check(cublasLtMatrixLayoutCreate(&p.c, CUDA_R_32F, (uint64_t)g->N, (uint64_t)M, g->ldc), "describing a matrix");
+    check(cublasLtMatrixLayoutCreate(&p.c, out, (uint64_t)g->N, (uint64_t)M, g->ldc), "describing a matrix");
     return p;
 }
 
@@ -108,9 +109,10 @@ static uint32_t alignment(const void *p, int ld, size_t item)
     return (uint32_t)(bits & -bits);
 }
 
-static cublasLtMatmulAlgo_t choose(struct sk_gemm_engine *e, const struct sk_gemm *g, const uint32_t aligned[4])
+static cublasLtMatmulAlgo_t choose(const struct sk_device *dev, const struct sk_gemm *g, const uint32_t aligned[4])
 {
-    struct problem p = describe(g, g->kind == SK_GEMM_WEIGHT ? g->M : TYPICAL, g->kind == SK_GEMM_WEIGHT ? TYPICAL : g->K);
+    struct problem p = describe(dev, g, g->kind == SK_GEMM_WEIGHT ? g->M : TYPICAL,
+                                g->kind == SK_GEMM_WEIGHT ? TYPICAL : g->K);
     cublasLtMatmulPreference_t wish;
     cublasLtMatmulHeuristicResult_t found[TRIED];
     size_t workspace = SK_GEMM_WORKSPACE;
@@ -124,7 +126,7 @@ static cublasLtMatmulAlgo_t choose(struct sk_gemm_engine *e, const struct sk_gem
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES};
     for (int i = 0; i < 4; i++)
         cublasLtMatmulPreferenceSetAttribute(wish, names[i], &aligned[i], sizeof aligned[i]);
-    check(cublasLtMatmulAlgoGetHeuristic(e->lt, p.what, p.a, p.b, p.c, p.c, wish, TRIED, found, &n),
+    check(cublasLtMatmulAlgoGetHeuristic(dev->gemm->lt, p.what, p.a, p.b, p.c, p.c, wish, TRIED, found, &n),
           "choosing an algorithm");
     for (int i = 0; i < n && at < 0; i++) {
         int32_t split = 1;
@@ -143,11 +145,11 @@ void sk_gemm_run(struct sk_device *dev, const struct sk_gemm *g)
 {
     struct sk_gemm_engine *e = dev->gemm;
     size_t item = g->dtype == SK_FLOAT32 ? sizeof(float) : sizeof(uint16_t);
-    uint32_t c = alignment(g->c, g->ldc, sizeof(float));
+    uint32_t c = alignment(g->c, g->ldc, g->out == SK_FLOAT32 ? sizeof(float) : sizeof(uint16_t));
     uint32_t aligned[4] = {alignment(g->b, g->ldb, item), alignment(g->a, g->lda, item), c, c};
     struct key key;
     memset(&key, 0, sizeof key);
-    key.kind = g->kind, key.dtype = g->dtype, key.bias = g->bias != NULL, key.add = g->add, key.a = g->N;
+    key.kind = g->kind, key.dtype = g->dtype, key.out = g->out, key.tf32 = dev->tf32, key.bias = g->bias != NULL, key.add = g->add, key.a = g->N;
     key.b = g->kind == SK_GEMM_WEIGHT ? g->M : g->K;
     for (int i = 0; i < 3; i++)
         key.odd |= (int)aligned[i] << 8 * i;
@@ -157,12 +159,12 @@ void sk_gemm_run(struct sk_device *dev, const struct sk_gemm *g)
     if (i == MOST)
         sk_cuda_die(70, "more kinds of products than one model can have");
     if (i == e->n) {
-        e->of[i].algo = choose(e, g, aligned);
+        e->of[i].algo = choose(dev, g, aligned);
         e->of[i].key = key;
         e->n++;
     }
     const float one = 1, factor = g->add ? 1.0f : 0.0f;
-    struct problem p = describe(g, g->M, g->K);
+    struct problem p = describe(dev, g, g->M, g->K);
     check(cublasLtMatmul(e->lt, p.what, &one, g->b, p.a, g->a, p.b, &factor, g->c, p.c, g->c, p.c, &e->of[i].algo,
                          e->workspace, SK_GEMM_WORKSPACE, dev->stream),
           "a product");

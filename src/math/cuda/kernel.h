@@ -105,8 +105,6 @@ __device__ static inline unsigned sk_drop_bits(const struct sk_drop &d, int64_t 
     return bits;
 }
 
-/* --- activations ----------------------------------------------------------------- */
-
 __device__ static inline float sk_sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 
 /* Nearest bfloat16 (its bits), ties to even; subnormals become zeros, NaN quiet. */
@@ -119,5 +117,47 @@ __device__ static inline uint16_t sk_narrow(float x)
     if (size < 0x00800000u)
         return (uint16_t)((v.u & 0x80000000u) >> 16);
     return (uint16_t)((v.u + 0x7fffu + (v.u >> 16 & 1)) >> 16);
+}
+
+/* --- values of rows: float, or bfloat16 (uint16_t) ------------------------------------ */
+
+struct alignas(8) sk_two { float x, y; };
+struct alignas(4) sk_two_narrow { uint16_t x, y; };
+
+__device__ static inline float sk_wide(uint16_t bits)
+{
+    union { uint32_t u; float f; } v = {(uint32_t)bits << 16};
+    return v.f;
+}
+__device__ static inline float sk_get(const float *p) { return *p; }
+__device__ static inline float sk_get(const uint16_t *p) { return sk_wide(*p); }
+__device__ static inline void sk_put(float *p, float v) { *p = v; }
+__device__ static inline void sk_put(uint16_t *p, float v) { *p = sk_narrow(v); }
+/* Two neighbours at once: p is a multiple of their size. */
+__device__ static inline struct sk_two sk_get2(const float *p) { return *(const struct sk_two *)p; }
+__device__ static inline struct sk_two sk_get2(const uint16_t *p)
+{
+    const struct sk_two_narrow v = *(const struct sk_two_narrow *)p;
+    return {sk_wide(v.x), sk_wide(v.y)};
+}
+__device__ static inline void sk_put2(float *p, struct sk_two v) { *(struct sk_two *)p = v; }
+__device__ static inline void sk_put2(uint16_t *p, struct sk_two v)
+{
+    *(struct sk_two_narrow *)p = {sk_narrow(v.x), sk_narrow(v.y)};
+}
+/* What is read again of v once it is stored. */
+__device__ static inline float sk_stored(const float *, float v) { return v; }
+__device__ static inline float sk_stored(const uint16_t *, float v) { return sk_wide(sk_narrow(v)); }
+
+/* Runs a template for the type of the device's rows. */
+#define SK_FOR_ROWS(dev, run)              \
+    do {                                   \
+        if ((dev)->narrow) run(uint16_t);  \
+        else run(float);                   \
+    } while (0)
+/* Can rows of n values be read by two? (Pointers may be NULL.) */
+static inline bool sk_by_two(int n, const void *a, const void *b, const void *c)
+{
+    return n % 16 == 0 && ((uintptr_t)a | (uintptr_t)b | (uintptr_t)c) % 8 == 0;
 }
 #endif

@@ -1,5 +1,5 @@
 /* output.cu - the output layer: product with the vocabulary, softmax, loss, the best
- * words. A block of threads does a row.
+ * words. A block of threads does a row. Logits are float32, whatever rows are.
  *
  * Logits and their gradients live for one piece of a leaf only: as many rows as
  * PIECE bytes hold, a number that depends on the vocabulary alone, since it
@@ -18,35 +18,43 @@ static int piece_rows(int V)
     return rows > 4096 ? 4096 : rows < 64 ? 64 : rows;
 }
 
-/* Largest value of a row, and sum of e^(x - largest). */
+/* Largest value of a row, and sum of e^(x - largest): in one pass (Milakov and
+ * Gimelshein 2018, "Online normalizer calculation for softmax"). */
 struct row { float max, sum; };
 __device__ static inline struct row measure(const float *x, int V, float *shared)
 {
     struct row r;
     float max = -INFINITY, sum = 0;
-    for (int i = (int)threadIdx.x; i < V; i += SK_THREADS)
-        max = fmaxf(max, x[i]);
+#pragma unroll 4
+    for (int i = (int)threadIdx.x; i < V; i += SK_THREADS) {
+        const float v = x[i];
+        if (v > max) {
+            sum *= expf(max - v);
+            max = v;
+        }
+        sum += v == max ? 1 : expf(v - max);     /* also where both are -inf */
+    }
     r.max = sk_block_max(max, shared);
-    for (int i = (int)threadIdx.x; i < V; i += SK_THREADS)
-        sum += expf(x[i] - r.max);
-    r.sum = sk_block_sum(sum, shared);
+    r.sum = sk_block_sum(max == r.max ? sum : sum * expf(max - r.max), shared);
     return r;
 }
 
 /* --- loss ------------------------------------------------------------------------------ */
 
-struct loss_job {
-    float *logits;                       /* (rows, V): become gradients if grad */
-    int V, grad;
+template <class G> struct loss_job {
+    const float *logits;                 /* (rows, V) */
+    G *grad;                             /* the same, or NULL; of floats it may be logits */
+    int V;
     const int32_t *label;
     float smoothing, scale;
     float *nll, *correct;                /* (rows) */
 };
 
-__global__ void __launch_bounds__(SK_THREADS) loss_kernel(struct loss_job j)
+template <class G> __global__ void __launch_bounds__(SK_THREADS) loss_kernel(struct loss_job<G> j)
 {
     SK_SHARED(float, shared, SK_WARPS);
-    float *x = j.logits + (size_t)blockIdx.x * j.V;
+    const float *x = j.logits + (size_t)blockIdx.x * j.V;
+    G *grad = j.grad ? j.grad + (size_t)blockIdx.x * j.V : NULL;
     const int label = j.label[blockIdx.x], V = j.V;
     const float own = x[label];
     struct row r = measure(x, V, shared);
@@ -60,11 +68,28 @@ __global__ void __launch_bounds__(SK_THREADS) loss_kernel(struct loss_job j)
         j.nll[blockIdx.x] = -logf(p < 1e-10f ? 1e-10f : p);
         j.correct[blockIdx.x] = own == r.max && earlier == 0;
     }
-    if (!j.grad)
+    if (!grad)
         return;
     const float other = V > 1 ? j.smoothing / (float)(V - 1) : 0;
     for (int i = (int)threadIdx.x; i < V; i += SK_THREADS)
-        x[i] = i == label ? (p - (1.0f - j.smoothing)) * j.scale : (expf(x[i] - r.max) * inverse - other) * j.scale;
+        sk_put(grad + i, i == label ? (p - (1.0f - j.smoothing)) * j.scale
+                                    : (expf(x[i] - r.max) * inverse - other) * j.scale);
+}
+
+/* Losses of n rows; returns what their gradient is (NULL: none is wanted), in the number type of products. */
+static const void *lose(struct sk_device *dev, float *logits, int n, int grad, struct loss_job<float> j)
+{
+    const size_t all = (size_t)n * (size_t)j.V;
+    j.logits = logits;
+    j.grad = grad ? logits : NULL;
+    if (!grad || dev->dtype == SK_FLOAT32) {
+        sk_launch(dev, loss_kernel<float>, dim3((unsigned)n), SK_THREADS, j);
+        return j.grad;
+    }
+    uint16_t *to = (uint16_t *)sk_scratch(dev, SK_SLOT_A, all * sizeof *to);
+    struct loss_job<uint16_t> narrow = {logits, to, j.V, j.label, j.smoothing, j.scale, j.nll, j.correct};
+    sk_launch(dev, loss_kernel<uint16_t>, dim3((unsigned)n), SK_THREADS, narrow);
+    return to;
 }
 
 void sk_cuda_output_loss(struct sk_device *dev, float *dx, float *dw, float *dbias, float *nll, uint8_t *correct,
@@ -89,20 +114,19 @@ void sk_cuda_output_loss(struct sk_device *dev, float *dx, float *dw, float *dbi
         int row = leaves.row[l], last = leaves.row[l + 1];
         do {
             const int next = last - row < most ? last : row + most, n = next - row;
-            const void *in = n ? sk_operand(dev, SK_SLOT_B, x + (size_t)row * d, (size_t)n * d) : NULL, *g = NULL;
+            const void *in = n ? sk_operand(dev, SK_SLOT_B, sk_value(dev, x, (size_t)row * d), (size_t)n * d) : NULL;
+            const void *g = NULL;
             if (n) {
-                sk_product_forward(dev, logits, in, w, bias, n);
-                struct loss_job j = {logits, V, dx != NULL, labels + (row - first), smoothing, loss_scale,
-                                     result + (row - first), result + rows + (size_t)(row - first)};
-                sk_launch(dev, loss_kernel, dim3((unsigned)n), SK_THREADS, j);
+                sk_product_forward(dev, logits, SK_FLOAT32, in, w, bias, n);
+                struct loss_job<float> j = {NULL, NULL, V, labels + (row - first), smoothing, loss_scale,
+                                            result + (row - first), result + rows + (size_t)(row - first)};
+                g = lose(dev, logits, n, dx != NULL, j);
             }
-            if (dx && n) {
-                g = sk_operand(dev, SK_SLOT_A, logits, (size_t)n * v);
-                sk_product_data(dev, dx + (size_t)row * d, g, w, n, 0);
-            }
+            if (dx && n)
+                sk_product_data(dev, (float *)sk_value(dev, dx, (size_t)row * d), sk_rows_type(dev), g, w, n, 0);
             if (dx) {
                 sk_weight_sum_leaf(&sum, g, in, n, row == leaves.row[l], next == last);
-                sk_sum_leaf(dev, parts + (size_t)l * v, logits, V, 0, n, row > leaves.row[l]);
+                sk_sum_leaf(dev, parts + (size_t)l * v, g, dev->dtype, V, n, row > leaves.row[l]);
             }
             row = next;
         } while (row < last);
@@ -182,7 +206,8 @@ struct top_job {
     int V, k, normal;
     const int32_t *never;
     int nevers;
-    const int32_t *label;                /* or NULL */
+    const int32_t *ban, *ban_first;      /* of the rows from 0 on; or NULL */
+    const int32_t *label, *label_first;  /* or NULL */
     int32_t *id;                         /* (rows, k) */
     float *logp, *label_logp;
 };
@@ -207,8 +232,10 @@ __global__ void __launch_bounds__(SK_THREADS) top_kernel(struct top_job j)
         max = r.max;
         log_sum = logf(r.sum);
     }
-    if (j.label && threadIdx.x == 0)
-        j.label_logp[blockIdx.x] = x[j.label[blockIdx.x]] - max - log_sum;
+    if (j.label)
+        for (int i = j.label_first[blockIdx.x] + (int)threadIdx.x; i < j.label_first[blockIdx.x + 1]; i += SK_THREADS)
+            j.label_logp[i] = x[j.label[i]] - max - log_sum;
+    const int ban = j.ban_first ? j.ban_first[blockIdx.x] : 0, bans = j.ban_first ? j.ban_first[blockIdx.x + 1] : 0;
     for (int n = 0; n < j.k; n++) {
         float best = -INFINITY;
         int id = -1;
@@ -220,6 +247,8 @@ __global__ void __launch_bounds__(SK_THREADS) top_kernel(struct top_job j)
             bool never = false;
             for (int e = 0; e < j.nevers; e++)
                 never = never || j.never[e] == i;
+            for (int e = ban; e < bans && !never; e++)
+                never = j.ban[e] == i;
             if (!never)
                 best = v, id = i;
         }
@@ -252,24 +281,49 @@ __global__ void __launch_bounds__(SK_THREADS) top_kernel(struct top_job j)
     }
 }
 
+/* The bounds of the lists of rows row0.., from 0 on; staged. first NULL: one for each. */
+static const int32_t *stage_bounds(struct sk_device *dev, const int32_t *first, int row0, int rows)
+{
+    int32_t *from = (int32_t *)malloc(((size_t)rows + 1) * sizeof *from);
+    if (!from)
+        sk_cuda_die(1, "no memory for the best words");
+    for (int r = 0; r <= rows; r++)
+        from[r] = first ? first[row0 + r] - first[row0] : r;
+    const int32_t *staged = sk_stage_ints(dev, from, (size_t)rows + 1);
+    free(from);
+    return staged;
+}
+
 /* Rows row0.. of what is asked for, from x (rows, V). */
 static void top_rows(struct sk_device *dev, const struct sk_top *t, const float *x, int V, int row0, int rows, int normal)
 {
-    const size_t n = (size_t)rows * (size_t)t->k, all = 2 * n + (size_t)rows;
+    const int32_t *label = t->label ? t->label + (t->label_first ? t->label_first[row0] : row0) : NULL;
+    const size_t n = (size_t)rows * (size_t)t->k;
+    const size_t labels = !label ? 0 : t->label_first ? (size_t)(t->label_first[row0 + rows] - t->label_first[row0]) : (size_t)rows;
+    const size_t all = 2 * n + labels;
     float *result = sk_floats(dev, SK_SLOT_RESULT, all + 1), *host = (float *)malloc((all + 1) * sizeof *host);
     if (!host)
         sk_cuda_die(1, "no memory for the best words");
-    struct top_job j = {x, V, t->k, normal, sk_stage_ints(dev, t->never, (size_t)t->nevers), t->nevers,
-                        t->label ? sk_stage_ints(dev, t->label + row0, (size_t)rows) : NULL, (int32_t *)result,
-                        result + n, result + 2 * n};
+    struct top_job j = {x, V, t->k, normal, NULL, t->nevers, NULL, NULL, NULL, NULL, (int32_t *)result, result + n,
+                        result + 2 * n};
+    /* The longest list first: the others find room behind it. */
+    if (t->ban_first && t->ban_first[row0 + rows] > t->ban_first[row0]) {
+        j.ban = sk_stage_ints(dev, t->ban + t->ban_first[row0], (size_t)(t->ban_first[row0 + rows] - t->ban_first[row0]));
+        j.ban_first = stage_bounds(dev, t->ban_first, row0, rows);
+    }
+    if (labels > 0) {
+        j.label = sk_stage_ints(dev, label, labels);
+        j.label_first = stage_bounds(dev, t->label_first, row0, rows);
+    }
+    j.never = sk_stage_ints(dev, t->never, (size_t)t->nevers);
     sk_launch(dev, top_kernel, dim3((unsigned)rows), SK_THREADS, j);
     sk_fetch(dev, host, result, all * sizeof *host);
     if (n) {
         memcpy(t->id + (size_t)row0 * (size_t)t->k, host, n * sizeof *host);
         memcpy(t->logp + (size_t)row0 * (size_t)t->k, host + n, n * sizeof *host);
     }
-    if (t->label)
-        memcpy(t->label_logp + row0, host + 2 * n, (size_t)rows * sizeof *host);
+    if (labels > 0)
+        memcpy(t->label_logp + (label - t->label), host + 2 * n, labels * sizeof *host);
     free(host);
 }
 

@@ -22,7 +22,7 @@ static void narrow(struct sk_device *dev, uint16_t *to, const float *from, size_
 
 const void *sk_operand(struct sk_device *dev, enum sk_cuda_slot slot, const float *x, size_t n)
 {
-    if (dev->dtype == SK_FLOAT32)
+    if (dev->dtype == SK_FLOAT32 || dev->narrow)
         return x;
     uint16_t *to = (uint16_t *)sk_scratch(dev, slot, n * sizeof *to);
     narrow(dev, to, x, n);
@@ -30,8 +30,6 @@ const void *sk_operand(struct sk_device *dev, enum sk_cuda_slot slot, const floa
 }
 
 /* --- weights --------------------------------------------------------------------------- */
-
-static size_t width(enum sk_dtype dtype) { return dtype == SK_FLOAT32 ? sizeof(float) : sizeof(uint16_t); }
 
 struct sk_weight *sk_cuda_weight_new(struct sk_device *dev, int N, int K, int backward)
 {
@@ -42,7 +40,7 @@ struct sk_weight *sk_cuda_weight_new(struct sk_device *dev, int N, int K, int ba
     w->N = N;
     w->K = K;
     w->dtype = dev->dtype;
-    w->data = sk_cuda_alloc(dev, (size_t)N * (size_t)K * width(dev->dtype));
+    w->data = sk_cuda_alloc(dev, (size_t)N * (size_t)K * sk_width(dev->dtype));
     return w;
 }
 
@@ -66,35 +64,45 @@ void sk_cuda_weight_free(struct sk_device *dev, struct sk_weight *w)
 size_t sk_cuda_weight_size(const struct sk_device *dev, int N, int K, int backward)
 {
     (void)backward;
-    return sk_cuda_alloc_size(dev, (size_t)N * (size_t)K * width(dev->dtype));
+    return sk_cuda_alloc_size(dev, (size_t)N * (size_t)K * sk_width(dev->dtype));
 }
 
 /* --- products ---------------------------------------------------------------------------- */
 
-__global__ void __launch_bounds__(SK_THREADS) bias_kernel(float *c, const float *bias, int N, size_t n)
+template <class R>
+__global__ void __launch_bounds__(SK_THREADS) bias_kernel(R *c, const float *bias, int N, size_t n)
 {
     size_t i = (size_t)blockIdx.x * SK_THREADS + threadIdx.x;
     if (i < n)
-        c[i] += bias[i % N];
+        sk_put(c + i, sk_get(c + i) + bias[i % N]);
 }
 
-void sk_product_forward(struct sk_device *dev, float *c, const void *a, const struct sk_weight *w, const float *bias,
-                        int T)
+void sk_product_forward(struct sk_device *dev, void *c, enum sk_dtype out, const void *a, const struct sk_weight *w,
+                        const float *bias, int T)
 {
-    struct sk_gemm g = {SK_GEMM_FORWARD, w->dtype, T, w->N, w->K, a, w->data, w->K, w->K, w->N, c, bias, 0};
+    struct sk_gemm g = {SK_GEMM_FORWARD, w->dtype, T, w->N, w->K, a, w->data, w->K, w->K, w->N, out, c, NULL, 0};
+    const size_t n = (size_t)T * (size_t)w->N;
+    dim3 grid(sk_count(n, SK_THREADS));
     if (T <= 0)
         return;
-    if (dev->unfused)
-        g.bias = NULL;
+    if (bias && !dev->unfused && out == SK_BFLOAT16) {   /* cuBLASLt wants it in the type of c */
+        uint16_t *narrowed = (uint16_t *)sk_scratch(dev, SK_SLOT_C, (size_t)w->N * sizeof *narrowed);
+        narrow(dev, narrowed, bias, (size_t)w->N);
+        g.bias = narrowed;
+    } else if (!dev->unfused) {
+        g.bias = bias;
+    }
     sk_gemm_run(dev, &g);
-    size_t n = (size_t)T * (size_t)w->N;
-    if (dev->unfused && bias)
-        sk_launch(dev, bias_kernel, dim3(sk_count(n, SK_THREADS)), SK_THREADS, c, bias, w->N, n);
+    if (dev->unfused && bias && out == SK_BFLOAT16)
+        sk_launch(dev, bias_kernel<uint16_t>, grid, SK_THREADS, (uint16_t *)c, bias, w->N, n);
+    else if (dev->unfused && bias)
+        sk_launch(dev, bias_kernel<float>, grid, SK_THREADS, (float *)c, bias, w->N, n);
 }
 
-void sk_product_data(struct sk_device *dev, float *c, const void *a, const struct sk_weight *w, int T, int add)
+void sk_product_data(struct sk_device *dev, void *c, enum sk_dtype out, const void *a, const struct sk_weight *w, int T,
+                     int add)
 {
-    struct sk_gemm g = {SK_GEMM_DATA, w->dtype, T, w->K, w->N, a, w->data, w->N, w->K, w->K, c, NULL, add};
+    struct sk_gemm g = {SK_GEMM_DATA, w->dtype, T, w->K, w->N, a, w->data, w->N, w->K, w->K, out, c, NULL, add};
     if (T > 0)
         sk_gemm_run(dev, &g);
 }
@@ -103,14 +111,14 @@ void sk_cuda_linear_forward(struct sk_device *dev, float *y, const float *x, con
                             const float *bias, int T)
 {
     if (T > 0)
-        sk_product_forward(dev, y, sk_operand(dev, SK_SLOT_A, x, (size_t)T * (size_t)w->K), w, bias, T);
+        sk_product_forward(dev, y, sk_rows_type(dev), sk_operand(dev, SK_SLOT_A, x, (size_t)T * (size_t)w->K), w, bias, T);
 }
 
 void sk_cuda_linear_backward_data(struct sk_device *dev, float *dx, const float *dy, const struct sk_weight *w, int T,
                                   int add)
 {
     if (T > 0)
-        sk_product_data(dev, dx, sk_operand(dev, SK_SLOT_A, dy, (size_t)T * (size_t)w->N), w, T, add);
+        sk_product_data(dev, dx, sk_rows_type(dev), sk_operand(dev, SK_SLOT_A, dy, (size_t)T * (size_t)w->N), w, T, add);
 }
 
 /* --- gradients of weights ------------------------------------------------------------------- */
@@ -141,7 +149,8 @@ static float *place(const struct sk_weight_sum *s, int i)
 void sk_weight_sum_leaf(struct sk_weight_sum *s, const void *dy, const void *x, int rows, int first, int last)
 {
     size_t n = (size_t)s->N * (size_t)s->K;
-    struct sk_gemm g = {SK_GEMM_WEIGHT, s->dev->dtype, s->N, s->K, rows, dy, x, s->N, s->K, s->K, NULL, NULL, !first};
+    struct sk_gemm g = {SK_GEMM_WEIGHT, s->dev->dtype, s->N, s->K, rows, dy, x, s->N, s->K, s->K,
+                        SK_FLOAT32, NULL, NULL, !first};
     if (first) {
         /* A leaf that comes whole may go onto its sister at once: the sum is the same. */
         int sister = last && s->n > 0 && s->size[s->n - 1] == 1;
@@ -149,11 +158,12 @@ void sk_weight_sum_leaf(struct sk_weight_sum *s, const void *dy, const void *x, 
         s->n += !sister;
         s->size[s->n - 1] = sister ? 2 : 1;
     }
-    g.c = place(s, s->n - 1);
+    float *c = place(s, s->n - 1);
+    g.c = c;
     if (rows > 0)
         sk_gemm_run(s->dev, &g);
     else if (!g.add)
-        sk_cuda_zero(s->dev, g.c, n * sizeof *g.c);
+        sk_cuda_zero(s->dev, c, n * sizeof *c);
     if (!last)
         return;
     for (; s->n > 1 && s->size[s->n - 2] == s->size[s->n - 1]; s->n--) {
@@ -165,7 +175,7 @@ void sk_weight_sum_leaf(struct sk_weight_sum *s, const void *dy, const void *x, 
 void sk_cuda_linear_backward_weight(struct sk_device *dev, float *dw, float *db, const float *dy, const float *x,
                                     int N, int K, struct sk_leaves leaves)
 {
-    size_t rows = (size_t)leaves.row[leaves.n], item = width(dev->dtype);
+    size_t rows = (size_t)leaves.row[leaves.n], item = sk_width(dev->dtype);
     const char *a = (const char *)sk_operand(dev, SK_SLOT_A, dy, rows * (size_t)N);
     const char *b = (const char *)sk_operand(dev, SK_SLOT_B, x, rows * (size_t)K);
     struct sk_weight_sum s = sk_weight_sum_begin(dev, dw, N, K, leaves.n);

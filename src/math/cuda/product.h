@@ -6,12 +6,23 @@
 /* W as products want it: floats, or their bfloat16. */
 struct sk_weight { int N, K; enum sk_dtype dtype; void *data; };
 
-/* The operand (n floats) in the number type of products: itself, or a copy in the slot. */
+/* Bytes of a value. */
+static inline size_t sk_width(enum sk_dtype dtype) { return dtype == SK_FLOAT32 ? sizeof(float) : sizeof(uint16_t); }
+/* What rows are at the moment. */
+static inline enum sk_dtype sk_rows_type(const struct sk_device *dev) { return dev->narrow ? SK_BFLOAT16 : SK_FLOAT32; }
+/* Value i of rows, whatever they are. */
+static inline const float *sk_value(const struct sk_device *dev, const float *rows, size_t i)
+{
+    return (const float *)((const char *)rows + i * sk_width(sk_rows_type(dev)));
+}
+
+/* The operand (n values of rows) in the number type of products: itself, or a copy in the slot. */
 const void *sk_operand(struct sk_device *dev, enum sk_cuda_slot slot, const float *x, size_t n);
-/* c (T, N) = a W^T + bias, c (T, K) = a W; a as sk_operand gives it. */
-void sk_product_forward(struct sk_device *dev, float *c, const void *a, const struct sk_weight *w, const float *bias,
-                        int T);
-void sk_product_data(struct sk_device *dev, float *c, const void *a, const struct sk_weight *w, int T, int add);
+/* c (T, N) = a W^T + bias, c (T, K) = a W; a as sk_operand gives it, c of type `out`. */
+void sk_product_forward(struct sk_device *dev, void *c, enum sk_dtype out, const void *a, const struct sk_weight *w,
+                        const float *bias, int T);
+void sk_product_data(struct sk_device *dev, void *c, enum sk_dtype out, const void *a, const struct sk_weight *w, int T,
+                     int add);
 
 /* The gradient of a weight, leaf after leaf. Finished subtrees stand in `of`, the
  * first in dw, so that the tree of ops.h needs log2(leaves) buffers more. */

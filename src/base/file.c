@@ -230,7 +230,8 @@ int sk_file_commit(struct sk_file *f, enum sk_commit how)
     int result = sk_file_flush(f);
     if (result == 0 && f->temp && sync_fd(f->fd) < 0)
         result = sk_fail_errno("cannot write %s", f->path);
-    int fd = f->fd;
+    /* What keeps others from sweeping the temporary lasts until it has its name. */
+    int fd = f->fd, held = f->temp ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
     f->fd = -1;
     if (close_fd(fd) < 0 && result == 0)
         result = sk_fail_errno("cannot write %s", f->path);
@@ -239,6 +240,8 @@ int sk_file_commit(struct sk_file *f, enum sk_commit how)
             result = publish(f);
         else if (result == 0 && rename(f->temp, f->path) < 0)
             result = sk_fail_errno("cannot replace %s", f->path);
+        if (held >= 0)                   /* before the name goes: NFS keeps what is open under another one */
+            close(held);
         /* After a rename it is gone; after a failure only space is at stake. */
         if (how == SK_PUBLISH || result < 0)
             unlink(f->temp);

@@ -164,7 +164,6 @@ is "$(sed -n 14p "$T/got" | sed 's/"score": [^,]*, //')" "{\"id\": 3, \"sentence
 # --- a list for all --------------------------------------------------------------------------
 printf 'b1\n\nb2 b2\nnowhere b3\nb4 </s>\n' | gzip >"$T/avoid.gz"
 translate --avoid-list "$T/avoid.gz" <"$T/in" >"$T/got"
-is "$(grep -cE 'b1|b2 b2|b4$' "$T/best")" "$(grep -E 'b1|b2 b2|b4$' "$T/best" | wc -l | tr -d ' ')" "translations have what is to be avoided"
 ok "many of them" test "$(grep -cE 'b1|b2 b2|b4$' "$T/best")" -gt 10
 is "$(grep -cE 'b1|b2 b2|b4$' "$T/got")" 0 "with --avoid-list none has"
 ok "b3 may be there" grep -q b3 "$T/got"

@@ -87,6 +87,11 @@ set -- --checkpoint-frequency 10 --embed-dropout 0.1:0 --transformer-dropout-pre
         "$T/whole/vocab.src.2.json" --max-updates 40
 }
 is "$(result given)" "$(result whole)" "vocabularies that are given"
+# shellcheck disable=SC2086
+exits 78 "others" "$T/train" given "$@" $two --source-factor-vocabs "$T/whole/vocab.src.2.json" "$T/whole/vocab.src.1.json"
+# shellcheck disable=SC2086
+exits 64 "those of a run that would be removed" "$T/train" given "$@" $two --overwrite-output --source-factor-vocabs \
+    "$T/given/vocab.src.1.json" "$T/given/vocab.src.2.json"
 
 # --- translating and scoring --------------------------------------------------------
 translate() { model=$1 && shift && "$BIN/sk-translate" -m "$T/$model" --use-cpu --threads 2 "$@" 2>"$T/err"; }
@@ -129,6 +134,20 @@ like "$(cat "$T/err")" 'short.1 has only 10 lines, .*test.src has more' "is name
 sed 's/"source_factors_num_embed": \[6, 2\]/"source_factors_num_embed": [2000000000, 2000000000]/' "$T/concat/config.json" \
     >"$T/config" && mv "$T/config" "$T/concat/config.json"
 exits 65 "sizes that no model has" "$BIN/sk-translate" -m "$T/concat" -i "$T/test.zipped" --use-cpu
+
+# --- faults -------------------------------------------------------------------------
+if [ -n "${SAN:-}" ]; then
+    skip "a preloaded library and sanitizers do not go together"
+else
+    . tests/faults.sh
+    FAULTS=$T/z
+    fresh() { rm -rf "$T/z"; }
+    # shellcheck disable=SC2086
+    act() { "$T/train" z $one --source-factors-num-embed 8 --max-updates 1 -q; }
+    torn() { :; }
+    result() { (cd "$T/z" && cksum params.00001 vocab.* data/* validation.src config.json && find . -name '.*tmp'); }
+    faults "a first start" 5
+fi
 
 # --- misuse -------------------------------------------------------------------------
 # shellcheck disable=SC2086

@@ -162,6 +162,15 @@ static int translate(struct job *j, struct sk_trained *m, int models)
     if (o->avoid_list && sk_avoid_list(o->avoid_list, &j->wish, &avoid))
         return -1;
     options.beam.avoid = avoid;
+    struct sk_shortlist shortlist = {0};
+    if (o->restrict_lexicon) {
+        if (sk_shortlist_load(&shortlist, o->restrict_lexicon, sk_vocab_size(m[0].source), sk_vocab_size(m[0].target),
+                              o->restrict_topk)) {
+            sk_phrases_free(avoid);
+            return -1;
+        }
+        options.shortlist = &shortlist;
+    }
     for (int i = 0; i < models; i++)
         model[i] = m[i].model;
     j->t = sk_translator_new(model, models, m[0].source, m[0].target, &options);
@@ -170,6 +179,7 @@ static int translate(struct job *j, struct sk_trained *m, int models)
     double seconds = sk_meter_seconds(&j->meter);
     sk_translator_free(j->t);
     sk_phrases_free(avoid);
+    sk_shortlist_free(&shortlist);
     if (result == 0)
         sk_info("translated %lld lines in %.1f s: %.1f lines/s, %.0f words/s", (long long)j->meter.lines, seconds,
                 (double)j->meter.lines / seconds, (double)j->words / seconds);

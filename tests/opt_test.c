@@ -125,6 +125,13 @@ static void over(void)
     ok(v.large == 7, "what the command line has besides, it has");
     parse(&v, "the_name: x\nflag: true\nnumber: 7\nlist: [a, b, c]\nchoice: b\n", "--number 8 --list z -n y");
     ok(v.flag == 1 && !strcmp(v.choice, "b"), "the rest is as the file says");
+    static const struct { const char *words; int bare; } bare[] = {
+        {"", -1}, {"--bare", 7}, {"--bare --flag", 7}, {"--bare 5 --flag", 5}, {"--bare=3", 3}, {"--bare -1", -1},
+        {"--bare 5 --bare", 7}, {"--bare -n y", 7}};
+    for (size_t i = 0; i < sizeof bare / sizeof *bare; i++) {
+        parse(&v, "the_name: x\n", bare[i].words);
+        is_int(v.bare, bare[i].bare, "a value that may be left out: '%s'", bare[i].words);
+    }
 }
 
 /* The program ends with `code` and says all of what. */

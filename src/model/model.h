@@ -145,9 +145,14 @@ void sk_decoder_step(struct sk_decoder *d, const struct sk_decoder_rows *rows);
  * once a step. Several decoders that made the same step: the mean of their
  * distributions, of the logarithms if log_linear. */
 void sk_decoder_top(struct sk_decoder *const *d, int n, int log_linear, const struct sk_top *top);
-/* In its place: the whole distributions (R, V), log probabilities, host memory that is
- * good until the next step. */
-const float *sk_decoder_logprob(struct sk_decoder *const *d, int n, int log_linear);
+/* From now on slot's sentence has these n words only, ascending (the caller's, as long as
+ * the sentence is there); NULL: all. sk_decoder_top gives the distributions over them; of
+ * what is asked for all must be among them, and label_first be there. */
+void sk_decoder_allow(struct sk_decoder *d, int slot, const int32_t *word, int n);
+/* In place of sk_decoder_top: the whole distributions (R, V), over all words: log
+ * probabilities, in host memory that is good, and the caller's to change, until the next
+ * step. */
+float *sk_decoder_logprob(struct sk_decoder *const *d, int n, int log_linear);
 
 /* --- scoring (forced.c) -------------------------------------------------- */
 /* Memory for batches of the limits, to run a model that was made for

@@ -50,6 +50,10 @@ static const struct sk_opt table[] = {
      .help = "Decides what --sample draws, with the line's number: not what other lines there are."},
     {.name = "avoid-list", .type = SK_OPT_STRING, .offset = FIELD(avoid_list), .value = "FILE",
      .help = "Phrases that no translation may have, one a line; plain or gz."},
+    {.name = "restrict-lexicon", .type = SK_OPT_STRING, .offset = FIELD(restrict_lexicon), .value = "FILE",
+     .help = "A shortlist, as sk-lexicon makes it: translations consist of the likely translations of the line's words."},
+    {.name = "restrict-lexicon-topk", .type = SK_OPT_INT, .offset = FIELD(restrict_topk), .initial = "0", .min = 0,
+     .max = 1e6, .value = "N", .help = "Take only the N likeliest of each word; 0: all."},
     {.name = "sentencepiece", .type = SK_OPT_STRING_PAIR, .offset = FIELD(sentencepiece), .value = "FILE:FILE",
      .help = "Models of sentencepiece: text of the source is cut into pieces by the first, translations are joined by "
              "the second; one for both."},

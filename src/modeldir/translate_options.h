@@ -5,10 +5,10 @@
 
 struct sk_translate_values {
     struct sk_opt_list models, checkpoints, factors;
-    const char *input, *output, *output_type, *stop, *ensemble_mode, *dtype, *avoid_list,
+    const char *input, *output, *output_type, *stop, *ensemble_mode, *dtype, *avoid_list, *restrict_lexicon,
         *sentencepiece[2];
     int json_input, beam_size, nbest, batch_size, chunk_size, num_stds, max_input_len, strip_unknown, threads, use_cpu,
-        quiet, sample;
+        quiet, sample, restrict_topk;
     long long seed;
     double alpha, beta, prune;
 };

@@ -79,6 +79,8 @@ struct sk_beam *sk_beam_new(struct sk_model *const *models, int n, const struct 
     b->top = (struct sk_top){.k = k, .never = never, .nevers = o->samples ? 2 : 3};
     if (o->samples)
         b->sum = sk_xcalloc((size_t)V, sizeof *b->sum);
+    if (o->restricted)
+        b->kept = sk_xcalloc((size_t)V, sizeof *b->kept);
     b->top.id = sk_xcalloc(R * (size_t)k, sizeof *b->top.id);
     b->top.logp = sk_xcalloc(R * (size_t)k, sizeof *b->top.logp);
     return b;
@@ -114,6 +116,7 @@ void sk_beam_free(struct sk_beam *b)
     free(b->ban.word);
     free(b->label_logp);
     free(b->sum);
+    free(b->kept);
     free(b->offered);
     free(b->progress);
     free(b->top.id);
@@ -183,12 +186,23 @@ static int take(struct sk_beam *b, struct call *c)
     return n;
 }
 
+/* n sentences that were taken, by one model. */
+static void encode_with(const struct sk_beam *b, struct sk_decoder *d, int n)
+{
+    const int32_t *slot = b->waiting + b->waitings;
+    sk_decoder_encode(d, b->source, b->offset, n, slot);
+    for (int i = 0; i < n && b->o.restricted && !sk_beam_draws_from_all(b); i++) {
+        const struct sk_sentence *t = b->search[slot[i]].sentence;
+        sk_decoder_allow(d, slot[i], t->allowed, t->alloweds);
+    }
+}
+
 /* Encodes the next sentences; they wait. */
 static void encode(struct sk_beam *b, struct call *c)
 {
     int n = take(b, c);
     for (int i = 0; n > 0 && i < b->models; i++)
-        sk_decoder_encode(b->decoder[i], b->source, b->offset, n, b->waiting + b->waitings);
+        encode_with(b, b->decoder[i], n);
     b->waitings += n;
 }
 

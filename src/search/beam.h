@@ -31,6 +31,8 @@
  * hypotheses end without: the one that holds most words of phrases comes first, and
  * `unmet` says which are missing.
  * The longest output is at least the words of prefix and required phrases, and the end.
+ * A SHORTLIST restricts the vocabulary of a sentence: probabilities are those of the
+ * model over the allowed words alone.
  * SAMPLING: beam_size translations are drawn word by word; they are sorted by
  * score, may be equal, and depend on the seed and the sentence's line and piece only.
  *
@@ -57,6 +59,7 @@ struct sk_beam_options {
     int samples;                     /* sample instead of searching */
     int sample_from;                 /* of so many most probable words; 0: of all */
     uint64_t seed;
+    int restricted;                  /* sentences may have `allowed` */
 };
 struct sk_sentence {
     const int32_t *word;             /* (n) source without EOS */
@@ -64,6 +67,9 @@ struct sk_sentence {
     const int32_t *prefix;           /* (prefixes) < max_output of them, or NULL */
     int prefixes;
     const struct sk_phrases *avoid, *required;   /* or NULL; of `required` at most SK_PHRASES_NAMED */
+    const int32_t *allowed;          /* (alloweds) ascending: the only words that can be, EOS, prefix and required
+                                        phrases among them; or NULL: all */
+    int alloweds;
     int64_t line;                    /* its name, and */
     int32_t piece;                   /* which of its pieces: for sampling */
 };

@@ -46,12 +46,16 @@ struct sk_beam {
     float *label_logp;               /* (label.cap) */
     size_t label_cap;
     struct sk_top top;
-    const float *logp;               /* (rows, V) where whole distributions are needed */
+    float *logp;                     /* (rows, V) where whole distributions are needed */
     double *sum;                     /* (V) of one row */
+    float *kept;                     /* (V) of one row */
     struct candidate *offered;       /* (offered_cap) of beam_required.c */
     int *progress;                   /* (offered_cap) */
     size_t offered_cap;
 };
+
+/* Whole distributions are needed, not the best words only. */
+static inline int sk_beam_draws_from_all(const struct sk_beam *b) { return b->o.samples && b->o.sample_from == 0; }
 
 /* The running hypotheses of all sentences: input of the next step (beam_rows.c). */
 struct sk_decoder_rows sk_beam_gather(struct sk_beam *b);

@@ -67,15 +67,38 @@ int sk_beam_banned(const struct sk_beam *b, int row, int32_t word)
     return 0;
 }
 
+/* p (V) over the `allowed` words alone: others have none of it. */
+static void restrict_row(float *p, float *kept, int V, const int32_t *allowed, int n)
+{
+    float most = -INFINITY;
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+        kept[i] = p[allowed[i]];
+        most = kept[i] > most ? kept[i] : most;
+    }
+    for (int i = 0; i < n; i++)
+        sum += exp((double)kept[i] - (double)most);
+    for (int v = 0; v < V; v++)
+        p[v] = -INFINITY;
+    for (int i = 0; i < n; i++)
+        p[allowed[i]] = (float)((double)kept[i] - (double)most - log(sum));
+}
+
 void sk_beam_distributions(struct sk_beam *b, const struct sk_decoder_rows *rows)
 {
-    (void)rows;
-    if (b->o.samples && b->o.sample_from == 0) {
-        b->logp = sk_decoder_logprob(b->decoder, b->models, b->o.log_linear);
-        for (int r = 0; r < rows->first[rows->groups]; r++)
-            for (int i = b->label_first[r]; i < b->label_first[r + 1]; i++)
-                b->label_logp[i] = b->logp[(size_t)r * (size_t)b->V + (size_t)b->label.word[i]];
+    if (!sk_beam_draws_from_all(b)) {
+        sk_decoder_top(b->decoder, b->models, b->o.log_linear, &b->top);
         return;
     }
-    sk_decoder_top(b->decoder, b->models, b->o.log_linear, &b->top);
+    b->logp = sk_decoder_logprob(b->decoder, b->models, b->o.log_linear);
+    for (int g = 0; g < rows->groups; g++) {
+        const struct sk_sentence *t = b->search[b->active[g]].sentence;
+        for (int r = b->first[g]; r < b->first[g + 1]; r++) {
+            float *p = b->logp + (size_t)r * (size_t)b->V;
+            if (t->allowed)
+                restrict_row(p, b->kept, b->V, t->allowed, t->alloweds);
+            for (int i = b->label_first[r]; i < b->label_first[r + 1]; i++)
+                b->label_logp[i] = p[b->label.word[i]];
+        }
+    }
 }

@@ -9,7 +9,7 @@
 #include "text/lines.h"
 
 /* Words first.. of the pool; number: among the pieces of its line. */
-struct piece { int64_t line; size_t first; int n; int32_t number; const struct sk_wishes *wishes; };
+struct piece { int64_t line; size_t first; int n; int32_t number; const struct sk_wishes *wishes; size_t allowed; int alloweds; };
 /* Beams are made when they are first needed: one whose operations all threads
  * share, for few pieces, and, for many, one for each thread: threads that need
  * not wait for each other are faster. */
@@ -21,6 +21,8 @@ struct sk_translator {
     int models;
     struct sk_beam *beam;
     struct crew crew;
+    unsigned char *allowed;          /* (V) of one piece: words of its shortlist */
+    struct sk_word_list pool;        /* shortlists of all pieces */
     int64_t lines;                   /* seen by earlier calls */
     int32_t *word;                   /* pool of source ids */
     size_t words, word_cap;
@@ -47,6 +49,8 @@ struct sk_translator *sk_translator_new(struct sk_model *const *models, int n, c
     t->source = source;
     t->target = target;
     t->o = *o;
+    t->o.beam.restricted = o->shortlist != NULL;
+    t->allowed = sk_xcalloc((size_t)sk_vocab_size(target), 1);
     for (int i = 0; i < n; i++)
         SK_ENSURE(o->max_words > 0 && o->max_words < sk_model_config(models[i])->max_len[0]);
     t->models = n;
@@ -98,6 +102,8 @@ void sk_translator_free(struct sk_translator *t)
     dismiss(t);
     sk_beam_free(t->beam);
     free(t->model);
+    free(t->allowed);
+    free(t->pool.word);
     free(t->word);
     free(t->piece);
     free(t);
@@ -143,6 +149,32 @@ static void *grow(void *p, size_t n, size_t *cap, size_t size)
     return sk_xrealloc(p, *cap, size);
 }
 
+/* The words that the translation of a piece may have: those of its shortlist, and
+ * those that are asked for. */
+static void allow(struct sk_translator *t, struct piece *p)
+{
+    const struct sk_shortlist *s = t->o.shortlist;
+    const struct sk_wishes *w = p->wishes;
+    if (!s)
+        return;
+    size_t V = (size_t)sk_vocab_size(t->target), k = (size_t)s->k;
+    memset(t->allowed, 0, V);
+    for (int v = 0; v < SK_SPECIALS; v++)                /* as in Sockeye; 0 also fills the lists up */
+        t->allowed[v] = 1;
+    for (int i = 0; i < p->n; i++)
+        for (size_t e = 0; e < k; e++)
+            t->allowed[s->word[(size_t)t->word[p->first + (size_t)i] * k + e]] = 1;
+    for (int i = 0; w && i < w->prefixes; i++)
+        t->allowed[w->prefix[i]] = 1;
+    for (int i = 0; w && i < w->words; i++)
+        t->allowed[w->word[i]] = 1;
+    p->allowed = t->pool.n;
+    for (size_t v = 0; v < V; v++)
+        if (t->allowed[v])
+            sk_word_list_add(&t->pool, (int32_t)v);
+    p->alloweds = (int)(t->pool.n - p->allowed);
+}
+
 /* Adds the words of a line to the pool and its pieces to the list. */
 static void cut(struct sk_translator *t, const char *text, const struct sk_wishes *wishes, int64_t line,
                 struct sk_translation *out)
@@ -159,7 +191,8 @@ static void cut(struct sk_translator *t, const char *text, const struct sk_wishe
     for (size_t at = 0; at < count; at += most) {
         t->piece = grow(t->piece, t->pieces, &t->piece_cap, sizeof *t->piece);
         t->piece[t->pieces++] = (struct piece){line, first + at, (int)(count - at < most ? count - at : most),
-                                               (int32_t)(at / most), wishes};
+                                               (int32_t)(at / most), wishes, 0, 0};
+        allow(t, &t->piece[t->pieces - 1]);
     }
     if (count > most)
         sk_warn("input line %lld has %zu words, more than the %zu of a sentence: it is translated in %zu pieces",
@@ -193,6 +226,10 @@ static struct sk_sentence sentence_of(const struct sk_translator *t, const struc
     if (has_prefix(p)) {
         s.prefix = p->wishes->prefix;
         s.prefixes = p->wishes->prefixes;
+    }
+    if (t->o.shortlist) {
+        s.allowed = t->pool.word + p->allowed;
+        s.alloweds = p->alloweds;
     }
     if (p->wishes) {
         s.avoid = p->wishes->avoid;
@@ -297,7 +334,7 @@ char *sk_translate_line(const char *line, size_t n)
 void sk_translate(struct sk_translator *t, char *const *line, const struct sk_wishes *const *wishes, int64_t n,
                   struct sk_translation *out)
 {
-    t->words = t->pieces = 0;
+    t->words = t->pieces = t->pool.n = 0;
     if (t->o.factored)
         sk_factored_start(t->o.factored);
     for (int64_t i = 0; i < n; i++) {

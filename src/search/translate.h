@@ -10,12 +10,14 @@
 #ifndef SK_SEARCH_TRANSLATE_H
 #define SK_SEARCH_TRANSLATE_H
 #include "search/beam.h"
+#include "search/shortlist.h"
 #include "search/wishes.h"
 
 struct sk_translate_options {
     struct sk_beam_options beam;
     int batch;                       /* sentences searched together, by each thread if there are many */
     int max_words;                   /* longest piece, without EOS */
+    const struct sk_shortlist *shortlist;        /* the target words that are allowed, or NULL: all */
     int strip_unknown;               /* leave <unk> out of the text */
     struct sk_factored *factored;    /* NULL, or the models have source factors: words of a line have them, word|factor,
                                         and the models look there for what is met */

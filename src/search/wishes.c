@@ -111,7 +111,9 @@ static int read_required(struct sk_wishes *w, const json_t *list, int n, const s
     }
     if (result == 0)
         w->required = sk_phrases_new(&l);
-    sk_phrase_list_free(&l);
+    w->word = l.word;
+    w->words = (int)l.words;
+    free(l.end);
     sk_str_free(&unknown);
     return result;
 }
@@ -215,6 +217,7 @@ void sk_wishes_free(struct sk_wishes *w)
         free(w->name[i]);
     free(w->name);
     free(w->prefix);
+    free(w->word);
     sk_phrases_free(w->avoid);
     sk_phrases_free(w->required);
     free(w);

@@ -21,6 +21,8 @@ struct sk_wishes {
     int32_t *prefix;
     int prefixes, first_only, drop_prefix;
     struct sk_phrases *avoid, *required;
+    int32_t *word;                   /* (words) of required phrases */
+    int words;
     char **name;                     /* (names) of required phrases, as they came */
     int names;
 };

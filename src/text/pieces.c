@@ -15,7 +15,7 @@ static const struct sk_sentencepiece *load(void **file)
     char *path = sk_plugin_find("sentencepiece");
     if (!path) {
         sk_fail(SK_EXIT_NO, "--sentencepiece needs bin/libsk-sentencepiece.so, which 'make' builds where the Debian "
-                "packages g++ and libsentencepiece-dev are; contrib/setup installs them");
+                "packages g++ and libsentencepiece-dev are; 'contrib/setup sentencepiece' installs them");
         return NULL;
     }
     *file = dlopen(path, RTLD_NOW | RTLD_LOCAL);

@@ -46,6 +46,13 @@ set -- --checkpoint-frequency 125 --max-updates 250
         --num-embed 16 --rnn-decoder-hidden-dropout 0 --max-updates 500
 }
 exits 0 "without" "$T/train" without "$@"
+# shellcheck disable=SC2086
+for model in "few $two --source-factors-num-embed 6 2" few-without; do
+    exits 0 "a small vocabulary" "$T/train" $model --num-words 8:0 --max-updates 1
+done
+is "$(grep '^.*Vocabulary coverage' "$T/few/log" | sed 's/.*coverage: source \([0-9.]*% of tokens\).*/\1/')" \
+    "$(grep '^.*Vocabulary coverage' "$T/few-without/log" | sed 's/.*coverage: source \([0-9.]*% of tokens\).*/\1/')" \
+    "what of the text is known is said of its words"
 for model in concat sum rnn; do
     ok "$model: what the factor says is learned" awk -v with="$(column $model perplexity-val)" \
         -v without="$(column without perplexity-val)" 'BEGIN { exit !(with < 1.6 && without > 2) }'

@@ -92,6 +92,21 @@ for kind in transformer rnn; do
     done
 done
 
+# Source factors (the words themselves), and an average that is validated.
+factored() {
+    transformer "$@" --dtype float32 --source-factors "$T/train.src" --validation-source-factors "$T/val.src" \
+        --source-factors-num-embed 4 --transformer-model-size 28:32 --ema 0.8
+}
+perplexity() { sed -n 's/.*perplexity-val=\([^	]*\).*/\1/p' "$T/$1/metrics" | tail -n 1; }
+ok "source factors and an average: trains" factored factored
+ok "and on the CPU" factored factored-cpu --use-cpu
+ok "losses and gradients are the CPU's" close factored factored-cpu
+ok "so is the average" awk -v a="$(perplexity factored)" -v b="$(perplexity factored-cpu)" \
+    'BEGIN { exit !(a / b > 0.999 && a / b < 1.001) }'
+ok "ended after three updates" factored factored-parts --max-updates 3
+ok "and taken up again" factored factored-parts
+ok "it has the same bits" cmp "$T/factored/params.00002" "$T/factored-parts/params.00002"
+
 SK_CUDA_ROWS=float32 transformer wide --dtype bfloat16
 ok "bfloat16 with float32 between products is the CPU's" close wide transformer-bfloat16-cpu 1e-3
 ok "tf32: trains" transformer tf32 --dtype tf32

@@ -5,6 +5,7 @@
 #   make check-long      the same with large counts
 #   make SAN=address,undefined [check]   an instrumented build of its own
 #   make check-cuda-host the cuda backend's kernels on the CPU, under sanitizers (part of make check)
+#   make fuzz            tests/fuzz under clang's libFuzzer (check-long runs it)
 #   make cuda            the plug-in for NVIDIA GPUs, where nvcc is; check-gpu and bench-gpu test it there
 #   make quickstart | bench | install | clean
 #   V=1                  show the commands
@@ -68,15 +69,22 @@ C_TESTS += $(CUDA_TESTS)
 endif
 endif
 
+# The plug-in for sentencepiece, where g++ and the library's headers are; any build of the programs loads it.
+ifneq ($(CXX_HERE),)
+ifeq ($(shell echo '\#include <sentencepiece_processor.h>' | $(CXX) -E -x c++ - >/dev/null 2>&1 && echo yes),yes)
+PIECES := bin/libsk-sentencepiece.so
+endif
+endif
+
 # Sub-makes build in parallel unless the caller decided.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all tests check check-here check-long check-cuda-host check-cuda-tests cuda gpu-tests check-gpu bench-gpu quickstart bench install clean FORCE
+.PHONY: all tests check check-here check-long check-cuda-host check-cuda-tests fuzz cuda gpu-tests check-gpu bench-gpu quickstart bench install clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(PROGRAMS) $(B)/libsk.a
-tests: $(C_TESTS) $(PRELOADS)
+all: $(PROGRAMS) $(B)/libsk.a $(PIECES)
+tests: $(C_TESTS) $(PRELOADS) $(B)/tests/fuzz/fuzz
 
 # What is written into these changes only if the list or the flags do.
 define kept
@@ -142,6 +150,20 @@ $(BIN)/sk-%: $(B)/main/bin/sk-%.o $(B)/libsk.a
 $(B)/tests/%_test: $(B)/tests/%_test.o $(B)/libsk.a
 	$(if $(V),,@echo '  LD  $@')
 	$(Q)$(CC) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(LIBS)
+
+bin/libsk-sentencepiece.so: src/text/sentencepiece/plugin.cc src/text/sentencepiece/plugin.h | .build/headers
+	$(if $(V),,@echo '  CXX $@')
+	$(Q)$(CXX) -std=c++17 -O2 -Wall -Wextra -Werror -Isrc $(CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $< -lsentencepiece
+
+# --- readers against any bytes (tests/fuzz): with clang's libFuzzer, or by mutate.c ---
+FUZZ := $(patsubst %.c,$(B)/%.o,$(filter-out $(if $(findstring fuzzer,$(SAN)),%/mutate.c),$(wildcard tests/fuzz/*.c)))
+$(B)/tests/fuzz/fuzz: $(FUZZ) $(B)/libsk.a
+	$(if $(V),,@echo '  LD  $@')
+	$(Q)$(CC) $(CFLAGS) $(LINK_SAN) $(if $(findstring fuzzer,$(SAN)),-fsanitize=fuzzer) $(LDFLAGS) -Wl,--wrap=exit -o $@ $^ $(LIBS)
+# Built by clang, whose libFuzzer learns which inputs reach new code.
+fuzz:
+	@$(MAKE) --no-print-directory $(JOBS) CC=clang SAN=fuzzer-no-link,address,undefined \
+		.build/fuzzer-no-link,address,undefined/tests/fuzz/fuzz
 
 # --- the cuda backend on the CPU (tests/cuda-host) ---
 CUDA_CXX = $(CXX) -std=c++20 -x c++ -D_GNU_SOURCE -ffp-contract=off -Isrc -I. -Itests/cuda-host -DSK_BLOCK_WARPS=2 -O2 -fPIC \
@@ -227,6 +249,9 @@ check-gpu bench-gpu:
 check-here: export SK_BIN := $(CURDIR)/$(BIN)
 check-here: export SK_BUILD := $(CURDIR)/$(B)
 check-here: export SK_PLUGIN_CUDA :=
+ifneq ($(PIECES),)
+check-here: export SK_PLUGIN_SENTENCEPIECE := $(CURDIR)/$(PIECES)
+endif
 check-here: export ASAN_OPTIONS := verify_asan_link_order=0:detect_leaks=0
 check-here: export UBSAN_OPTIONS := print_stacktrace=1
 check-here: all tests
@@ -281,7 +306,8 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/bash-completion/completions \
 		$(SHARE)/sk/jobs $(SHARE)/sk/autopilot
 	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	[ ! -f bin/libsk-cuda.so ] || install -D bin/libsk-cuda.so $(DESTDIR)$(PREFIX)/lib/sk/libsk-cuda.so
+	for p in cuda sentencepiece; do [ ! -f bin/libsk-$$p.so ] || \
+		install -D bin/libsk-$$p.so $(DESTDIR)$(PREFIX)/lib/sk/libsk-$$p.so; done
 	install -m 644 $(wildcard bin/*.1) $(SHARE)/man/man1
 	install -m 644 $(wildcard bin/*.5) $(SHARE)/man/man5
 	install $(wildcard jobs/*.sh) $(SHARE)/sk/jobs
@@ -295,6 +321,6 @@ install: all
 
 clean:
 	rm -rf .build
-	rm -f $(patsubst %.c,%,$(wildcard bin/sk-*.c)) bin/libsk-cuda.so
+	rm -f $(patsubst %.c,%,$(wildcard bin/sk-*.c)) bin/libsk-cuda.so bin/libsk-sentencepiece.so
 
--include $(patsubst %.o,%.d,$(OBJ) $(MAINS) $(CUDA_HOST) $(CUDA_OBJ) $(C_TESTS:=.o) $(B)/tests/bench/products.o)
+-include $(patsubst %.o,%.d,$(OBJ) $(MAINS) $(CUDA_HOST) $(CUDA_OBJ) $(C_TESTS:=.o) $(B)/tests/bench/products.o $(FUZZ))

@@ -183,7 +183,7 @@ static void against_plain(const char *name, int models, struct sk_beam_options o
             struct sk_beam_result r;
             int limit = (int)ceil(1.2 * (length[s] + 1)) + 1;
             struct sk_beam *b = sk_beam_new(model, models, &o, 2, LONGEST);
-            sk_beam_search(&b, 1, &one, &length[s], 1, &r, NULL, NULL);
+            sk_beam_search(&b, 1, &(struct sk_sentence){.word = one, .n = length[s]}, 1, &r, NULL, NULL);
             sk_beam_free(b);
             struct plains p = plain_search(model, models, one, length[s], limit < o.max_output ? limit : o.max_output,
                                            o.beam_size, &o);
@@ -203,10 +203,6 @@ static void against_plain(const char *name, int models, struct sk_beam_options o
            o.max_output, o.nbest, all, shorter, given_up);
 }
 
-/* --- alone and in company ---------------------------------------------------------- */
-
-enum { SENTENCES = 11 };
-
 static int same(const struct sk_beam_result *a, const struct sk_beam_result *b)
 {
     int equal = a->n == b->n;
@@ -215,6 +211,190 @@ static int same(const struct sk_beam_result *a, const struct sk_beam_result *b)
                 memcmp(a->h[i].words, b->h[i].words, (size_t)a->h[i].n * sizeof(int32_t)) == 0;
     return equal;
 }
+
+/* --- prefixes and phrases ---------------------------------------------------------- */
+
+/* n phrases, each ended by -1. */
+static struct sk_phrases *phrases(const int32_t *word, int n)
+{
+    struct sk_phrase_list l = {0};
+    for (int i = 0; i < n; i++, word++) {
+        for (; *word >= 0; word++)
+            sk_phrase_list_word(&l, *word);
+        sk_phrase_list_end(&l);
+    }
+    struct sk_phrases *p = sk_phrases_new(&l);
+    sk_phrase_list_free(&l);
+    return p;
+}
+
+/* How often phrase (n words, then -1) stands in a whole hypothesis, BOS and EOS with it. */
+static int count(const struct plain *h, const int32_t *phrase)
+{
+    int32_t all[OUTPUT + 2] = {SK_BOS};
+    int n = 0, found = 0;
+    memcpy(all + 1, h->word, (size_t)h->n * sizeof *all);
+    all[h->n + 1] = SK_EOS;
+    while (phrase[n] >= 0)
+        n++;
+    for (int at = 0; at + n <= h->n + 2; at++)
+        found += memcmp(all + at, phrase, (size_t)n * sizeof *all) == 0;
+    return found;
+}
+
+/* Wishes: a prefix, phrases to avoid, those required. */
+struct wish { const char *name; int32_t prefix[3]; int prefixes; int32_t avoid[12]; int avoids; int32_t required[12]; int requireds; };
+static const struct wish wishes[] = {
+    {"a prefix", {4, 7}, 2, {0}, 0, {0}, 0},
+    {"a word to avoid", {0}, 0, {5, -1}, 1, {0}, 0},
+    {"phrases to avoid, some the end of another", {0}, 0, {5, 6, -1, 6, 6, 7, -1, 6, 7, -1, 8, -1}, 4, {0}, 0},
+    {"a beginning and an end to avoid", {0}, 0, {SK_BOS, 4, -1, 6, SK_EOS, -1, 1, SK_EOS, -1}, 3, {0}, 0},
+    {"a required word", {0}, 0, {0}, 0, {7, -1}, 1},
+    {"required phrases", {0}, 0, {0}, 0, {5, 4, -1, 8, -1}, 2},
+    {"required phrases that overlap", {0}, 0, {0}, 0, {5, 6, -1, 6, 4, -1}, 2},
+    {"one phrase in the other", {0}, 0, {0}, 0, {6, -1, 5, 6, 4, -1}, 2},
+    {"a phrase that begins like itself", {0}, 0, {0}, 0, {5, 5, 6, -1}, 1},
+    {"a word that is required twice", {0}, 0, {0}, 0, {8, -1, 8, -1}, 2},
+    {"a required beginning and end", {0}, 0, {0}, 0, {SK_BOS, 7, -1, 4, SK_EOS, -1}, 2},
+    {"a whole translation", {0}, 0, {0}, 0, {SK_BOS, 7, 1, 5, SK_EOS, -1}, 1},
+    {"all together", {6}, 1, {4, -1, 6, 6, -1}, 2, {5, 8, -1}, 1},
+};
+enum { WISHES = sizeof wishes / sizeof *wishes };
+
+static int granted(const struct wish *w, const struct plain *h)
+{
+    const int32_t *at = w->avoid;
+    int good = h->n >= w->prefixes && memcmp(h->word, w->prefix, (size_t)w->prefixes * sizeof *h->word) == 0;
+    for (int i = 0; i < w->avoids; i++, at++) {
+        good &= count(h, at) == 0;
+        while (*at >= 0)
+            at++;
+    }
+    at = w->required;
+    for (int i = 0; i < w->requireds; i++, at++) {
+        int times = 1;
+        for (const int32_t *o = w->required; o < at; o++)        /* as often as it is asked for */
+            times += o[0] == at[0] && o[1] == -1 && at[1] == -1 && (o == w->required || o[-1] == -1);
+        good &= count(h, at) >= times;
+        while (*at >= 0)
+            at++;
+    }
+    return good;
+}
+
+/* A beam that loses nothing finds, in order, what is left of all translations. */
+static void exhaustive_wishes(int number)
+{
+    const struct wish *w = &wishes[number];
+    int equal = 0, all = 0, some = 0, never = 0;
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        struct sk_device *dev = new_device(1);
+        struct sk_model *model = new_model(dev, seed);
+        int32_t source[3] = {5, 8, 1};
+        /* 6 words may follow: 1 + 6 + 36 + 216 + 1296 hypotheses of 5 symbols. */
+        struct sk_beam_options o = {.beam_size = 2000, .alpha = 0.6, .beta = 1, .max_output_factor = 2, .max_output = 5,
+                                    .nbest = 2000, .max_asked = 8};
+        struct sk_phrases *avoid = phrases(w->avoid, w->avoids), *required = phrases(w->required, w->requireds);
+        struct plains p = plain_search(&model, 1, source, 3, 5, 2000, &o);
+        for (int how = 0; how < 3; how++) {              /* a beam that loses nothing, one that does, greedy */
+            struct sk_beam_result r;
+            o.beam_size = how == 0 ? 2000 : how == 1 ? 4 : 1;
+            o.nbest = how == 0 ? 2000 : 1;
+            o.avoid = how == 1 ? avoid : NULL;           /* those of all sentences are as good as its own */
+            struct sk_beam *b = sk_beam_new(&model, 1, &o, 1, LONGEST);
+            struct sk_sentence s = {.word = source, .n = 3, .prefix = w->prefix, .prefixes = w->prefixes,
+                                    .avoid = how == 1 ? NULL : avoid, .required = required};
+            sk_beam_search(&b, 1, &s, 1, &r, NULL, NULL);
+            sk_beam_free(b);
+            if (how == 0) {
+                int n = 0, same_all = 1;
+                for (int i = 0; i < p.n; i++) {
+                    if (!p.h[i].finished || !granted(w, &p.h[i]))
+                        continue;
+                    same_all &= n < r.n && r.h[n].n == p.h[i].n && r.h[n].score == p.h[i].score && r.h[n].unmet == 0 &&
+                                memcmp(r.h[n].words, p.h[i].word, (size_t)r.h[n].n * sizeof(int32_t)) == 0;
+                    n++;
+                }
+                /* What cannot go on within its wishes ends without. */
+                for (int i = n; i < r.n; i++)
+                    same_all &= r.h[i].unmet != 0;
+                equal += same_all && n > 0;
+                all++;
+            } else {
+                struct plain h = {.n = r.h[0].n};
+                memcpy(h.word, r.h[0].words, (size_t)h.n * sizeof *h.word);
+                some += r.h[0].unmet == 0 && granted(w, &h);
+                never += r.h[0].unmet != 0;
+            }
+            sk_beam_result_free(&r);
+        }
+        sk_phrases_free(avoid);
+        sk_phrases_free(required);
+        free(p.h);
+        sk_model_free(model);
+        TEST_OPS.close(dev);
+    }
+    is_int(equal, all, "%s: a beam that loses nothing finds what is left of all translations, in order", w->name);
+    is_int(some, 2 * all, "narrow beams find one of them (%d do not)", never);
+}
+
+/* --- sampling ------------------------------------------------------------------------ */
+
+/* Many samples: first words as often as the model says, of the `from` best, or all. */
+static void drawn(int from)
+{
+    enum { SAMPLES = 4000 };
+    struct sk_device *dev = new_device(1);
+    struct sk_model *model = new_model(dev, 3);
+    int32_t source[3] = {5, 8, 1};
+    float logp[LARGE];
+    double p[LARGE] = {0}, all = 0, worst = 0;
+    int seen[LARGE] = {0}, differ = 0, best[2];
+    struct sk_decoder *d = sk_decoder_new(model, 1, LONGEST, 1, OUTPUT);
+    distribution(&d, 1, 0, source, 3, &(struct plain){0}, logp);
+    sk_decoder_free(d);
+    struct sk_beam_options o = {.beam_size = SAMPLES, .alpha = 1, .beta = 1, .max_output_factor = 2, .max_output = OUTPUT,
+                                .nbest = SAMPLES, .samples = 1, .sample_from = from, .seed = 4};
+    struct sk_beam_result r[3];
+    for (int i = 0; i < 3; i++) {                    /* twice the same, and another seed */
+        o.seed = 4 + (uint64_t)(i == 2);
+        struct sk_beam *b = sk_beam_new(&model, 1, &o, 1, LONGEST);
+        sk_beam_search(&b, 1, &(struct sk_sentence){.word = source, .n = 3, .line = 7}, 1, &r[i], NULL, NULL);
+        sk_beam_free(b);
+    }
+    ok(same(&r[0], &r[1]), "sampling: the seed decides");
+    for (int i = 0; i < SAMPLES; i++)
+        differ += i >= r[2].n || i >= r[0].n || r[0].h[i].score != r[2].h[i].score;
+    ok(differ > SAMPLES / 2, "another one draws others");
+    best[0] = best[1] = -1;
+    for (int v = 0; v < V; v++)
+        if (v != SK_PAD && v != SK_BOS && (best[0] < 0 || logp[v] > logp[best[0]])) {
+            best[1] = best[0];
+            best[0] = v;
+        } else if (v != SK_PAD && v != SK_BOS && (best[1] < 0 || logp[v] > logp[best[1]])) {
+            best[1] = v;
+        }
+    for (int v = 0; v < V; v++)
+        if (v != SK_PAD && v != SK_BOS && (from == 0 || v == best[0] || v == best[1]))
+            all += p[v] = exp((double)logp[v]);
+    is_int(r[0].n, SAMPLES, "as many samples as the beam has");
+    for (int i = 0; i < r[0].n; i++)
+        seen[r[0].h[i].n ? r[0].h[i].words[0] : SK_EOS]++;
+    for (int v = 0; v < V; v++) {
+        double expected = SAMPLES * p[v] / all, off = fabs(seen[v] - expected) / sqrt(expected + 1);
+        worst = off > worst ? off : worst;
+    }
+    ok(worst < 4.5, "first words come as often as the model says, from %s (off by %.1f standard deviations)",
+       from ? "the two best" : "all", worst);
+    for (int i = 0; i < 3; i++)
+        sk_beam_result_free(&r[i]);
+    sk_model_free(model);
+    TEST_OPS.close(dev);
+}
+
+/* --- alone and in company ---------------------------------------------------------- */
+
+enum { SENTENCES = 11 };
 
 /* A set of models with one beam. */
 struct set { struct sk_device *dev; struct sk_model *model[MODELS]; int n; struct sk_beam *beam; };
@@ -269,23 +449,31 @@ static void count_done(void *ctx, int n)
     *told = n > *told ? n : -1;
 }
 
-static void company(const char *name, int models, struct sk_beam_options o)
+static void company(const char *name, int models, int wishing, struct sk_beam_options o)
 {
     int32_t text[SENTENCES][LONGEST];
-    const int32_t *source[SENTENCES];
-    int length[SENTENCES];
+    struct sk_sentence source[SENTENCES] = {{0}};
     struct sk_beam_result alone[SENTENCES], together[SENTENCES];
     o.max_output_factor = 1.1;
     o.max_output = OUTPUT;
     for (int i = 0; i < SENTENCES; i++) {
-        length[i] = i * 5 % LONGEST;         /* 0, 5, 10, 3, ... : some are empty */
-        source[i] = text[i];
-        for (int k = 0; k < length[i]; k++)
+        source[i] = (struct sk_sentence){.word = text[i], .n = i * 5 % LONGEST, .line = i};  /* 0, 5, 10, 3, ... : some are empty */
+        for (int k = 0; k < source[i].n; k++)
             text[i][k] = (int32_t)(sk_philox(77, (uint32_t)i, (uint32_t)k, 0, 0).v[0] % (uint32_t)(V - SK_SPECIALS)) + SK_SPECIALS;
+    }
+    /* Some sentences have wishes, each its own, and some none. */
+    struct sk_phrases *asked[SENTENCES] = {NULL}, *shunned[SENTENCES] = {NULL};
+    for (int i = 0; wishing && i < SENTENCES; i++) {
+        source[i].prefix = text[(i + 1) % SENTENCES];
+        source[i].prefixes = i % 4 == 1 ? 2 : 0;
+        if (i % 3 == 2)
+            source[i].required = asked[i] = phrases((int32_t[]){4 + i, 9, -1, 30, -1, 0}, 2);
+        if (i % 2)
+            source[i].avoid = shunned[i] = phrases((int32_t[]){5, 7, -1, 4 + i, -1, 0}, 2);
     }
     struct set one = new_set(1, models, &o, 1);
     for (int i = 0; i < SENTENCES; i++)
-        sk_beam_search(&one.beam, 1, &source[i], &length[i], 1, &alone[i], NULL, NULL);
+        sk_beam_search(&one.beam, 1, &source[i], 1, &alone[i], NULL, NULL);
     free_set(&one);
     ok(alone[0].n == 1 && alone[0].h[0].n == 0 && isinf(alone[0].h[0].score), "an empty source gives an empty result");
     static const int batches[] = {1, 3, 9, SENTENCES + 5};
@@ -295,7 +483,7 @@ static void company(const char *name, int models, struct sk_beam_options o)
             struct set set = new_set(threads, models, &o, batches[k]);
             for (int again = 0; again < 2; again++) {            /* nothing is left of an earlier call */
                 told = 0;
-                sk_beam_search(&set.beam, 1, source, length, SENTENCES, together, count_done, &told);
+                sk_beam_search(&set.beam, 1, source, SENTENCES, together, count_done, &told);
                 for (int i = 0; i < SENTENCES; i++) {
                     equal += same(&alone[i], &together[i]);
                     sk_beam_result_free(&together[i]);
@@ -309,7 +497,7 @@ static void company(const char *name, int models, struct sk_beam_options o)
     for (int n = 2; n <= CREW; n++) {
         int equal = 0, told = 0;
         struct crew crew = new_crew(n, models, &o, 3);
-        sk_beam_search(crew.beam, n, source, length, SENTENCES, together, count_done, &told);
+        sk_beam_search(crew.beam, n, source, SENTENCES, together, count_done, &told);
         free_crew(&crew);
         for (int i = 0; i < SENTENCES; i++) {
             equal += same(&alone[i], &together[i]);
@@ -318,19 +506,22 @@ static void company(const char *name, int models, struct sk_beam_options o)
         is_int(equal, SENTENCES, "%s, beam %d, %d beams at once: the same bits", name, o.beam_size, n);
         is_int(told, SENTENCES, "all are reported");
     }
-    for (int i = 0; i < SENTENCES; i++)
+    for (int i = 0; i < SENTENCES; i++) {
         sk_beam_result_free(&alone[i]);
+        sk_phrases_free(asked[i]);
+        sk_phrases_free(shunned[i]);
+    }
 }
 
 static void order_and_limit(void)
 {
     int32_t text[3] = {4, 5, 6};
-    const int32_t *source = text;
-    int length = 3, sorted = 1, within = 1;
+    struct sk_sentence source = {.word = text, .n = 3};
+    int sorted = 1, within = 1;
     struct sk_beam_options o = {.beam_size = 6, .alpha = 1, .max_output_factor = 0.4, .max_output = OUTPUT, .nbest = 4};
     struct set set = new_set(1, 1, &o, 1);
     struct sk_beam_result r;
-    sk_beam_search(&set.beam, 1, &source, &length, 1, &r, NULL, NULL);
+    sk_beam_search(&set.beam, 1, &source, 1, &r, NULL, NULL);
     is_int(r.n, 4, "n-best of 4 out of a beam of 6");
     for (int i = 0; i < r.n; i++) {
         within &= r.h[i].n + 1 <= 3;         /* ceil(0.4 * 4) + 1 */
@@ -347,8 +538,7 @@ static void order_and_limit(void)
 static void twins(void)
 {
     int32_t text[5] = {4, 9, 6, 30, 5};
-    const int32_t *source = text;
-    int length = 5;
+    struct sk_sentence source = {.word = text, .n = 5};
     struct sk_beam_options o = {.beam_size = 5, .alpha = 1, .max_output_factor = 1.2, .max_output = OUTPUT, .nbest = 5};
     struct sk_beam_result r[3];
     struct sk_device *dev = new_device(1);
@@ -356,7 +546,7 @@ static void twins(void)
         struct sk_model *m[2] = {new_model(dev, 5), new_model(dev, 5)};
         o.log_linear = i == 2;
         struct sk_beam *b = sk_beam_new(m, i ? 2 : 1, &o, 1, LONGEST);
-        sk_beam_search(&b, 1, &source, &length, 1, &r[i], NULL, NULL);
+        sk_beam_search(&b, 1, &source, 1, &r[i], NULL, NULL);
         sk_beam_free(b);
         sk_model_free(m[0]);
         sk_model_free(m[1]);
@@ -396,13 +586,25 @@ int main(void)
     against_plain("mean of 2", 2, O(.beam_size = 5, .alpha = 1, .max_output = OUTPUT, .nbest = 5));
     against_plain("log-linear mean of 3", 3,
                   O(.beam_size = 5, .alpha = 1, .max_output = OUTPUT, .nbest = 5, .log_linear = 1));
-    company("one model", 1, O(.beam_size = 1, .alpha = 1, .nbest = 1));
-    company("one model", 1, O(.beam_size = 5, .alpha = 1, .nbest = 5));
-    company("wide", 1, O(.beam_size = 40, .alpha = 1, .nbest = 1));
-    company("pruned", 1, O(.beam_size = 5, .alpha = 0, .nbest = 5, .prune = 0.5));
-    company("two models", 2, O(.beam_size = 5, .alpha = 1, .nbest = 5));
-    company("two models, log-linear", 2, O(.beam_size = 5, .alpha = 1, .nbest = 2, .log_linear = 1));
+    company("one model", 1, 0, O(.beam_size = 1, .alpha = 1, .nbest = 1));
+    company("one model", 1, 0, O(.beam_size = 5, .alpha = 1, .nbest = 5));
+    company("wide", 1, 0, O(.beam_size = 40, .alpha = 1, .nbest = 1));
+    company("pruned", 1, 0, O(.beam_size = 5, .alpha = 0, .nbest = 5, .prune = 0.5));
+    company("two models", 2, 0, O(.beam_size = 5, .alpha = 1, .nbest = 5));
+    company("two models, log-linear", 2, 0, O(.beam_size = 5, .alpha = 1, .nbest = 2, .log_linear = 1));
+    company("wishes", 1, 1, O(.beam_size = 1, .alpha = 1, .nbest = 1, .max_asked = 5));
+    company("wishes", 1, 1, O(.beam_size = 5, .alpha = 1, .nbest = 5, .max_asked = 5));
+    company("wishes, two models", 2, 1, O(.beam_size = 4, .alpha = 0, .nbest = 1, .max_asked = 5));
+    company("samples", 1, 0, O(.beam_size = 4, .alpha = 1, .nbest = 4, .samples = 1, .seed = 8));
+    company("samples, two models", 2, 0, O(.beam_size = 3, .alpha = 1, .nbest = 3, .samples = 1, .seed = 8));
+    company("samples of 3 words", 1, 0, O(.beam_size = 4, .alpha = 1, .nbest = 4, .samples = 1, .sample_from = 3));
     order_and_limit();
     twins();
+    V = SMALL;
+    end_bias = 0;
+    for (int wish = 0; wish < WISHES; wish++)
+        exhaustive_wishes(wish);
+    drawn(0);
+    drawn(2);
     return done_testing();
 }

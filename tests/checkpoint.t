@@ -4,7 +4,7 @@
 if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then TMPDIR=/dev/shm; fi
 . "$(dirname "$0")/tap.sh"
 [ -n "${SAN:-}" ] && skip_all "a preloaded library and sanitizers do not go together"
-export SK_KILL_UNDER="$T/m"
+export SK_FAULT_UNDER="$T/m"
 
 for i in 1 2 3 4 5 6 7 8; do echo "a$i b$i c$i"; done >"$T/text"
 cat >"$T/train" <<EOF
@@ -15,7 +15,7 @@ exec "$BIN/sk-train-shard" -s "$T/text" -t "$T/text" -vs "$T/text" -vt "$T/text"
 EOF
 chmod +x "$T/train"
 # slow MILLISECONDS COMMAND... : to have a checkpoint's file on disk takes that long
-slow() { SK_KILL_SLOW=$1 LD_PRELOAD="$PRELOAD/preload_kill.so" && shift && export SK_KILL_SLOW LD_PRELOAD && "$@"; }
+slow() { SK_FAULT_SLOW=$1 LD_PRELOAD="$PRELOAD/preload_fault.so" && shift && export SK_FAULT_SLOW LD_PRELOAD && "$@"; }
 line_of() { grep -n "$1" "$T/m/log" | head -n 1 | cut -d: -f 1; }
 result() { cksum "$T"/m/params.0* | sed 's,/.*/,,' && sed -E 's/	(time-elapsed|used-[a-z-]*)=[^	]*//g' "$T/m/metrics"; }
 

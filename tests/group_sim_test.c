@@ -197,7 +197,7 @@ static int sim_beat(const char *d, int k, const char *uuid, int64_t count, int w
 /* --- messages: in memory, later --------------------------------------------------------------- */
 
 struct message { struct message *next; int to; uint64_t tag; double at; size_t bytes; char data[]; };
-struct receive { struct receive *next; int peer; uint64_t tag; void *data; size_t bytes; };
+struct receive { struct receive *next; int peer; uint64_t tag; void *data; size_t bytes; int *awaited; };
 struct sk_channel { int id, lost, peers, of[SHARDS]; struct receive *wanted; };
 static struct { int open, owner; double closed; } end[CHANNELS];
 static struct message *under_way;
@@ -238,10 +238,11 @@ void sk_channel_send(struct sk_channel *c, int peer, uint64_t tag, const void *d
     under_way = m;
 }
 
-void sk_channel_receive(struct sk_channel *c, int peer, uint64_t tag, void *data, size_t bytes)
+void sk_channel_receive(struct sk_channel *c, int peer, uint64_t tag, void *data, size_t bytes, int *awaited)
 {
     struct receive *r = sk_xcalloc(1, sizeof *r);
-    *r = (struct receive){c->wanted, peer, tag, data, bytes};
+    *r = (struct receive){c->wanted, peer, tag, data, bytes, awaited};
+    if (awaited) ++*awaited;
     c->wanted = r;
 }
 
@@ -261,21 +262,27 @@ static int arrives(const struct sk_channel *c, const struct receive *r, int *com
     return 0;
 }
 
-int sk_channel_wait(struct sk_channel *c, int (*watch)(void *ctx), void *ctx)
+void sk_channel_progress(struct sk_channel *c)
+{
+    for (struct receive **at = &c->wanted, *r; c->lost < 0 && (r = *at);) {
+        int coming = 0, peer = c->of[r->peer];
+        if (arrives(c, r, &coming)) {
+            *at = r->next;
+            if (r->awaited) --*r->awaited;
+            free(r);
+            continue;
+        }
+        if (!coming && !end[peer].open && moment > end[peer].closed) c->lost = r->peer;
+        at = &r->next;
+    }
+}
+
+int sk_channel_wait(struct sk_channel *c, const int *awaited, int (*watch)(void *ctx), void *ctx)
 {
     for (double next = moment + 1; c->lost < 0;) {
-        for (struct receive **at = &c->wanted, *r; (r = *at);) {
-            int coming = 0, peer = c->of[r->peer];
-            if (arrives(c, r, &coming)) {
-                *at = r->next;
-                free(r);
-                continue;
-            }
-            if (!coming && !end[peer].open && moment > end[peer].closed) c->lost = r->peer;
-            at = &r->next;
-        }
+        sk_channel_progress(c);
         if (c->lost >= 0) break;
-        if (!c->wanted) return rest(0);
+        if (awaited ? !*awaited : !c->wanted) return rest(0);
         if (rest(0.002 + draw(50) / 1000.0)) return -1;
         if (moment >= next) {
             if (watch && watch(ctx)) return -1;

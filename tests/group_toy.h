@@ -98,11 +98,12 @@ static int sum_up(struct toy *t, struct sk_exchange *x, float *sum)
     const struct sk_leaf_range *range;
     struct sk_loss loss[SK_RANGES_MAX] = {{0}}, total;
     int n = sk_exchange_ranges(x, &range);
+    sk_exchange_begin(x);
     for (int k = 0; k < n; k++) {
         float part = 0;
         for (int l = 0; l < range[k].n; l++) part += leaf_of(t->update, range[k].first + l);
         for (int i = 0; i < TOY_FLOATS; i++) sum[i] = part;
-        sk_exchange_keep(x, k);
+        sk_exchange_ready(x, k, 1);
     }
     if (sk_exchange_sum(x, loss, &total)) return -1;
     float want = 0;

@@ -15,8 +15,9 @@ done
 for f in jobs/*; do
     same "$f" "$at/share/sk/$f" "$f is installed"
 done
+plugins=$(ls bin/libsk-*.so 2>/dev/null)
 is "$(find "$at" -type f -o -type l | sed "s|^$at/||; s|/[^/]*\$||" | sort -u | tr '\n' ' ')" \
-    "bin share/bash-completion/completions share/man/man1 share/man/man5 share/sk/autopilot share/sk/jobs " "and nothing elsewhere"
+    "bin ${plugins:+lib/sk }share/bash-completion/completions share/man/man1 share/man/man5 share/sk/autopilot share/sk/jobs " "and nothing elsewhere"
 like "$(cd "$T" && env -i PATH="$at/bin:/usr/bin:/bin" HOME="$T" sk-autopilot --list)" '^wmt14_en_de ' "sk-autopilot finds its parts"
 is "$(env -i PATH=/usr/bin:/bin "$at/bin/sk-autopilot" --version)" "$("$at/bin/sk-train" --version | sed 's/^sk-train/sk-autopilot/')" \
     "and the programs beside it"

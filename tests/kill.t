@@ -10,8 +10,7 @@ if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then TMPDIR=/dev/shm; fi
 every() { [ -n "${SK_LONG:-}" ] && echo 1 || echo "$1"; }
 [ -n "${SAN:-}" ] && skip_all "a preloaded library and sanitizers do not go together"
 command -v python3 >/dev/null || skip_all "python3 is not installed"
-here=$(cd "$(dirname "$0")" && pwd)
-export SK_KILL_UNDER="$T/m"
+. tests/faults.sh
 
 awk -v dir="$T" 'BEGIN {
     srand(11)
@@ -52,7 +51,7 @@ result() {
         readlink params.best
         find . ! -name 'state.0*' ! -name log ! -name . ! -name '*tfevents*' | LC_ALL=C sort
         # Who wrote the events, and where, differs; points do not.
-        python3 "$here/events.py" tensorboard | grep -v '^\(time\|used\)-' | LC_ALL=C sort
+        python3 "$ROOT/tests/events.py" tensorboard | grep -v '^\(time\|used\)-' | LC_ALL=C sort
         ls state.0*
     )
 }
@@ -65,50 +64,28 @@ like "$(sed 's/.*learning-rate=\([^	]*\).*/\1/' "$T/m/metrics" | tail -n 1)" '^0
 like "$(cat "$T/m/log")" 'Parameters are those of checkpoint [0-9]+ again' "and the best parameters came back"
 like "$(cat "$T/m/log")" "optimizer's state is that of checkpoint [0-9]+ again" "and the best moments"
 
+# What there is of the files that never change once they are there.
 rm -rf "$T/m"
-exits 0 "counted" env SK_KILL_COUNT="$T/count" LD_PRELOAD="$PRELOAD/preload_kill.so" \
-    "$BIN/sk-train-shard" --version
-rm -rf "$T/m"
-(
-    export SK_KILL_COUNT="$T/count" LD_PRELOAD="$PRELOAD/preload_kill.so"
-    train
-)
-calls=$(cat "$T/count")
-ok "a run makes many such calls ($calls)" [ "$calls" -gt 40 ]
-
-# killed N : dies at its N-th call
-killed() {
-    (
-        export SK_KILL_AT="$1" LD_PRELOAD="$PRELOAD/preload_kill.so"
-        train
-    ) 2>"$T/err"
+exits 0 "with all checkpoints" train --keep-last-params -1
+mv "$T/m" "$T/all"
+FAULTS=$T/m
+fresh() { rm -rf "$T/m"; }
+act() { train; }
+torn() {
+    for file in "$T"/m/params.0* "$T"/m/vocab* "$T"/m/config.json "$T"/m/validation.* "$T"/m/data/*; do
+        [ ! -e "$file" ] || cmp -s "$file" "$T/all/${file#"$T/m/"}" || echo "${file#"$T/m/"}"
+    done
 }
-bad=
-n=1
-while [ "$n" -le "$calls" ]; do
-    rm -rf "$T/m"
-    status=0
-    killed "$n" || status=$?
-    if [ "$status" -ne 137 ]; then
-        bad="$bad $n(not killed: $status)"
-    elif ! train 2>"$T/err"; then
-        bad="$bad $n(restart: $(tail -n 1 "$T/err"))"
-    elif ! result | cmp -s - "$T/want"; then
-        bad="$bad $n(differs)"
-        result | diff - "$T/want" >"$T/diff"
-    fi
-    n=$((n + 1))
-done
-is "$bad" "" "killed at each of its $calls calls, and started again"
-[ -z "$bad" ] || diag "$(cat "$T/diff" 2>/dev/null)"
+faults "a training" 3
+ok "many such calls" [ "$calls" -gt 40 ]
 
 # Twice in one life: the restart is killed as well.
 bad=
 n=1
 while [ "$n" -le "$calls" ]; do
     rm -rf "$T/m"
-    killed "$n" || :
-    killed "$((n % 7 + 1))" || :
+    disturbed before "$n" || :
+    disturbed before "$((n % 7 + 1))" || :
     train 2>"$T/err" || bad="$bad $n(restart: $(tail -n 1 "$T/err"))"
     result | cmp -s - "$T/want" || bad="$bad $n(differs)"
     n=$((n + $(every 9)))
@@ -159,21 +136,4 @@ for signal in TERM INT USR1; do
     is "$bad" "" "SIG$signal, again and again"
 done
 
-# A disk that is full from the n-th call on: 74, then on as if nothing had been.
-bad=
-n=1
-while [ "$n" -le "$calls" ]; do
-    rm -rf "$T/m"
-    status=0
-    (
-        export SK_KILL_FAIL="$n:28" LD_PRELOAD="$PRELOAD/preload_kill.so"
-        train
-    ) 2>"$T/err" || status=$?
-    # Removing needs no space, and the log is no reason to stop.
-    case $status in 0 | 74) ;; *) bad="$bad $n(status $status: $(tail -n 1 "$T/err"))" ;; esac
-    train 2>"$T/err" || bad="$bad $n(restart: $(tail -n 1 "$T/err"))"
-    result | cmp -s - "$T/want" || bad="$bad $n(differs)"
-    n=$((n + $(every 3)))
-done
-is "$bad" "" "no space left at a call: exit 74, nothing damaged"
 done_testing

@@ -163,6 +163,50 @@ static int same_words(const int32_t *a, const int32_t *b, int k, const float *lo
     return good;
 }
 
+/* Lists of words for each row, of different lengths, some empty: bans, and given words. */
+static void test_lists(int k)
+{
+    float *x = filled(R * D), *w = filled(V * D), *bias = filled(V), *logp = zeros(R * V);
+    int32_t first[R + 1] = {0}, *word = calloc((size_t)(R * 8), sizeof *word), never[3 + 8], id[V];
+    float value[V];
+    int equal = 0, labels = 0, kept = 0;
+    for (int r = 0; r < R; r++) {
+        first[r + 1] = first[r] + r % 8;
+        for (int i = first[r]; i < first[r + 1]; i++)
+            word[i] = (r * 131 + i * 37) % V;
+    }
+    for (int i = 0; i < DEVICES; i++) {
+        struct sk_top top = new_top(k, NULL), plain = new_top(k, NULL);
+        struct sk_weight *weight = ops->weight_new(device[i], V, D, 0);
+        ops->weight_load(device[i], weight, w);
+        ops->output_logprob(device[i], logp, x, weight, bias, V, R);
+        ops->output_top(device[i], &plain, x, weight, bias, V, R);
+        free(top.label_logp);
+        top.ban = top.label = word;
+        top.ban_first = top.label_first = first;
+        top.label_logp = zeros((size_t)(R * 8));
+        ops->output_top(device[i], &top, x, weight, bias, V, R);
+        for (int r = 0; r < R; r++) {
+            int n = first[r + 1] - first[r], good = 1;
+            memcpy(never, top.never, 3 * sizeof *never);
+            memcpy(never + 3, word + first[r], (size_t)n * sizeof *never);
+            sorted(logp + r * V, k, never, 3 + n, id, value);
+            equal += memcmp(value, top.logp + r * k, (size_t)k * sizeof *value) == 0 &&
+                     same_words(id, top.id + r * k, k, logp + r * V, 0);
+            for (int e = first[r]; e < first[r + 1]; e++)
+                good &= top.label_logp[e] == logp[r * V + word[e]];
+            labels += good;
+            kept += n == 0 && memcmp(plain.logp + r * k, top.logp + r * k, (size_t)k * sizeof *value) == 0;
+        }
+        free_top(&top), free_top(&plain);
+        ops->weight_free(device[i], weight);
+    }
+    is_int(equal, DEVICES * R, "the %d best without the words that a row may not have", k);
+    is_int(labels, DEVICES * R, "given words of each row, as many as it has");
+    is_int(kept, DEVICES * ((R + 7) / 8), "rows without lists are as ever");
+    free(x), free(w), free(bias), free(logp), free(word);
+}
+
 /* coarse: logits of few different values, so that many are equal. */
 static void test_top(int k, int coarse)
 {
@@ -284,6 +328,8 @@ int main(void)
     static const int k[] = {0, 1, 5, 64, 65, V};
     for (int i = 0; i < (TEST_CUDA ? 3 : 6); i++)
         test_top(k[i], 0);
+    test_lists(1);
+    test_lists(9);
     test_top(1, 1);
     test_top(7, 1);
     test_top(TEST_CUDA ? 9 : 100, 1);

@@ -160,6 +160,18 @@ static void golden(const char *path, struct sk_model_config c)
 
 struct shape { const char *name; struct sk_model_config c; };
 
+/* Combination i of word i and factors of some kind. */
+static int32_t combinations[64][1 + SK_FACTORS_MAX];
+static const int32_t *combination_rows;
+static void combine(const struct sk_factors *f, int words)
+{
+    int32_t *to = combinations[0];
+    for (int i = 0; i < words && i < 64; i++)
+        for (int k = 0; k <= f->n; k++)
+            *to++ = k == 0 || i < SK_SPECIALS ? i : SK_SPECIALS + (5 * i + k) % (f->vocab[k - 1] - SK_SPECIALS);
+    combination_rows = combinations[0];
+}
+
 static struct sk_model *model_on(const struct sk_ops *ops, const struct sk_model_config *c, struct sk_device *d, int train)
 {
     struct sk_model *m = sk_model_new(c, ops, d, train ? &limits : NULL);
@@ -172,6 +184,8 @@ static struct sk_model *model_on(const struct sk_ops *ops, const struct sk_model
             struct sk_rng r = sk_philox(99, (uint32_t)i, (uint32_t)k, 0, 0);
             sk_model_data(m)[t->p[i].offset + k] += 0.2F * (sk_rng_uniform(r.v[0]) - 0.5F);
         }
+    combine(&c->factors, c->vocab[0]);
+    sk_model_combinations(m, &combination_rows);
     sk_model_load_weights(m);
     return m;
 }
@@ -334,6 +348,19 @@ static void company(const struct shape *s)
     ok(lonely, "%s: a sentence's losses are the same alone and in company", s->name);
 }
 
+/* Takes what the regions hold as soon as they are ready. */
+struct early { struct sk_model *m; int regions, calls; float *into; };
+
+static void ready(void *ctx, int regions)
+{
+    struct early *e = ctx;
+    const struct sk_model_region *region;
+    sk_model_regions(e->m, &region);
+    for (; e->regions < regions; e->into += region[e->regions++].n)
+        memcpy(e->into, region[e->regions].data, region[e->regions].n * sizeof *e->into);
+    e->calls++;
+}
+
 /* Aligned ranges of leaves, summed pair by pair, give the bits of all leaves at
  * once: with 12 sentences, and with fewer than there are leaves. */
 static void parts(const struct shape *s)
@@ -341,10 +368,9 @@ static void parts(const struct shape *s)
     static struct text x;
     struct sk_device *d = device(2);
     struct sk_model *m = model(&s->c, d, 1);
-    int regions = sk_model_regions(m, NULL), same = 1, losses = 1;
-    struct sk_model_region region[16];
-    SK_ENSURE(regions <= 16);
-    sk_model_regions(m, region);
+    const struct sk_model_region *region;
+    int regions = sk_model_regions(m, &region), same = 1, losses = 1;
+    struct early early;
     size_t total = 0, most = sk_model_params(m)->total;
     for (int i = 0; i < regions; i++) total += region[i].n;
     float *whole = sk_xcalloc(most, sizeof *whole), *sum = sk_xcalloc(4 * total, sizeof *sum);
@@ -362,11 +388,10 @@ static void parts(const struct shape *s)
             int n = b.leaves / width;
             for (int i = 0; i < n; i++) {
                 sk_batch_part(&part, &b, i * width, width);
-                sk_model_gradient_part(m, &part, 5, 9, 0.1F, 0.01F, &of_part);
+                early = (struct early){m, 0, 0, sum + (size_t)i * total};
+                sk_model_gradient_part(m, &part, 5, 9, 0.1F, 0.01F, &of_part, ready, &early);
                 nll[i] = of_part.nll;
-                size_t at = (size_t)i * total;
-                for (int r = 0; r < regions; at += region[r++].n)
-                    memcpy(sum + at, region[r].data, region[r].n * sizeof *sum);
+                same = same && early.regions == regions && (early.calls > 1 || !part.sentences);
             }
             for (int step = 1; step < n; step *= 2)
                 for (int i = 0; i < n; i += 2 * step) {

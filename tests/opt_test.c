@@ -13,10 +13,10 @@
 
 struct values {
     const char *config, *name, *choice, *side[2];
-    int flag, number, pair[2];
+    int flag, number, bare, pair[2];
     long long large;
     double real;
-    struct sk_opt_list list;
+    struct sk_opt_list list, more;
 };
 #define AT(field) offsetof(struct values, field)
 static const struct sk_opt options[] = {
@@ -32,7 +32,9 @@ static const struct sk_opt options[] = {
     {.name = "pair", .type = SK_OPT_INT_PAIR, .offset = AT(pair), .initial = "6:6", .min = 1, .max = 99},
     {.name = "large", .type = SK_OPT_LONG, .offset = AT(large), .initial = "-1"},
     {.name = "real", .type = SK_OPT_FLOAT, .offset = AT(real), .initial = "0.5"},
+    {.name = "bare", .type = SK_OPT_INT, .offset = AT(bare), .initial = "-1", .min = -1, .max = 99, .bare = "7"},
     {.name = "list", .type = SK_OPT_LIST, .offset = AT(list), .initial = "p q"},
+    {.name = "more", .type = SK_OPT_LIST, .offset = AT(more), .flags = SK_OPT_REPEATED, .instead_of = "large side"},
     {.name = NULL}
 };
 static const struct sk_program program = {.synopsis = "...", .summary = "Test.", .options = options};
@@ -112,7 +114,24 @@ static void over(void)
     parse(&v, "the_name: x\nflag: true\nnumber: 7\nlist: [a, b, c]\nchoice: b\n", "--number 8 --list z -n y");
     ok(v.number == 8 && v.list.n == 1 && !strcmp(v.list.v[0], "z") && !strcmp(v.name, "y"),
        "the command line counts more");
+    parse(&v, "the_name: x\nmore: [a, b]\nlarge: 3\n", "--more c --number 4 --more d e --more=f --list s --list t");
+    ok(v.more.n == 4 && !strcmp(v.more.v[0], "c") && !strcmp(v.more.v[3], "f"),
+       "a list that is given again grows, but without what the file has");
+    ok(v.list.n == 1 && !strcmp(v.list.v[0], "t"), "others do not grow");
+    ok(v.large == -1, "what it stands for, the file has said in vain");
+    parse(&v, "the_name: x\nmore: [a, b]\nlarge: 3\n", "--large 7");
+    ok(v.more.n == 2 && v.large == 7, "not the other way round, unless a row says so");
+    parse(&v, "the_name: x\nlarge: 3\n", "--more c --large 7");
+    ok(v.large == 7, "what the command line has besides, it has");
+    parse(&v, "the_name: x\nflag: true\nnumber: 7\nlist: [a, b, c]\nchoice: b\n", "--number 8 --list z -n y");
     ok(v.flag == 1 && !strcmp(v.choice, "b"), "the rest is as the file says");
+    static const struct { const char *words; int bare; } bare[] = {
+        {"", -1}, {"--bare", 7}, {"--bare --flag", 7}, {"--bare 5 --flag", 5}, {"--bare=3", 3}, {"--bare -1", -1},
+        {"--bare 5 --bare", 7}, {"--bare -n y", 7}};
+    for (size_t i = 0; i < sizeof bare / sizeof *bare; i++) {
+        parse(&v, "the_name: x\n", bare[i].words);
+        is_int(v.bare, bare[i].bare, "a value that may be left out: '%s'", bare[i].words);
+    }
 }
 
 /* The program ends with `code` and says all of what. */

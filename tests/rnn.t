@@ -108,12 +108,12 @@ done
 for updates in 2 5 7; do exits 0 "up to $updates updates" train "$T/parts" $all --max-updates $updates; done
 same "$T/all/params.00003" "$T/parts/params.00003" "in three parts: the same bits"
 if [ -z "${SAN:-}" ]; then
-    export SK_KILL_UNDER="$T/killed"
+    export SK_FAULT_UNDER="$T/killed"
     bad=
     for call in 3 9 14 19 24 29 34 39 44; do
         rm -rf "$T/killed"
         # shellcheck disable=SC2086
-        (export SK_KILL_AT="$call" LD_PRELOAD="$PRELOAD/preload_kill.so"; train "$T/killed" $all) 2>/dev/null
+        (export SK_FAULT=before SK_FAULT_AT="$call" LD_PRELOAD="$PRELOAD/preload_fault.so"; train "$T/killed" $all) 2>/dev/null
         # shellcheck disable=SC2086
         train "$T/killed" $all 2>/dev/null && cmp -s "$T/all/params.00003" "$T/killed/params.00003" || bad="$bad $call"
     done

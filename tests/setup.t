@@ -24,6 +24,8 @@ setup --check quickstart 2>"$T/err"
 like "$(cat "$T/err")" "gettext sentencepiece" "also those of quickstart"
 setup --check autopilot 2>"$T/err"
 like "$(cat "$T/err")" "sentencepiece curl unzip" "and those of sk-autopilot"
+setup --check sentencepiece 2>"$T/err"
+like "$(cat "$T/err")" "g\+\+ libsentencepiece-dev" "and those of sk-translate --sentencepiece"
 exits 1 "no apt-get" setup
 like "$(cat "$T/err")" "install these, under the names your system has for them: gcc" "says what to install"
 

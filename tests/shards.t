@@ -30,7 +30,7 @@ exec "$BIN/sk-train-shard" -s "$T/train.src" -t "$T/train.trg" -vs "$T/val.src" 
     --checkpoint-frequency 8 --initial-learning-rate 0.1 --learning-rate-warmup 3 \\
     --learning-rate-reduce-num-not-improved 1 --learning-rate-decay-param-reset \\
     --learning-rate-decay-optimizer-states-reset best --transformer-dropout-prepost 0.2 \\
-    --gradient-clipping-type norm --weight-decay 0.001 --keep-last-params 3 --virtual-shards 4 \\
+    --gradient-clipping-type norm --weight-decay 0.001 --ema 0.9 --keep-last-params 3 --virtual-shards 4 \\
     --keep-initializations --max-updates \${UPDATES:-60} --threads 1 --use-cpu --shard-timeout 6 \\
     --num-shards \$n --shard \$k "\$@"
 EOF

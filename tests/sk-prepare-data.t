@@ -200,50 +200,6 @@ for i in 1 2 3 4 5; do
 done
 is "$bad" "" "two at once"
 
-if [ -n "${SAN:-}" ]; then
-    skip "a preloaded library and sanitizers do not go together"
-else
-    # At each call that changes a file; what is left is swept by the next start.
-    rm -rf "$T/s"
-    (
-        export SK_KILL_UNDER="$T/s" SK_KILL_COUNT="$T/count" LD_PRELOAD="$PRELOAD/preload_kill.so"
-        prepare "$T/s" -q
-    )
-    calls=$(cat "$T/count")
-    ok "it makes many calls that change files ($calls)" [ "$calls" -gt 20 ]
-    for how in kill fail; do
-        bad=
-        n=1
-        while [ "$n" -le "$calls" ]; do
-            rm -rf "$T/s"
-            status=0
-            (
-                export SK_KILL_UNDER="$T/s" LD_PRELOAD="$PRELOAD/preload_kill.so"
-                case $how in
-                kill) export SK_KILL_AT="$n" ;;
-                fail) export SK_KILL_FAIL="$n:28" ;;
-                esac
-                prepare "$T/s" -q
-            ) 2>"$T/err" || status=$?
-            case $how$status in
-            kill137 | fail74) ;;
-            # The text of lock and log is no reason to stop.
-            fail0) ;;
-            *) bad="$bad $n(status $status)" ;;
-            esac
-            if [ -e "$T/s/data.info" ]; then
-                contents "$T/s" | cmp -s - "$T/want" || bad="$bad $n(half-made)"
-            fi
-            prepare "$T/s" -q 2>"$T/err" || bad="$bad $n(restart: $(tail -n 1 "$T/err"))"
-            contents "$T/s" | cmp -s - "$T/want" || bad="$bad $n(differs)"
-            is_left=$(find "$T/s" -name '*tmp')
-            [ -z "$is_left" ] || bad="$bad $n(left $is_left)"
-            n=$((n + 1))
-        done
-        is "$bad" "" "$how at each of them, and started again"
-    done
-fi
-
 # --- training from it -------------------------------------------------------------------------------
 steady() { sed -E 's/	(time-elapsed|used-[a-z-]*)=[^	]*//g' "$1/metrics"; }
 exits 0 "training from text" text "$T/m" --overwrite-output --max-updates 12
@@ -289,34 +245,18 @@ exits 0 "the same from text" text "$T/w3" --max-updates 3 --weight-tying --weigh
 same "$T/w2/params.00001" "$T/w3/params.00001" "the same parameters"
 exits 0 "which goes on" text "$T/w2" --max-updates 6 --weight-tying --weight-tying-type src_trg_softmax
 
-# Killed at each call that changes a file, and started again.
 if [ -n "${SAN:-}" ]; then
     skip "a preloaded library and sanitizers do not go together"
 else
+    . tests/faults.sh
+    FAULTS=$T/z
+    fresh() { rm -rf "$T/z"; }
+    act() { train "$T/z" -d "$T/p" --max-updates 1 -q; }
+    torn() { [ ! -e "$T/z/data/corpus" ] || cmp -s "$T/z/data/corpus" "$T/p/corpus" || echo corpus; }
     result() {
         (cd "$T/z" && cksum params.00001 data/corpus data/checksums config.json && find . -name '.*tmp' && steady .)
     }
-    (
-        export SK_KILL_UNDER="$T/z" SK_KILL_COUNT="$T/count" LD_PRELOAD="$PRELOAD/preload_kill.so"
-        train "$T/z" -d "$T/p" --max-updates 1 -q
-    )
-    result >"$T/want.z"
-    calls=$(cat "$T/count")
-    bad=
-    n=1
-    while [ "$n" -le "$calls" ]; do
-        rm -rf "$T/z"
-        status=0
-        (
-            export SK_KILL_UNDER="$T/z" SK_KILL_AT="$n" LD_PRELOAD="$PRELOAD/preload_kill.so"
-            train "$T/z" -d "$T/p" --max-updates 1 -q
-        ) 2>"$T/err" || status=$?
-        [ "$status" -eq 137 ] || bad="$bad $n(status $status)"
-        train "$T/z" -d "$T/p" --max-updates 1 -q 2>"$T/err" || bad="$bad $n(restart: $(tail -n 1 "$T/err"))"
-        result | cmp -s - "$T/want.z" || bad="$bad $n(differs)"
-        n=$((n + 1))
-    done
-    is "$bad" "" "training killed at each of its $calls calls"
+    faults "training from it" 3
 fi
 
 # A block that is damaged is found when it is read; made again, training goes on.

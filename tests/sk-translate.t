@@ -187,7 +187,7 @@ is "$(sed -n 3p "$T/got")" '{"error": "no JSON object", "score": null, "sentence
     "what is no object has an error"
 is "$(grep -c '"error": "' "$T/got")" 7 "so have all that cannot be translated"
 like "$(sed -n 5p "$T/got")" '"id": "three"' "they keep their keys"
-like "$(sed -n 7p "$T/got")" '"constraints\\" is not supported"' "what is not done is refused"
+like "$(sed -n 7p "$T/got")" '"constraints\\" is no list of strings' "so has what is asked for in a wrong way"
 is "$(sed -n 8p "$T/got")" '{"score": null, "sentence_id": 8, "translation": ""}' "an empty text is none"
 like "$(sed -n 9p "$T/got")" "\"translation\": \"$(sed -n 30p "$T/plain")\"" "white space is white space"
 is "$(grep -c 'warning: input line [0-9]* is not translated' "$T/err")" 7 "each has a warning with its number"

@@ -10,6 +10,11 @@ tensors.py decay PLAIN DECAYED START X
 tensors.py moments BEST AFTER BETA2
     v of AFTER is one step of Adam (beta1 = 0) away from v of BEST ("zero":
     from nothing): prints yes or no
+tensors.py average DECAY DIR PLAIN N
+    params.00001 to N of DIR are the moving average of those of PLAIN, from
+    params.00000 on: prints yes, or the first that is not
+tensors.py within PREFIX STATE PARAMS
+    STATE holds the values of PARAMS as PREFIX:NAME: prints yes or no
 """
 import sys
 
@@ -47,6 +52,21 @@ def moments(best, after, beta2):
     return "yes"
 
 
+def average(decay, directory, plain, last):
+    def read(d, n):
+        return read_tensors(f"{d}/params.{n:05}")
+
+    now = {n: t[1] for n, t in read(plain, 0).items()}
+    for u in range(1, last + 1):
+        take = 1 - min(decay, (1 + u) / (10 + u))
+        for n, t in read(plain, u).items():
+            now[n] = [a + take * (p - a) for a, p in zip(now[n], t[1])]
+        for n, t in read(directory, u).items():
+            if any(abs(a - b) > 2e-6 * max(map(abs, now[n])) for a, b in zip(now[n], t[1])):
+                return f"params.{u:05}: {n}"
+    return "yes"
+
+
 def main(what, *args):
     if what == "changed":
         print("\n".join(changed(*map(read_tensors, args))))
@@ -57,6 +77,11 @@ def main(what, *args):
     elif what == "moments":
         best = None if args[0] == "zero" else read_tensors(args[0])
         print(moments(best, read_tensors(args[1]), float(args[2])))
+    elif what == "average":
+        print(average(float(args[0]), *args[1:3], int(args[3])))
+    elif what == "within":
+        state, params = map(read_tensors, args[1:])
+        print("yes" if all(state[f"{args[0]}:{n}"][1] == t[1] for n, t in params.items()) else "no")
     else:
         sys.exit(__doc__)
 

@@ -126,7 +126,7 @@ for metric in perplexity bleu; do
     n=1
     while [ "$n" -le 250 ]; do
         rm -rf "$T/m"
-        SK_KILL_UNDER=$T/m SK_KILL_AT=$n LD_PRELOAD="$PRELOAD/preload_kill.so" timeout -s KILL 1 \
+        SK_FAULT_UNDER=$T/m SK_FAULT=before SK_FAULT_AT=$n LD_PRELOAD="$PRELOAD/preload_fault.so" timeout -s KILL 1 \
             "$T/train" $metric 2>"$T/err"
         "$T/train" $metric 2>"$T/err" || bad="$bad $n(restart: $(tail -n 1 "$T/err"))"
         result >"$T/got"

@@ -58,16 +58,11 @@ int sk_file_create(struct sk_file *f, const char *path)
             f->path = realpath(path, NULL);
         if (!f->path)
             f->path = sk_xstrdup(path);
-        f->temp = sk_temp_name(f->path);
-        sk_temp_guard(f->temp);
-        f->fd = open(f->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        f->fd = sk_temp_create(f->path, &f->temp);
     }
     if (f->fd < 0) {
         sk_fail_errno("cannot create %s", path);
-        if (f->temp)
-            sk_temp_release(f->temp);
         free(f->path);
-        free(f->temp);
         *f = (struct sk_file){.fd = -1};
         return -1;
     }

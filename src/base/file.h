@@ -57,10 +57,12 @@ int sk_mkdir(const char *path);                /* exists is success; makes paren
 /* Removes temporaries (.*.tmp) in a folder whose lock the caller holds. */
 int sk_file_sweep(const char *dir);
 /* Programs without a folder of their own, which nobody would sweep: SIGTERM,
- * SIGINT and SIGHUP remove their temporaries, then end them. Files of sk_file
- * are guarded by themselves, others from guard to release. (guard.c) */
+ * SIGINT and SIGHUP remove their temporaries, then end them; what a kill left is
+ * removed when a program writes the same file again. (guard.c) */
 void sk_temp_catch_signals(void);
-void sk_temp_guard(const char *path);
+/* For sk_file: opens DIR/.NAME.UUID.tmp, whose name is malloced in *temp, to be
+ * removed by signals until it is released; -1: errno. */
+int sk_temp_create(const char *path, char **temp);
 void sk_temp_release(const char *path);
 /* Atomically makes or moves the relative symbolic link PATH -> TARGET. */
 int sk_link_replace(const char *target, const char *path);

@@ -268,6 +268,14 @@ static const struct sk_opt *by_letter(const struct sk_opt *options, char letter)
     return NULL;
 }
 
+static const struct sk_opt *by_letters(const struct sk_opt *options, const char *letters)
+{
+    for (const struct sk_opt *o = options; o->name; o++)
+        if (o->letters && !strcmp(o->letters, letters))
+            return o;
+    return NULL;
+}
+
 /* The row that an argument names, or NULL if it is no option of ours. */
 static const struct sk_opt *named(const struct sk_opt *options, const char *arg)
 {
@@ -275,7 +283,7 @@ static const struct sk_opt *named(const struct sk_opt *options, const char *arg)
         return NULL;
     if (arg[1] == '-')
         return sk_opt_find(options, arg + 2, strcspn(arg + 2, "="));
-    return arg[2] ? NULL : by_letter(options, arg[1]);
+    return arg[2] ? by_letters(options, arg + 1) : by_letter(options, arg[1]);
 }
 
 /* Would this argument be an option, where it stands? Negative numbers are values. */
@@ -329,6 +337,9 @@ static void standard_options(const struct sk_program *p, const char *arg)
     }
 }
 
+/* Where a row's value comes from; 0: it is the default. */
+enum { IN_FILE = 1, ON_LINE };
+
 /* Reads the option at argv[i] and its values; returns the index after them. */
 static int read_option(const struct sk_program *p, void *values, char **argv, int i, unsigned char *given)
 {
@@ -342,7 +353,8 @@ static int read_option(const struct sk_program *p, void *values, char **argv, in
         sk_opt_unknown(p->options, arg);
     }
     o = sk_opt_main_row(p->options, o);
-    given[o - p->options] = 1;
+    int again = given[o - p->options] == ON_LINE;
+    given[o - p->options] = ON_LINE;
     const char *value = arg[1] == '-' ? strchr(arg, '=') : NULL;
     if (o->type == SK_OPT_FLAG) {
         if (value)
@@ -350,7 +362,7 @@ static int read_option(const struct sk_program *p, void *values, char **argv, in
         *(int *)field(o, values) = 1;
         return i;
     }
-    if (o->type == SK_OPT_LIST)
+    if (o->type == SK_OPT_LIST && !(again && (o->flags & SK_OPT_REPEATED)))
         sk_opt_clear_list(o, values);
     if (value) {
         sk_opt_set(o, values, value + 1);
@@ -362,6 +374,10 @@ static int read_option(const struct sk_program *p, void *values, char **argv, in
             sk_opt_set(o, values, argv[i]);
         if (i == first)
             sk_opt_misuse("--%s needs at least one value", o->name);
+        return i;
+    }
+    if (o->bare && (!argv[i] || looks_like_option(argv[i]))) {
+        sk_opt_set(o, values, o->bare);
         return i;
     }
     /* A forgotten value is likelier than one that is spelt like an option. */
@@ -410,6 +426,23 @@ static const char *config_file(const struct sk_program *p, const void *values)
     return NULL;
 }
 
+/* What the command line has instead of something that a file said. */
+static void undo(const struct sk_program *p, void *values, unsigned char *given)
+{
+    for (int r = 0; p->options[r].name; r++) {
+        const char *name = given[r] == ON_LINE ? p->options[r].instead_of : NULL;
+        for (; name && *name; name += strspn(name, " ")) {
+            const struct sk_opt *o = sk_opt_find(p->options, name, strcspn(name, " "));
+            SK_ENSURE(o);
+            if (given[o - p->options] == IN_FILE) {
+                sk_opt_set_initial(o, values);
+                given[o - p->options] = 0;
+            }
+            name += strcspn(name, " ");
+        }
+    }
+}
+
 static void check_words(const struct sk_program *p, const unsigned char *given, const struct words *w)
 {
     for (int r = 0; p->options[r].name; r++)
@@ -435,8 +468,10 @@ int sk_opt_parse(const struct sk_program *p, void *values, int argc, char **argv
     const char *config = config_file(p, values);
     if (config) {
         set_initial(p, values);
+        memset(given, 0, (size_t)rows);
         sk_opt_read_config(p->options, values, config, given);
         read_words(p, values, argc, argv, given, &w);
+        undo(p, values, given);
     }
     check_words(p, given, &w);
     for (int k = 0; k < w.options; k++)

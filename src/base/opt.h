@@ -3,7 +3,8 @@
  *
  * Values live in a plain struct; a row names the field by offset. Long
  * options only take the forms --name VALUE and --name=VALUE; single letters
- * -x VALUE. An option given twice: the last wins (lists replace). `--` ends
+ * -x VALUE. An option given twice: the last wins (lists replace, unless they are
+ * SK_OPT_REPEATED; what a file gave they replace all the same). `--` ends
  * options. --help prints the table on stdout and exits 0, --version likewise.
  * Misuse: two lines on stderr, exit 64. Numbers are checked strictly (whole
  * text, range); errors name the option, the value and what was expected.
@@ -45,11 +46,13 @@ enum {
     SK_OPT_HIDDEN = 4,    /* an alias not shown by --help */
     SK_OPT_INPUT = 8,     /* a path: compared by content elsewhere, not by name */
     SK_OPT_UNRECORDED = 16,/* not written to `args` (--overwrite-output, --quiet) */
-    SK_OPT_CONFIG = 32    /* a file with further options */
+    SK_OPT_CONFIG = 32,   /* a file with further options */
+    SK_OPT_REPEATED = 64  /* a list that grows when it is given again */
 };
 struct sk_opt {
     const char *name;     /* without the dashes; NULL ends the table */
     char letter;          /* 0: none */
+    const char *letters;  /* a short form of several: "vs" for -vs; or NULL */
     enum sk_opt_type type;
     size_t offset;
     const char *initial;  /* default as text, parsed like the command line; NULL: 0/NULL/empty */
@@ -59,6 +62,8 @@ struct sk_opt {
     const char *help;     /* one line or more, wrapped by --help */
     unsigned flags;
     const char *alias_of; /* with SK_OPT_HIDDEN: same meaning as that row */
+    const char *instead_of; /* "a b": given on the command line, it undoes what a file said of these */
+    const char *bare;     /* the value where none follows: --name alone is allowed; not for lists */
 };
 /* A row with name NULL and help non-NULL never occurs; headings: type
  * SK_OPT_FLAG, name "" and help = the heading's text. */

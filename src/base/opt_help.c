@@ -64,7 +64,8 @@ static const char *placeholder(const struct sk_opt *o)
     }
 }
 
-static void row(struct sk_str *out, char letter, const char *name, const char *value, const char *help)
+/* bare: the value may be left out. */
+static void row(struct sk_str *out, char letter, const char *name, const char *value, int bare, const char *help)
 {
     size_t start = out->len;
     if (letter)
@@ -72,7 +73,7 @@ static void row(struct sk_str *out, char letter, const char *name, const char *v
     else
         sk_str_printf(out, "      --%s", name);
     if (value)
-        sk_str_printf(out, " %s", value);
+        sk_str_printf(out, bare ? " [%s]" : " %s", value);
     int at = (int)(out->len - start);
     if (at + 2 > COLUMN)
         sk_str_printf(out, "\n%*s", COLUMN, "");
@@ -104,12 +105,12 @@ void sk_opt_help(const struct sk_program *p, struct sk_str *out)
         headed = 1;
         struct sk_str help = {0};
         describe(&help, o);
-        row(out, o->letter, o->name, o->type == SK_OPT_FLAG ? NULL : placeholder(o), help.text);
+        row(out, o->letter, o->name, o->type == SK_OPT_FLAG ? NULL : placeholder(o), o->bare != NULL, help.text);
         sk_str_free(&help);
     }
     sk_str_printf(out, "\n");
-    row(out, 'h', "help", NULL, "Show this text.");
-    row(out, 0, "version", NULL, "Show version, backends and libraries.");
+    row(out, 'h', "help", NULL, 0, "Show this text.");
+    row(out, 0, "version", NULL, 0, "Show version, backends and libraries.");
     sk_str_printf(out, "\nValues in brackets are defaults.\n");
     if (p->epilogue) {
         sk_str_printf(out, "\n");

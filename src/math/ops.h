@@ -94,16 +94,19 @@ struct sk_optimizer_step {
 /* What is wanted of distributions over the vocabulary, row by row. Host
  * memory. The k best words, best first, of equals (as compared: of logits, where
  * an op makes them) the lower one; without those
- * in `never`, and without any whose log probability is no number; where there
- * are fewer, -1 and -inf follow. And the log probability of one given word. */
+ * in `never`, those of `ban` from ban_first[r] to ban_first[r + 1] - 1, and without any
+ * whose log probability is no number; where there are fewer, -1 and -inf follow. And the
+ * log probability of one given word, or of those of `label` that label_first bounds likewise. */
 struct sk_top {
     int k;                               /* may be 0 */
     int32_t *id;                         /* (R, k) */
     float *logp;                         /* (R, k) */
     const int32_t *never;
     int nevers;
-    const int32_t *label;                /* (R) or NULL */
-    float *label_logp;                   /* (R) */
+    const int32_t *ban, *ban_first;      /* (ban_first[R]), (R + 1) or both NULL */
+    const int32_t *label;                /* (R), with label_first (label_first[R]), or NULL */
+    const int32_t *label_first;          /* (R + 1) or NULL: one for each row */
+    float *label_logp;                   /* as many as labels */
 };
 
 /* A weight matrix (N outputs, K inputs), stored out x in, as the backend

@@ -14,6 +14,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/msg.h"
+#include "model/allowed.h"
 #include "model/rnn.h"
 
 enum { POSITIONS = 8, PAGES = 32 };    /* of a page; of a block */
@@ -35,9 +36,14 @@ struct sk_decoder {
     float **key, **value;            /* per layer: of the sources */
     float *k, *v;                    /* (source_rows, D) keys and values before they get their places */
     float *slab[2];
-    float *logp;                     /* (rows, V), of ensembles */
+    float *logp, *host_logp;         /* (rows, V), where whole distributions are needed */
     const float *top;                /* (R, D) result of a step */
     int R;
+    struct sk_decoder_rows step;     /* the caller's */
+    struct sk_allowed *allowed;      /* (slots), or NULL: never all words are not */
+    float *weight_rows;              /* (most_allowed, D) */
+    int most_allowed;
+    struct sk_allowed_top asked;
     int32_t *length;                 /* (slots) source rows */
     int32_t *past[2];                /* (rows, max_steps) cells of each hypothesis, at odd and even positions */
     const int32_t **index;           /* (rows) lists given to attention */
@@ -55,6 +61,7 @@ struct sk_decoder *sk_decoder_new(struct sk_model *m, int slots, int source_rows
     int rows = slots * beam, longest = source_rows < c->max_len[0] ? source_rows : c->max_len[0];
     *d = (struct sk_decoder){.m = m, .slots = slots, .source_rows = source_rows, .beam = beam, .rows = rows,
                              .max_steps = max_steps};
+    sk_factors_take(m, source_rows);
     if (m->rnn) {
         d->rnn = sk_rnn_decoder_new(m, slots, source_rows, beam, max_steps);
         return d;
@@ -90,14 +97,25 @@ struct sk_decoder *sk_decoder_new(struct sk_model *m, int slots, int source_rows
     return d;
 }
 
+static void free_allowed(struct sk_decoder *d)
+{
+    for (int i = 0; d->allowed && i < d->slots; i++) sk_allowed_free(&d->m->net, &d->allowed[i]);
+    free(d->allowed);
+    free(d->asked.list);
+    if (d->weight_rows) d->m->net.ops->free(d->m->net.dev, d->weight_rows);
+}
+
 void sk_decoder_free(struct sk_decoder *d)
 {
     if (!d) return;
     struct sk_model *m = d->m;
     const struct sk_ops *ops = m->net.ops;
+    sk_factors_give_back(m);
     if (d->rnn) {
         sk_rnn_decoder_free(d->rnn);
         if (d->logp) ops->free(m->net.dev, d->logp);
+        free(d->host_logp);
+        free_allowed(d);
         m->decoders = 0;
         free(d);
         return;
@@ -117,6 +135,8 @@ void sk_decoder_free(struct sk_decoder *d)
     ops->free(m->net.dev, d->k);
     ops->free(m->net.dev, d->v);
     if (d->logp) ops->free(m->net.dev, d->logp);
+    free(d->host_logp);
+    free_allowed(d);
     free(d->zeros);
     free(d->iota);
     free(d->cells);
@@ -256,6 +276,7 @@ void sk_decoder_step(struct sk_decoder *d, const struct sk_decoder_rows *in)
     int R = in->first[in->groups];
     SK_ENSURE(in->groups <= d->slots);
     d->R = R;
+    d->step = *in;
     if (d->rnn) {
         d->top = sk_rnn_decoder_step(d->rnn, in);
         return;
@@ -284,25 +305,82 @@ void sk_decoder_step(struct sk_decoder *d, const struct sk_decoder_rows *in)
     d->top = sk_process_forward(n, &m->final[1], x, NULL, R, &pass, 1);
 }
 
-void sk_decoder_top(struct sk_decoder *const *d, int n, int log_linear, const struct sk_top *top)
+/* --- the next words ------------------------------------------------------------------ */
+
+void sk_decoder_allow(struct sk_decoder *d, int slot, const int32_t *word, int n)
 {
-    const struct sk_model *m = d[0]->m;
-    const struct sk_ops *ops = m->net.ops;
-    struct sk_device *dev = m->net.dev;
-    int V = m->c.vocab[1], R = d[0]->R;
-    if (n == 1) {
-        ops->output_top(dev, top, d[0]->top, m->output.w, m->output.bias, V, R);
-        return;
+    const struct sk_net *net = &d->m->net;
+    if (!d->allowed) d->allowed = sk_xcalloc((size_t)d->slots, sizeof *d->allowed);
+    if (n > d->most_allowed) {
+        if (d->weight_rows) net->ops->free(net->dev, d->weight_rows);
+        d->most_allowed = n + n / 2;
+        d->weight_rows = net->ops->alloc(net->dev, (size_t)d->most_allowed * (size_t)d->m->output.K * sizeof *d->weight_rows);
     }
+    sk_allowed_set(net, &d->m->output, &d->allowed[slot], word, n, d->weight_rows);
+}
+
+/* Rows row.. of a step: of several decoders, or one, over the words of each one's
+ * layer w, bias; logp (rows, V) in the first one's memory. */
+static float *distributions(struct sk_decoder *const *d, int n, int log_linear, int slot, int row, int rows, int V)
+{
+    const struct sk_ops *ops = d[0]->m->net.ops;
+    struct sk_device *dev = d[0]->m->net.dev;
     float *logp[SK_ENSEMBLE_MAX];
     SK_ENSURE(n <= SK_ENSEMBLE_MAX);
     for (int i = 0; i < n; i++) {
         struct sk_decoder *e = d[i];
-        SK_ENSURE(e->R == R && e->m->c.vocab[1] == V && e->m->net.dev == dev);
-        if (!e->logp) e->logp = ops->alloc(dev, (size_t)e->rows * (size_t)V * sizeof *e->logp);
-        ops->output_logprob(dev, e->logp, e->top, e->m->output.w, e->m->output.bias, V, R);
+        const struct sk_linear *output = &e->m->output;
+        const struct sk_allowed *a = slot >= 0 && e->allowed[slot].word ? &e->allowed[slot] : NULL;
+        SK_ENSURE(e->R == d[0]->R && output->N == d[0]->m->output.N && e->m->net.dev == dev);
+        if (!e->logp) e->logp = ops->alloc(dev, (size_t)e->rows * (size_t)output->N * sizeof *e->logp);
+        ops->output_logprob(dev, e->logp, e->top + (size_t)row * (size_t)output->K, a ? a->w : output->w,
+                            a ? a->bias : output->bias, V, rows);
         logp[i] = e->logp;
     }
-    ops->logprob_mean(dev, logp, n, log_linear, V, R);
-    ops->logprob_top(dev, top, logp[0], V, R);
+    if (n > 1) ops->logprob_mean(dev, logp, n, log_linear, V, rows);
+    return logp[0];
+}
+
+/* Of sentences that may not have all words: each has an output layer of its own. */
+static void top_allowed(struct sk_decoder *const *d, int n, int log_linear, const struct sk_top *top)
+{
+    const struct sk_net *net = &d[0]->m->net;
+    const struct sk_linear *output = &d[0]->m->output;
+    struct sk_allowed_top *q = &d[0]->asked;
+    for (int g = 0; g < d[0]->step.groups; g++) {
+        int slot = d[0]->step.slot[g], row = d[0]->step.first[g], rows = d[0]->step.first[g + 1] - row;
+        const struct sk_allowed *a = &d[0]->allowed[slot];
+        int V = a->word ? a->n : output->N;
+        sk_allowed_ask(q, a, top, row, rows);
+        if (n == 1)
+            net->ops->output_top(net->dev, &q->top, d[0]->top + (size_t)row * (size_t)output->K,
+                                 a->word ? a->w : output->w, a->word ? a->bias : output->bias, V, rows);
+        else
+            net->ops->logprob_top(net->dev, &q->top, distributions(d, n, log_linear, slot, row, rows, V), V, rows);
+        sk_allowed_answer(q, a, rows);
+    }
+}
+
+void sk_decoder_top(struct sk_decoder *const *d, int n, int log_linear, const struct sk_top *top)
+{
+    const struct sk_model *m = d[0]->m;
+    const struct sk_ops *ops = m->net.ops;
+    int V = m->output.N, R = d[0]->R;
+    if (d[0]->allowed)
+        top_allowed(d, n, log_linear, top);
+    else if (n == 1)
+        ops->output_top(m->net.dev, top, d[0]->top, m->output.w, m->output.bias, V, R);
+    else
+        ops->logprob_top(m->net.dev, top, distributions(d, n, log_linear, -1, 0, R, V), V, R);
+}
+
+float *sk_decoder_logprob(struct sk_decoder *const *d, int n, int log_linear)
+{
+    const struct sk_net *net = &d[0]->m->net;
+    size_t V = (size_t)d[0]->m->output.N;
+    float *logp = distributions(d, n, log_linear, -1, 0, d[0]->R, (int)V);
+    if (net->ops->host) return logp;
+    if (!d[0]->host_logp) d[0]->host_logp = sk_xcalloc((size_t)d[0]->rows * V, sizeof *logp);
+    net->ops->download(net->dev, d[0]->host_logp, logp, (size_t)d[0]->R * V * sizeof *logp);
+    return d[0]->host_logp;
 }

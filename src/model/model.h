@@ -11,6 +11,7 @@
 #include "math/ops.h"
 #include "model/params.h"
 #include "text/batch.h"
+#include "text/factored.h"
 
 enum sk_positions { SK_POSITIONS_NONE, SK_POSITIONS_FIXED, SK_POSITIONS_LEARNED };
 enum sk_tying { SK_TYING_NONE, SK_TYING_TRG_SOFTMAX, SK_TYING_SRC_TRG, SK_TYING_SRC_TRG_SOFTMAX };
@@ -33,6 +34,14 @@ struct sk_rnn {
     float dropout_inputs[2], dropout_states[2], dropout_hidden;
 };
 
+/* Source factors: a word comes with `n` more symbols, each with a table of its own;
+ * their vectors stand behind the word's (concat) or are added to it (sum, all of
+ * one width). size[0] of a Transformer and rnn.embed[0] are the width of it all. */
+struct sk_factors {
+    int n, sum;                      /* n: 0, a model without */
+    int vocab[SK_FACTORS_MAX], embed[SK_FACTORS_MAX];
+};
+
 /* A model's architecture and sizes. [0]: encoder / source, [1]: decoder / target.
  * SK_RNN uses vocab, layers, size (units of a layer, equal on both sides), max_len,
  * tying, dropout_embed and rnn. */
@@ -47,7 +56,11 @@ struct sk_model_config {
     float dropout_embed[2];          /* --embed-dropout */
     enum sk_architecture architecture;
     struct sk_rnn rnn;
+    struct sk_factors factors;
 };
+/* Width of what the encoder reads, and of the word's own vector in it. */
+int sk_model_source_width(const struct sk_model_config *c);
+int sk_model_word_width(const struct sk_model_config *c);
 /* 0, or -1 with SK_EXIT_USAGE naming the sizes that do not fit together. */
 int sk_model_check(const struct sk_model_config *c);
 /* The table of parameters, finished. */
@@ -64,6 +77,11 @@ const struct sk_model_config *sk_model_config(const struct sk_model *m);
 /* Flat (device) buffers in the layout of the table. */
 float *sk_model_data(struct sk_model *m);
 float *sk_model_gradients(struct sk_model *m);
+/* A model with factors is given the numbers of combinations where ids of source
+ * words stand: row i of *rows (combinations, 1 + n) has the ids of word and
+ * factors of combination i; the special symbols' numbers are their ids. *rows may
+ * change between calls; twins that are made later look there too. */
+void sk_model_combinations(struct sk_model *m, const int32_t *const *rows);
 /* After any change of sk_model_data. */
 void sk_model_load_weights(struct sk_model *m);
 
@@ -79,10 +97,15 @@ void sk_model_gradient(struct sk_model *m, const struct sk_batch *b, uint64_t se
  * it: what the regions hold afterwards is to be summed over the aligned ranges of
  * leaves, pair by pair, as ops.h has it, before sk_model_gradient_finish makes
  * the gradients of it. A range without sentences counts as zeros. */
+enum { SK_REGIONS_MAX = 64 };
 struct sk_model_region { float *data /* device */; size_t n; };
-int sk_model_regions(const struct sk_model *m, struct sk_model_region *region /* as many, or NULL */);
+/* In the order in which the backward pass is done with them; how many. */
+int sk_model_regions(const struct sk_model *m, const struct sk_model_region **region);
+/* ready (or NULL) is told when the first n regions hold what they will: their memory
+ * may be read from then on. Told at least once, of all of them. */
 void sk_model_gradient_part(struct sk_model *m, const struct sk_batch *b, uint64_t seed, uint32_t update,
-                            float smoothing, float loss_scale, struct sk_loss *loss);
+                            float smoothing, float loss_scale, struct sk_loss *loss,
+                            void (*ready)(void *ctx, int regions), void *ctx);
 void sk_model_gradient_finish(struct sk_model *m);
 /* Without dropout and gradients. nll (Tt) per label or NULL. */
 void sk_model_loss(struct sk_model *m, const struct sk_batch *b, float *nll, struct sk_loss *loss);
@@ -122,6 +145,14 @@ void sk_decoder_step(struct sk_decoder *d, const struct sk_decoder_rows *rows);
  * once a step. Several decoders that made the same step: the mean of their
  * distributions, of the logarithms if log_linear. */
 void sk_decoder_top(struct sk_decoder *const *d, int n, int log_linear, const struct sk_top *top);
+/* From now on slot's sentence has these n words only, ascending (the caller's, as long as
+ * the sentence is there); NULL: all. sk_decoder_top gives the distributions over them; of
+ * what is asked for all must be among them, and label_first be there. */
+void sk_decoder_allow(struct sk_decoder *d, int slot, const int32_t *word, int n);
+/* In place of sk_decoder_top: the whole distributions (R, V), over all words: log
+ * probabilities, in host memory that is good, and the caller's to change, until the next
+ * step. */
+float *sk_decoder_logprob(struct sk_decoder *const *d, int n, int log_linear);
 
 /* --- scoring (forced.c) -------------------------------------------------- */
 /* Memory for batches of the limits, to run a model that was made for

@@ -40,6 +40,18 @@ void sk_params_free(struct sk_params *t)
     *t = (struct sk_params){0};
 }
 
+size_t sk_params_extent(const struct sk_params *t, const char *prefix, size_t *offset)
+{
+    size_t length = strlen(prefix), end = 0;
+    *offset = 0;
+    for (int i = 0; i < t->n; i++)
+        if (!strncmp(t->p[i].name, prefix, length)) {
+            if (!end) *offset = t->p[i].offset;
+            end = i + 1 < t->n ? t->p[i + 1].offset : t->total;
+        }
+    return end - *offset;
+}
+
 const struct sk_param *sk_params_find(const struct sk_params *t, const char *name)
 {
     int low = 0, high = t->n - 1;

@@ -29,6 +29,8 @@ struct sk_params {
 void sk_params_add(struct sk_params *t, const char *name, enum sk_init init, int64_t rows, int64_t cols /* 0: vector */);
 void sk_params_finish(struct sk_params *t);          /* sorts, gives offsets */
 void sk_params_free(struct sk_params *t);
+/* Where the parameters stand whose names begin so: floats, gaps with them; 0: none. */
+size_t sk_params_extent(const struct sk_params *t, const char *prefix, size_t *offset);
 const struct sk_param *sk_params_find(const struct sk_params *t, const char *name);   /* NULL: absent */
 
 /* Initialisation (Sockeye 1.18, initializer.py): Xavier over the stored

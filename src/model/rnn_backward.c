@@ -280,6 +280,7 @@ void sk_rnn_backward(struct sk_model *m, const struct sk_batch *b, float *dtop, 
         weight_gradient(m, &r->key, r->dkeys, r->memory, pass->leaves[0]);
         m->net.ops->linear_backward_data(m->net.dev, r->dmemory, r->dkeys, r->key.w, Ts, 1);
     }
+    sk_model_done_with(m, 1, SK_LAYER_ALL);
     encoder(m, pass);
     dembed[0] = r->dwords[0];
     dembed[1] = r->dwords[1];

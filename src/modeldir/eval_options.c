@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/pool.h"
-#include "math/ops.h"
+#include "modeldir/option_rows.h"
 
 #define FIELD(f) offsetof(struct sk_eval_options, f)
 #define HEADING(text) {.name = "", .type = SK_OPT_FLAG, .help = text}
@@ -86,26 +86,10 @@ const struct sk_opt sk_eval_table[] = {
      .value = "SECONDS", .help = "--watch: end after so long without a new checkpoint; 0: never."},
     FLAG("stop-on-failure", stop_on_failure, "--watch: end at the first checkpoint that cannot be translated, with the "
                                              "exit code of that, instead of trying again and going on."),
-    {.name = "beam-size", .letter = 'b', .type = SK_OPT_INT, .offset = FIELD(beam_size), .initial = "5", .min = 1,
-     .max = 10000, .value = "N", .help = "Hypotheses kept for each sentence."},
-    {.name = "batch-size", .type = SK_OPT_INT, .offset = FIELD(batch_size), .initial = "32", .min = 1, .max = 65536,
-     .value = "N", .help = "Sentences translated together; has no effect on results."},
-    {.name = "length-penalty-alpha", .type = SK_OPT_FLOAT, .offset = FIELD(alpha), .initial = "1.0", .min = -100,
-     .max = 100, .value = "A", .help = "Exponent of the length penalty."},
-    {.name = "length-penalty-beta", .type = SK_OPT_FLOAT, .offset = FIELD(beta), .initial = "0.0", .min = 0,
-     .max = 1e6, .value = "B", .help = "Length added in the length penalty."},
-    {.name = "max-output-length-num-stds", .type = SK_OPT_INT, .offset = FIELD(num_stds), .initial = "2",
-     .min = -1e6, .max = 1e6, .value = "N",
-     .help = "Longest translation: so many standard deviations over the mean length ratio of training; negative: "
-             "twice the source's length."},
-    {.name = "dtype", .type = SK_OPT_CHOICE, .offset = FIELD(dtype), .initial = "float32", .choices = SK_DTYPES,
-     .help = "Numbers that matrix products multiply, whatever the model was trained with. bfloat16, "
-             "bfloat16-amx and int8 are faster where the processor has instructions for them."},
-    FLAG("use-cpu", use_cpu, "Use the CPU."),
+    SK_ROWS_SEARCH(struct sk_eval_options),
     HEADING("General"),
-    {.name = "threads", .type = SK_OPT_INT, .offset = FIELD(threads), .initial = "0", .min = 0, .max = 1024,
-     .value = "N", .help = "Threads; 0: one for each CPU. Has no effect on results."},
-    {.name = "quiet", .letter = 'q', .type = SK_OPT_FLAG, .offset = FIELD(quiet), .help = "Only warnings and errors."},
+    SK_ROWS_COMPUTING(struct sk_eval_options),
+    SK_ROW_QUIET(struct sk_eval_options),
     {0}};
 
 /* --- metrics ------------------------------------------------------------------------ */

@@ -35,12 +35,12 @@ static int translate(const char *dir, int checkpoint, const struct sk_evaluate_o
     struct progress progress = {checkpoint, sk_now()};
     struct sk_translate_options options = {
         .beam = {.beam_size = o->beam_size, .alpha = o->alpha, .beta = o->beta, .nbest = 1},
-        .batch = o->batch, .progress = show, .ctx = &progress};
+        .batch = o->batch, .factored = sk_trained_factored(&t), .progress = show, .ctx = &progress};
     sk_translate_limits(&options, &t.config.model, t.config.max_seq_len[0], 0, t.config.length_ratio_mean,
                         t.config.length_ratio_std, o->num_stds);
     struct sk_translator *translator = sk_translator_new(&t.model, 1, t.source, t.target, &options);
     struct sk_translation *found = sk_xcalloc((size_t)source->n, sizeof *found);
-    sk_translate(translator, source->line, source->n, found);
+    sk_translate(translator, source->line, NULL, source->n, found);
     r->seconds = sk_now() - progress.start;
     for (long long i = 0; i < source->n; i++) {
         sk_str_add(out, found[i].text, strlen(found[i].text));

@@ -320,7 +320,8 @@ int sk_evaluation_merge_now(const char *dir, int checkpoint)
     if (lock < 0)
         return errno == EAGAIN ? 0 : -1;
     struct sk_metrics t = {0};
-    int result = sk_metrics_load(&t, dir), changed = 0;
+    /* Nobody comes again to a checkpoint that has its record. */
+    int result = sk_evaluation_sweep(dir, 0) < 0 ? -1 : sk_metrics_load(&t, dir), changed = 0;
     if (result == 0)
         result = changed = sk_evaluation_merge(dir, &t);
     if (changed > 0)

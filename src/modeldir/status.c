@@ -23,6 +23,9 @@ static const char *const silent[] = {
     "used-cpu-memory",
     "used-gpu-memory", "avg-sec-per-sent-val", "decode-walltime-val", "rouge1-val", "rouge2-val", "rougel-val", NULL};
 
+/* How the training text was mixed: figures that were asked for. */
+static const char data[] = "data-";
+
 static int is_in(const char *const *names, const char *name)
 {
     for (; *names; names++)
@@ -51,7 +54,7 @@ static void find_shown(struct sk_status *s)
         const struct sk_metrics_line *l = &s->metrics.line[i];
         for (int k = 0; k < l->n; k++) {
             double value;
-            if (!is_in(first, l->m[k].name) && !is_in(silent, l->m[k].name) &&
+            if (!is_in(first, l->m[k].name) && !is_in(silent, l->m[k].name) && strncmp(l->m[k].name, data, strlen(data)) &&
                 sk_metrics_get(&s->metrics, l->checkpoint, l->m[k].name, &value) && isfinite(value))
                 show(s, l->m[k].name);
         }

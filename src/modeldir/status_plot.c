@@ -1,6 +1,6 @@
 #include <errno.h>
-#include <math.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,8 +67,8 @@ static void panel(const struct sk_status *s, int n, const char *name, struct sk_
     }
 }
 
-/* Feeds a script to gnuplot: its exit status, or -1 (sk_fail). */
-static int run_gnuplot(const struct sk_str *script)
+/* Feeds a script to gnuplot, which draws into a descriptor: 0, or -1 (sk_fail). */
+static int run_gnuplot(const struct sk_str *script, int out, const char *path)
 {
     int p[2], status;
     if (pipe2(p, O_CLOEXEC) < 0) return sk_fail_errno("cannot make a pipe");
@@ -80,6 +80,7 @@ static int run_gnuplot(const struct sk_str *script)
     }
     if (pid == 0) {
         dup2(p[0], STDIN_FILENO);
+        dup2(out, STDOUT_FILENO);
         signal(SIGXFSZ, SIG_DFL);
         execlp("gnuplot", "gnuplot", (char *)NULL);
         _exit(errno == ENOENT ? 127 : 126);
@@ -94,7 +95,8 @@ static int run_gnuplot(const struct sk_str *script)
         if (errno != EINTR) return sk_fail_errno("cannot wait for gnuplot");
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
         return sk_fail(SK_EXIT_NOINPUT, "gnuplot is not installed: Debian package gnuplot-nox");
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : sk_fail(SK_EXIT_IO, "gnuplot failed");
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0
+                                                          : sk_fail(SK_EXIT_IO, "cannot write %s: gnuplot failed", path);
 }
 
 int sk_status_plot(const struct sk_status *s, int n, const char *path)
@@ -110,28 +112,17 @@ int sk_status_plot(const struct sk_status *s, int n, const char *path)
         }
     if (!count) return sk_fail(SK_EXIT_NO, "there is nothing to plot: no checkpoint has been validated yet");
     struct sk_str script = {0};
-    char *temp = sk_temp_name(path);
-    sk_temp_guard(temp);
+    struct sk_file f;
     /* gnuplot would say less well that it cannot write there. */
-    int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        sk_temp_release(temp);
-        free(temp);
-        return sk_fail_errno("cannot create %s", path);
-    }
-    close(fd);
+    if (sk_file_create(&f, path) < 0) return -1;
     sk_str_printf(&script, "set terminal ");
     sk_str_printf(&script, term, strstr(term, "in") && strstr(term, "pdf") ? 3 * count : 280 * count);
-    sk_str_printf(&script, "\nset output ");
-    quoted(&script, temp);
     sk_str_printf(&script, "\nset multiplot layout %d,1\nset grid\nset xlabel 'checkpoint'\nset key noenhanced\n", count);
     for (int i = 0; i < count; i++) panel(s, n, panels[i], &script);
-    sk_str_printf(&script, "unset multiplot\nunset output\n");
-    int r = run_gnuplot(&script);
-    if (!r && rename(temp, path) < 0) r = sk_fail_errno("cannot write %s", path);
-    if (r) unlink(temp);
-    sk_temp_release(temp);
-    free(temp);
+    sk_str_printf(&script, "unset multiplot\n");
+    int r = run_gnuplot(&script, f.fd, path);
     sk_str_free(&script);
+    if (!r) return sk_file_commit(&f, SK_REPLACE) < 0 ? -1 : 0;
+    sk_file_abandon(&f);
     return r;
 }

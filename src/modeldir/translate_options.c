@@ -2,7 +2,8 @@
 
 #include <stddef.h>
 
-#include "math/ops.h"
+#include "model/model.h"
+#include "modeldir/option_rows.h"
 #include "search/output.h"
 
 #define FIELD(f) offsetof(struct sk_translate_values, f)
@@ -18,6 +19,9 @@ static const struct sk_opt table[] = {
      .help = "How several models translate together: by the mean of their probabilities or of their logarithms."},
     {.name = "input", .letter = 'i', .type = SK_OPT_STRING, .offset = FIELD(input), .initial = "-", .value = "FILE",
      .help = "Text to translate, plain or gz; -: standard input."},
+    {.name = "input-factors", .letters = "if", .type = SK_OPT_LIST, .offset = FIELD(factors), .value = "FILE...",
+     .help = "Source factors, for a model that has them: for each factor a file with a symbol for each word of the "
+             "input (-if). Without it words have their factors, word|factor, or JSON has them in \"factors\"."},
     {.name = "json-input", .type = SK_OPT_FLAG, .offset = FIELD(json_input),
      .help = "A line of input is a JSON object with the text under \"text\"; other keys are passed through to JSON "
              "output."},
@@ -30,8 +34,7 @@ static const struct sk_opt table[] = {
      .value = "N", .help = "Give the N best translations of each line, as JSON."},
     {.name = "strip-unknown-words", .type = SK_OPT_FLAG, .offset = FIELD(strip_unknown),
      .help = "Leave <unk> out of translations."},
-    {.name = "beam-size", .letter = 'b', .type = SK_OPT_INT, .offset = FIELD(beam_size), .initial = "5", .min = 1,
-     .max = 10000, .value = "N", .help = "Hypotheses kept for each sentence; 1: greedy."},
+    SK_ROWS_SEARCH(struct sk_translate_values),
     {.name = "beam-prune", .letter = 'p', .type = SK_OPT_FLOAT, .offset = FIELD(prune), .initial = "0", .min = 0,
      .max = 1e9, .value = "X",
      .help = "Give up hypotheses whose score is more than X above that of the best finished one; 0: never."},
@@ -39,31 +42,31 @@ static const struct sk_opt table[] = {
      .choices = "all|first",
      .help = "End a sentence's search when all hypotheses have ended, or no other result is possible; or with the "
              "first that has."},
-    {.name = "batch-size", .type = SK_OPT_INT, .offset = FIELD(batch_size), .initial = "32", .min = 1, .max = 65536,
-     .value = "N", .help = "Sentences translated together, by each thread if there are enough; has no effect on results."},
+    {.name = "sample", .type = SK_OPT_INT, .offset = FIELD(sample), .initial = "-1", .min = -1, .max = 1e9,
+     .bare = "0", .value = "N",
+     .help = "Draw words from the model's distribution instead of searching: --beam-size samples of each line, the most "
+             "probable first. N: from the N most probable words at each position; 0, or no N: from all. -1: search."},
+    {.name = "seed", .type = SK_OPT_LONG, .offset = FIELD(seed), .initial = "1", .min = 0, .max = 9e18, .value = "N",
+     .help = "Decides what --sample draws, with the line's number: not what other lines there are."},
+    {.name = "avoid-list", .type = SK_OPT_STRING, .offset = FIELD(avoid_list), .value = "FILE",
+     .help = "Phrases that no translation may have, one a line; plain or gz."},
+    {.name = "restrict-lexicon", .type = SK_OPT_STRING, .offset = FIELD(restrict_lexicon), .value = "FILE",
+     .help = "A shortlist, as sk-lexicon makes it: translations consist of the likely translations of the line's words."},
+    {.name = "restrict-lexicon-topk", .type = SK_OPT_INT, .offset = FIELD(restrict_topk), .initial = "0", .min = 0,
+     .max = 1e6, .value = "N", .help = "Take only the N likeliest of each word; 0: all."},
+    {.name = "sentencepiece", .type = SK_OPT_STRING_PAIR, .offset = FIELD(sentencepiece), .value = "FILE:FILE",
+     .help = "Models of sentencepiece: text of the source is cut into pieces by the first, translations are joined by "
+             "the second; one for both."},
     {.name = "chunk-size", .type = SK_OPT_INT, .offset = FIELD(chunk_size), .initial = "0", .min = 0, .max = 1e9,
      .value = "N",
      .help = "Most lines read before they are sorted by length and translated; 0: 100 times --batch-size. What a pipe "
              "or terminal has is translated without waiting for more."},
-    {.name = "length-penalty-alpha", .type = SK_OPT_FLOAT, .offset = FIELD(alpha), .initial = "1.0", .min = -100,
-     .max = 100, .value = "A", .help = "Exponent of the length penalty."},
-    {.name = "length-penalty-beta", .type = SK_OPT_FLOAT, .offset = FIELD(beta), .initial = "0.0", .min = 0,
-     .max = 1e6, .value = "B", .help = "Length added in the length penalty."},
-    {.name = "max-output-length-num-stds", .type = SK_OPT_INT, .offset = FIELD(num_stds), .initial = "2",
-     .min = -1e6, .max = 1e6, .value = "N",
-     .help = "Longest translation: so many standard deviations over the mean length ratio of training; negative: "
-             "twice the source's length."},
     {.name = "max-input-len", .letter = 'n', .type = SK_OPT_INT, .offset = FIELD(max_input_len), .initial = "0",
      .min = 0, .max = 1e9, .value = "N",
      .help = "Lines with N words or more are cut into pieces of N - 1 (with the end symbol N); 0, and always: as "
              "training allowed."},
-    {.name = "threads", .type = SK_OPT_INT, .offset = FIELD(threads), .initial = "0", .min = 0, .max = 1024,
-     .value = "N", .help = "Threads; 0: one for each CPU. Has no effect on results."},
-    {.name = "dtype", .type = SK_OPT_CHOICE, .offset = FIELD(dtype), .initial = "float32", .choices = SK_DTYPES,
-     .help = "Numbers that matrix products multiply, whatever the model was trained with. bfloat16, "
-             "bfloat16-amx and int8 are faster where the processor has instructions for them."},
-    {.name = "use-cpu", .type = SK_OPT_FLAG, .offset = FIELD(use_cpu), .help = "Use the CPU."},
-    {.name = "quiet", .letter = 'q', .type = SK_OPT_FLAG, .offset = FIELD(quiet), .help = "Only warnings and errors."},
+    SK_ROWS_COMPUTING(struct sk_translate_values),
+    SK_ROW_QUIET(struct sk_translate_values),
     {0}};
 
 const struct sk_program sk_translate_program = {
@@ -72,3 +75,15 @@ const struct sk_program sk_translate_program = {
     .options = table,
     .epilogue = "Exit codes: 0 done, 64 usage, 65 bad content, 66 no such file, 74 I/O error, 78 models that do not "
                 "fit together."};
+
+int sk_translate_models(const struct sk_translate_values *o, const char **dirs)
+{
+    int n = o->models.n > o->checkpoints.n ? o->models.n : o->checkpoints.n;
+    if (o->checkpoints.n > 0 && o->models.n > 1 && o->models.n != o->checkpoints.n)
+        sk_opt_misuse("--checkpoints: %d for %d models: give one for each", o->checkpoints.n, o->models.n);
+    if (n > SK_ENSEMBLE_MAX)
+        sk_opt_misuse("%d models are more than %d", n, SK_ENSEMBLE_MAX);
+    for (int i = 0; i < n; i++)
+        dirs[i] = o->models.v[o->models.n > 1 ? i : 0];
+    return n;
+}

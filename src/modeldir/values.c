@@ -20,8 +20,13 @@ static int is_ours(const char *name)
         "accuracy-train", "accuracy-val", "avg-sec-per-sent-val", "bleu-val", "chrf-val", "converged",
         "decode-walltime-val", "diverged", "epoch", "gradient-norm", "learning-rate", "perplexity-train",
         "perplexity-val", "rouge1-val", "rouge2-val", "rougel-val", "ter-val", "time-elapsed", "used-gpu-memory"};
+    /* Names of texts follow (--monitor-set, --data). */
+    static const char *const begin[] = {"accuracy-val-", "data-passes-", "data-share-", "perplexity-val-"};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (strcmp(name, ours[i]) == 0)
+            return 1;
+    for (size_t i = 0; i < sizeof begin / sizeof *begin; i++)
+        if (strncmp(name, begin[i], strlen(begin[i])) == 0)
             return 1;
     return 0;
 }

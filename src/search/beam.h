@@ -21,12 +21,28 @@
  * Several models: their distributions are averaged (log mean p, or the
  * normalised mean of log p), then all is as with one.
  *
+ * A PREFIX is what a translation begins with: its words count like others, in
+ * score and length.
+ * PHRASES TO AVOID: no word is chosen after which the translation would end with such
+ * a phrase; with the end symbol in a phrase it may not end after the rest.
+ * REQUIRED PHRASES: a hypothesis that does not hold them all may not end. They are
+ * held where they occur (overlapping, too; one that is asked for twice, at two ends).
+ * beam_required.c says how they get a place in the beam. At the longest output
+ * hypotheses end without: the one that holds most words of phrases comes first, and
+ * `unmet` says which are missing.
+ * The longest output is at least the words of prefix and required phrases, and the end.
+ * A SHORTLIST restricts the vocabulary of a sentence: probabilities are those of the
+ * model over the allowed words alone.
+ * SAMPLING: beam_size translations are drawn word by word; they are sorted by
+ * score, may be equal, and depend on the seed and the sentence's line and piece only.
+ *
  * Sentences make room for waiting ones as they end, so the decoder's batch
  * stays full until there are none left.
  */
 #ifndef SK_SEARCH_BEAM_H
 #define SK_SEARCH_BEAM_H
 #include "model/model.h"
+#include "search/phrases.h"
 
 struct sk_beam_options {
     int beam_size;
@@ -38,11 +54,30 @@ struct sk_beam_options {
                                         finished one's are given up */
     int stop_first;                  /* end with the first finished hypothesis that stays */
     int log_linear;                  /* how models are averaged */
+    const struct sk_phrases *avoid;  /* in all sentences, or NULL */
+    int max_asked;                   /* most words of a sentence's prefix and required phrases */
+    int samples;                     /* sample instead of searching */
+    int sample_from;                 /* of so many most probable words; 0: of all */
+    uint64_t seed;
+    int restricted;                  /* sentences may have `allowed` */
+};
+struct sk_sentence {
+    const int32_t *word;             /* (n) source without EOS */
+    int n;                           /* 0 gives an empty hypothesis */
+    const int32_t *prefix;           /* (prefixes) < max_output of them, or NULL */
+    int prefixes;
+    const struct sk_phrases *avoid, *required;   /* or NULL; of `required` at most SK_PHRASES_NAMED */
+    const int32_t *allowed;          /* (alloweds) ascending: the only words that can be, EOS, prefix and required
+                                        phrases among them; or NULL: all */
+    int alloweds;
+    int64_t line;                    /* its name, and */
+    int32_t piece;                   /* which of its pieces: for sampling */
 };
 struct sk_hypothesis {
     int n;
     int32_t *words;                  /* (n) without EOS */
     double score, logprob;           /* of an empty source: -inf and 0 */
+    uint64_t unmet;                  /* required phrases that it does not hold */
 };
 struct sk_beam_result { int n; struct sk_hypothesis *h; /* best first */ };
 
@@ -52,12 +87,11 @@ struct sk_beam;
  * time. */
 struct sk_beam *sk_beam_new(struct sk_model *const *models, int n, const struct sk_beam_options *o, int batch,
                             int longest_source);
-/* Translates n sentences (ids without EOS, any n; length[i] = 0 gives an empty
- * hypothesis); results in the same order, released by sk_beam_result_free.
+/* Translates n sentences; results in the same order, released by sk_beam_result_free.
  * done (or NULL) is told how many are finished, from time to time. Several
  * beams of the same options, whose models and devices are twins, work at once,
  * each in a thread of its own. */
-void sk_beam_search(struct sk_beam *const *beams, int n_beams, const int32_t *const *source, const int *length, int n,
+void sk_beam_search(struct sk_beam *const *beams, int n_beams, const struct sk_sentence *sentence, int n,
                     struct sk_beam_result *results, void (*done)(void *ctx, int n), void *ctx);
 void sk_beam_result_free(struct sk_beam_result *r);
 void sk_beam_free(struct sk_beam *b);

@@ -99,11 +99,23 @@ static void put_value(struct sk_str *s, const json_t *v)
     }
 }
 
+static void put_unmet(struct sk_str *out, const struct sk_wishes *w, uint64_t unmet)
+{
+    sk_str_add(out, "[", 1);
+    for (uint64_t left = unmet; left; left &= left - 1) {
+        if (left != unmet)
+            sk_str_add(out, ", ", 2);
+        put_text(out, w->name[__builtin_ctzll(left)]);
+    }
+    sk_str_add(out, "]", 1);
+}
+
 static void put_json(struct sk_str *out, const struct sk_output *o, long long id, const struct sk_request *r,
                      const struct sk_translation *t)
 {
-    enum { ERROR, SCORE, SCORES, ID, TRANSLATION, TRANSLATIONS, OWN };
-    static const char *const own[OWN] = {"error", "score", "scores", "sentence_id", "translation", "translations"};
+    enum { ERROR, SCORE, SCORES, ID, TRANSLATION, TRANSLATIONS, UNMET, OWN };
+    static const char *const own[OWN] = {"error", "score", "scores", "sentence_id", "translation", "translations",
+                                         "unmet_constraints"};
     size_t n = 0, others = r->others ? json_object_size(r->others) : 0;
     const char *key, **keys = sk_xcalloc(others + OWN, sizeof *keys);
     json_t *value;
@@ -116,7 +128,8 @@ static void put_json(struct sk_str *out, const struct sk_output *o, long long id
                 keys[n++] = key;
         }
     for (int i = 0; i < OWN; i++)
-        if (i == ERROR ? r->error != NULL : (i != SCORES && i != TRANSLATIONS) || o->nbest > 1)
+        if (i == ERROR ? r->error != NULL
+            : i == UNMET ? t->unmet != 0 : (i != SCORES && i != TRANSLATIONS) || o->nbest > 1)
             keys[n++] = own[i];
     qsort(keys, n, sizeof *keys, by_name);
     for (size_t i = 0; i < n; i++) {
@@ -131,6 +144,8 @@ static void put_json(struct sk_str *out, const struct sk_output *o, long long id
             sk_str_printf(out, "%lld", id);
         } else if (keys[i] == own[TRANSLATION]) {
             put_text(out, t->text);
+        } else if (keys[i] == own[UNMET]) {
+            put_unmet(out, r->wishes, t->unmet);
         } else if (keys[i] == own[SCORES] || keys[i] == own[TRANSLATIONS]) {
             for (int k = 0; k < t->n; k++) {
                 sk_str_add(out, k ? ", " : "[", k ? 2 : 1);

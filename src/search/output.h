@@ -8,7 +8,8 @@
  *                            translation_time=%.4f
  *   json                     one object, keys sorted: the request's other keys, "score", "sentence_id" (from
  *                            1), "translation"; nbest > 1: "scores", "translations", best first; "error" if the
- *                            request has one. A score that is not finite is null. Numbers have as many digits
+ *                            request has one; "unmet_constraints" if the translation does not have all
+ *                            required phrases: those. A score that is not finite is null. Numbers have as many digits
  *                            as it takes to read the same value back (scores: the same float32).
  */
 #ifndef SK_SEARCH_OUTPUT_H

@@ -10,12 +10,17 @@
 #ifndef SK_SEARCH_TRANSLATE_H
 #define SK_SEARCH_TRANSLATE_H
 #include "search/beam.h"
+#include "search/shortlist.h"
+#include "search/wishes.h"
 
 struct sk_translate_options {
     struct sk_beam_options beam;
     int batch;                       /* sentences searched together, by each thread if there are many */
     int max_words;                   /* longest piece, without EOS */
+    const struct sk_shortlist *shortlist;        /* the target words that are allowed, or NULL: all */
     int strip_unknown;               /* leave <unk> out of the text */
+    struct sk_factored *factored;    /* NULL, or the models have source factors: words of a line have them, word|factor,
+                                        and the models look there for what is met */
     /* Called now and then with the number of pieces of this call that are
      * done, and of all; may be NULL. */
     void (*progress)(void *ctx, int64_t done, int64_t all);
@@ -29,6 +34,7 @@ struct sk_translation {
     int n;                           /* hypotheses: 1 to nbest, those of the pieces joined rank by rank */
     char **texts;                    /* (n) best first: texts[0] is text */
     double *scores;                  /* (n) */
+    uint64_t unmet;                  /* required phrases that the text does not hold, by number */
 };
 
 struct sk_translator;
@@ -39,8 +45,11 @@ void sk_translator_free(struct sk_translator *t);
 /* A line as sk_translate takes it, malloced: NUL bytes, which would end it
  * early, become "substitute" (1a). */
 char *sk_translate_line(const char *line, size_t n);
-/* Lines are numbered from 1 over all calls (for the warnings). */
-void sk_translate(struct sk_translator *t, char *const *line, int64_t n, struct sk_translation *out);
+/* Lines are numbered from 1 over all calls (for warnings and for sampling). wishes: (n),
+ * what is asked of each besides, or NULL; or NULL. Of a line in pieces the first one has
+ * the required phrases. */
+void sk_translate(struct sk_translator *t, char *const *line, const struct sk_wishes *const *wishes, int64_t n,
+                  struct sk_translation *out);
 void sk_translation_free(struct sk_translation *t, int64_t n);
 
 /* Fills in what follows from the model and its training: the longest output

@@ -35,7 +35,11 @@ struct sk_corpus_stats {
     double length_ratio_mean, length_ratio_std;  /* (target+1)/(source+1), Welford, population std */
     int max_source, max_target;    /* longest kept, without EOS */
     char hash[SK_HASH_HEX];        /* of all kept pairs' ids and both vocabulary sizes */
+    int others;                    /* how many corpora are in these numbers besides one (not in files) */
 };
+/* Adds those of another corpus: tokens and pairs; longest; length ratio as of one
+ * corpus with all pairs. What is distinct is not known then: 0. The hash stays. */
+void sk_corpus_stats_add(struct sk_corpus_stats *to, const struct sk_corpus_stats *more);
 struct sk_corpus_options {
     int max_source, max_target;    /* --max-seq-len, words without EOS/BOS */
     unsigned lines_flags;
@@ -57,14 +61,28 @@ struct sk_corpus *sk_corpus_open(const char *path, int source_vocab, int target_
 const struct sk_corpus_stats *sk_corpus_stats(const struct sk_corpus *c);
 void sk_corpus_close(struct sk_corpus *c);
 
+/* Several corpora of the same vocabularies as one, which closes them. A reader
+ * takes from each the share of pairs that its weight is of the sum of weights:
+ * of each 1024 pairs as many as that is, to the pair; in an order that
+ * depends on the seed. Each corpus is read in its own order, from one end to the
+ * other and again, whatever an epoch is, which has as many pairs as all have
+ * together. So all is a function of seed, epoch and position. weight: (n) over 0; at
+ * most 32, the smallest at least a millionth of the largest. */
+struct sk_corpus *sk_corpus_join(struct sk_corpus *const *part, const double *weight, int n);
+int sk_corpus_parts(const struct sk_corpus *c);      /* 0: it is no such corpus */
+const struct sk_corpus_stats *sk_corpus_part(const struct sk_corpus *c, int i);
+/* taken[i]: of all pairs before position k of an epoch, from the first epoch on, those of part i. */
+void sk_corpus_taken(const struct sk_corpus *c, int64_t seed, int64_t epoch, int64_t k, int64_t *taken);
+
 /* One pair: ids without EOS/BOS; valid until the reader's next call. ordinal:
- * number of the pair in the corpus, the key of its dropout. */
+ * number of the pair in the corpus, the key of its dropout; of several corpora,
+ * in the epoch. */
 struct sk_pair { int64_t ordinal; int ns, nt; const int32_t *source, *target; };
 
 /* Order of one epoch: blocks are permuted by (seed, epoch), then pairs inside
  * each window of at most 64 consecutive permuted blocks. seed < 0: corpus order.
  * Position k runs from 0 to pairs-1; seeking is cheap (computed). Memory: one
- * window of blocks at most. */
+ * window of blocks at most, of each corpus. */
 struct sk_reader;
 struct sk_reader *sk_reader_new(struct sk_corpus *c, int64_t seed);
 int sk_reader_seek(struct sk_reader *r, int64_t epoch, int64_t k);

@@ -9,6 +9,7 @@
 #include "base/msg.h"
 #include "base/rng.h"
 #include "text/corpus_format.h"
+#include "text/mix.h"
 
 struct block { uint64_t offset, first; uint32_t pairs, bytes; char hash[SK_HASH_HEX]; };
 
@@ -17,6 +18,7 @@ struct sk_corpus {
     int fd;
     struct sk_corpus_header h;
     struct block *block;
+    struct sk_mix *mix;              /* of several corpora: then there is no file */
 };
 
 static int read_at(const struct sk_corpus *c, void *out, size_t n, uint64_t at)
@@ -132,10 +134,29 @@ const struct sk_corpus_stats *sk_corpus_stats(const struct sk_corpus *c) { retur
 void sk_corpus_close(struct sk_corpus *c)
 {
     if (!c) return;
+    sk_mix_free(c->mix);
     if (c->fd >= 0) close(c->fd);
     free(c->block);
     free(c->path);
     free(c);
+}
+
+struct sk_corpus *sk_corpus_join(struct sk_corpus *const *part, const double *weight, int n)
+{
+    struct sk_corpus *c = sk_xcalloc(1, sizeof *c);
+    c->fd = -1;
+    c->mix = sk_mix_new(part, weight, n, &c->h.stats);
+    c->path = sk_xprintf("%s and others", part[0]->path);
+    return c;
+}
+
+int sk_corpus_parts(const struct sk_corpus *c) { return c->mix ? sk_mix_parts(c->mix) : 0; }
+
+const struct sk_corpus_stats *sk_corpus_part(const struct sk_corpus *c, int i) { return sk_mix_part(c->mix, i); }
+
+void sk_corpus_taken(const struct sk_corpus *c, int64_t seed, int64_t epoch, int64_t k, int64_t *taken)
+{
+    sk_mix_taken(c->mix, seed, epoch * c->h.stats.pairs + k, taken);
 }
 
 /* --- in order ------------------------------------------------------------- */
@@ -156,6 +177,7 @@ struct sk_reader {
     struct sk_pair pair;
     int32_t *words;
     int64_t cap_words;
+    struct sk_mixer *mixer;          /* of several corpora: it has their readers */
 };
 
 static uint64_t key_of(const struct sk_reader *r, uint32_t kind, int64_t window)
@@ -185,6 +207,10 @@ struct sk_reader *sk_reader_new(struct sk_corpus *c, int64_t seed)
     r->c = c;
     r->seed = seed;
     r->window = -1;
+    if (c->mix) {
+        r->mixer = sk_mixer_new(c->mix, seed);
+        return r;
+    }
     r->windows = ((int64_t)c->h.blocks + WINDOW - 1) / WINDOW;
     r->start = sk_xcalloc((size_t)r->windows + 1, sizeof *r->start);
     r->epoch = -1;
@@ -195,6 +221,7 @@ struct sk_reader *sk_reader_new(struct sk_corpus *c, int64_t seed)
 void sk_reader_free(struct sk_reader *r)
 {
     if (!r) return;
+    sk_mixer_free(r->mixer);
     free(r->start);
     free(r->bytes);
     free(r->ordinal);
@@ -208,7 +235,10 @@ int sk_reader_seek(struct sk_reader *r, int64_t epoch, int64_t k)
 {
     if (epoch < 0 || k < 0 || k > r->c->h.stats.pairs)
         return sk_fail(SK_EXIT_DATA, "%s: there is no pair %lld", r->c->path, (long long)k);
-    if (epoch != r->epoch) {
+    if (r->mixer) {
+        r->epoch = epoch;
+        sk_mixer_seek(r->mixer, epoch * r->c->h.stats.pairs + k);
+    } else if (epoch != r->epoch) {
         r->epoch = epoch;
         r->window = -1;
         for (int64_t w = 0, at = 0; w <= r->windows; w++) {
@@ -308,7 +338,11 @@ static int decode(struct sk_reader *r, int64_t i)
 int sk_reader_peek(struct sk_reader *r, struct sk_pair *pair)
 {
     if (r->k >= r->c->h.stats.pairs) return 0;
-    if (!r->ready) {
+    if (!r->ready && r->mixer) {
+        if (sk_mixer_peek(r->mixer, &r->pair)) return -1;
+        r->pair.ordinal = r->k;
+        r->ready = 1;
+    } else if (!r->ready) {
         int64_t w = r->window >= 0 ? r->window : 0;
         while (r->k < r->start[w]) w--;
         while (r->k >= r->start[w + 1]) w++;
@@ -326,6 +360,7 @@ int sk_reader_next(struct sk_reader *r, struct sk_pair *pair)
 {
     int got = sk_reader_peek(r, pair);
     if (got == 1) {
+        if (r->mixer) sk_mixer_step(r->mixer);
         r->k++;
         r->ready = 0;
     }

@@ -81,7 +81,7 @@ static void start_publishing(struct sk_publisher *p)
 
 int sk_checkpoints_commit(struct sk_checkpoints *c, struct sk_train_state *s)
 {
-    const struct sk_tensor_groups moments = sk_checkpoints_groups(c, 0);
+    const struct sk_tensor_groups groups = sk_checkpoints_groups(c, SK_OF_STATE);
     s->withdraws = 0;
     if (c->follows) {
         sk_checkpoints_hash_params(c, s->params);
@@ -91,9 +91,9 @@ int sk_checkpoints_commit(struct sk_checkpoints *c, struct sk_train_state *s)
     char *params = sk_md_checkpoint(c->dir, "params", s->now.checkpoint);
     SK_ENSURE(!c->publisher);
     struct sk_publisher *p = sk_xcalloc(1, sizeof *p);
-    sk_checkpoints_fetch(c, c->params);
+    sk_checkpoints_fetch(c, sk_checkpoints_written(c));
     p->params = sk_params_stage(c->table, params, c->host, s->params);
-    p->state = p->params ? sk_checkpoints_stage(c, state, &moments, s) : NULL;
+    p->state = p->params ? sk_checkpoints_stage(c, state, &groups, s) : NULL;
     int result = p->state ? 0 : -1;
     if (p->state) {
         start_publishing(p);
@@ -127,7 +127,7 @@ int sk_checkpoints_settle(struct sk_checkpoints *c, const struct sk_train_state 
 
 int sk_checkpoints_export(struct sk_checkpoints *c, struct sk_train_state *s, const char *path)
 {
-    const struct sk_tensor_groups all = sk_checkpoints_groups(c, 1);
+    const struct sk_tensor_groups all = sk_checkpoints_groups(c, SK_OF_ALL);
     /* That of a checkpoint is known, whatever the parameters were set back to since. */
     if (s->updates != s->now.updates || s->now.checkpoint == 0)
         sk_checkpoints_hash_params(c, s->params);
@@ -137,7 +137,7 @@ int sk_checkpoints_export(struct sk_checkpoints *c, struct sk_train_state *s, co
 
 int sk_checkpoints_import(const struct sk_checkpoints *c, struct sk_train_state *s, const char *path)
 {
-    const struct sk_tensor_groups all = sk_checkpoints_groups(c, 1);
+    const struct sk_tensor_groups all = sk_checkpoints_groups(c, SK_OF_ALL);
     struct sk_tensors *f;
     int opened = sk_checkpoints_open(path, s, &f), result = opened > 0 ? sk_checkpoints_load(c, f, &all) : -1;
     sk_tensors_close(f);
@@ -148,7 +148,7 @@ int sk_checkpoints_import(const struct sk_checkpoints *c, struct sk_train_state 
 
 void sk_checkpoints_hash(const struct sk_checkpoints *c, char hex[SK_HASH_HEX])
 {
-    const struct sk_tensor_groups all = sk_checkpoints_groups(c, 1);
+    const struct sk_tensor_groups all = sk_checkpoints_groups(c, SK_OF_ALL);
     struct sk_hash *h = sk_hash_new();
     for (int i = 0; i < all.n; i++) {
         sk_checkpoints_fetch(c, all.g[i].values);
@@ -159,7 +159,7 @@ void sk_checkpoints_hash(const struct sk_checkpoints *c, char hex[SK_HASH_HEX])
 
 int sk_checkpoints_interrupt(struct sk_checkpoints *c, struct sk_train_state *s)
 {
-    const struct sk_tensor_groups all = sk_checkpoints_groups(c, 1);
+    const struct sk_tensor_groups all = sk_checkpoints_groups(c, SK_OF_ALL);
     if (c->follows)
         return 0;
     if (sk_checkpoints_settle(c, s, 1) < 0)

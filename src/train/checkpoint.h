@@ -11,7 +11,9 @@
  *
  * `state.N`: tensors "m:NAME" and "v:NAME" (the optimizer's moments, if it keeps
  * them), metadata "state". `interrupted`: the same and the parameters,
- * "p:NAME"; replaced whole.
+ * "p:NAME"; replaced whole. With a moving average params.N has the average:
+ * then the state has the parameters too, and `interrupted` the average,
+ * "e:NAME".
  *
  * Kept are the newest state, and that of the best checkpoint if lowering the
  * learning rate may go back to it; with --keep-last-params the last
@@ -39,7 +41,7 @@ struct sk_checkpoints {
     const struct sk_params *table;
     const struct sk_ops *ops;
     struct sk_device *dev;
-    float *params, *m, *v;           /* (device) flat, in the table's layout; m, v: NULL if not kept */
+    float *params, *average, *m, *v; /* (device) flat, in the table's layout; all but params: NULL if not kept */
     float *host;                     /* table->total floats, for what goes to and from files; may be the
                                       * gradient, which is of no use between updates */
     struct sk_events *events;        /* follows `metrics` */
@@ -78,8 +80,8 @@ int sk_checkpoints_withdraw(struct sk_checkpoints *c, struct sk_train_state *s);
  * state up again. 0 or -1. */
 int sk_checkpoints_link_best(const struct sk_checkpoints *c, const struct sk_train_state *s);
 int sk_checkpoints_derive(const struct sk_checkpoints *c, const struct sk_train_state *s);
-/* The parameters, or the moments with *steps, as they were at a checkpoint whose
- * files are kept. 0 or -1. */
+/* The parameters (from an average on that is one), or the moments with *steps, as
+ * they were at a checkpoint whose files are kept. 0 or -1. */
 int sk_checkpoints_load_params(struct sk_checkpoints *c, int number);
 int sk_checkpoints_load_moments(struct sk_checkpoints *c, int number, int64_t *steps);
 /* params.00000, once. 0 or -1. */

@@ -11,9 +11,13 @@
 
 /* Flat arrays in the table's layout that go into one file, each under a prefix. */
 struct sk_tensor_group { char prefix; float *values; /* (device) */ };
-struct sk_tensor_groups { struct sk_tensor_group g[3]; int n; };
-/* The moments, and the parameters if wanted, in order of their prefixes. */
-struct sk_tensor_groups sk_checkpoints_groups(const struct sk_checkpoints *c, int with_params);
+struct sk_tensor_groups { struct sk_tensor_group g[4]; int n; };
+/* SK_OF_MOMENTS: they alone. SK_OF_STATE: what a state has beside params.N. SK_OF_ALL: what a file has that
+ * stands alone. In order of their prefixes. */
+enum sk_tensors_of { SK_OF_MOMENTS, SK_OF_STATE, SK_OF_ALL };
+struct sk_tensor_groups sk_checkpoints_groups(const struct sk_checkpoints *c, enum sk_tensors_of what);
+/* (device) what params.N holds. */
+float *sk_checkpoints_written(const struct sk_checkpoints *c);
 /* Writes groups with the state as metadata, as far as sk_tensors_stage goes: NULL
  * on failure. */
 struct sk_tensors_writer *sk_checkpoints_stage(const struct sk_checkpoints *c, const char *path,

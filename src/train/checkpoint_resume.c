@@ -10,12 +10,12 @@
 #include "model/params_file.h"
 #include "modeldir/paths.h"
 
-/* 1 loaded into params, m, v and s; 0 damaged; -1. */
+/* 1 loaded into all that is kept, and s; 0 damaged; -1. */
 static int load_checkpoint(const struct sk_checkpoints *c, int number, struct sk_train_state *s)
 {
     char *state = sk_md_checkpoint(c->dir, "state", number), *params = sk_md_checkpoint(c->dir, "params", number);
     char hash[SK_HASH_HEX];
-    const struct sk_tensor_groups moments = sk_checkpoints_groups(c, 0);
+    const struct sk_tensor_groups groups = sk_checkpoints_groups(c, SK_OF_STATE);
     int there = sk_file_exists(state);
     if (there <= 0) {
         if (there == 0)
@@ -25,14 +25,14 @@ static int load_checkpoint(const struct sk_checkpoints *c, int number, struct sk
         return there;
     }
     struct sk_tensors *f;
-    int opened = sk_checkpoints_open(state, s, &f), good = opened > 0 && sk_checkpoints_load(c, f, &moments) == 0;
+    int opened = sk_checkpoints_open(state, s, &f), good = opened > 0 && sk_checkpoints_load(c, f, &groups) == 0;
     sk_tensors_close(f);
     if (good && sk_params_load(c->table, params, c->host, 0, hash) < 0)
         good = 0;
     else if (good && (strcmp(hash, s->params) != 0 || s->now.checkpoint != number))
         good = 0, sk_fail(SK_EXIT_DATA, "%s and %s do not belong together", state, params);
     if (good)
-        c->ops->upload(c->dev, c->params, c->host, c->table->total * sizeof(float));
+        c->ops->upload(c->dev, sk_checkpoints_written(c), c->host, c->table->total * sizeof(float));
     free(state);
     free(params);
     if (good)
@@ -45,7 +45,7 @@ static int load_checkpoint(const struct sk_checkpoints *c, int number, struct sk
 static int load_interrupted(const struct sk_checkpoints *c, struct sk_train_state *s)
 {
     char *path = sk_path_join(c->dir, SK_MD_INTERRUPTED);
-    const struct sk_tensor_groups all = sk_checkpoints_groups(c, 1);
+    const struct sk_tensor_groups all = sk_checkpoints_groups(c, SK_OF_ALL);
     struct sk_tensors *f;
     int opened = sk_checkpoints_open(path, s, &f), good = opened > 0 && sk_checkpoints_load(c, f, &all) == 0;
     sk_tensors_close(f);
@@ -193,13 +193,15 @@ int sk_checkpoints_load_params(struct sk_checkpoints *c, int number)
     int result = sk_params_load(c->table, path, c->host, 0, NULL) < 0 ? -1 : 0;
     if (result == 0)
         c->ops->upload(c->dev, c->params, c->host, c->table->total * sizeof(float));
+    if (result == 0 && c->average)
+        c->ops->copy(c->dev, c->average, c->params, c->table->total * sizeof(float));
     free(path);
     return result;
 }
 
 int sk_checkpoints_load_moments(struct sk_checkpoints *c, int number, int64_t *steps)
 {
-    const struct sk_tensor_groups moments = sk_checkpoints_groups(c, 0);
+    const struct sk_tensor_groups moments = sk_checkpoints_groups(c, SK_OF_MOMENTS);
     struct sk_train_state then = {0};
     char *path = sk_md_checkpoint(c->dir, "state", number);
     struct sk_tensors *f;

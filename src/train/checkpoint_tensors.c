@@ -13,13 +13,19 @@ void sk_checkpoints_fetch(const struct sk_checkpoints *c, const float *values)
     c->ops->download(c->dev, c->host, values, c->table->total * sizeof(float));
 }
 
-/* The moments, and the parameters if wanted, in order of their prefixes. */
-struct sk_tensor_groups sk_checkpoints_groups(const struct sk_checkpoints *c, int with_params)
+float *sk_checkpoints_written(const struct sk_checkpoints *c)
+{
+    return c->average ? c->average : c->params;
+}
+
+struct sk_tensor_groups sk_checkpoints_groups(const struct sk_checkpoints *c, enum sk_tensors_of what)
 {
     struct sk_tensor_groups s = {.n = 0};
+    if (c->average && what == SK_OF_ALL)
+        s.g[s.n++] = (struct sk_tensor_group){'e', c->average};
     if (c->m)
         s.g[s.n++] = (struct sk_tensor_group){'m', c->m};
-    if (with_params)
+    if (what == SK_OF_ALL || (c->average && what == SK_OF_STATE))
         s.g[s.n++] = (struct sk_tensor_group){'p', c->params};
     if (c->v)
         s.g[s.n++] = (struct sk_tensor_group){'v', c->v};
@@ -92,10 +98,9 @@ int sk_checkpoints_load(const struct sk_checkpoints *c, struct sk_tensors *f, co
     return 0;
 }
 
-/* Checksum that sk_params_save gives a file of these parameters. */
 void sk_checkpoints_hash_params(const struct sk_checkpoints *c, char hex[SK_HASH_HEX])
 {
-    sk_checkpoints_fetch(c, c->params);
+    sk_checkpoints_fetch(c, sk_checkpoints_written(c));
     sk_params_hash(c->table, c->host, hex);
 }
 

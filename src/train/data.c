@@ -35,6 +35,17 @@ int sk_data_given_vocabs(struct sk_vocab *v[2], const struct sk_inputs *in)
     return 0;
 }
 
+/* Says which side's text it is about; 2: both. */
+static int fail_text(const struct sk_inputs *in, int side)
+{
+    static const char *const sides[] = {"source", "target", "both sides"};
+    if (in->training)
+        return sk_fail_prefix("--data, %s: ", sides[side]);
+    if (side == 2)
+        return sk_fail_prefix("%s and %s: ", in->path[SK_IN_SOURCE], in->path[SK_IN_TARGET]);
+    return sk_fail_prefix("%s: ", in->path[SK_IN_SOURCE + side]);
+}
+
 int sk_data_build_vocabs(struct sk_vocab *v[2], const struct sk_data_options *o, const struct sk_inputs *in,
                          struct sk_data_counts *c)
 {
@@ -46,8 +57,7 @@ int sk_data_build_vocabs(struct sk_vocab *v[2], const struct sk_data_options *o,
             v[side] = v[1 - side];
         else if (!(v[side] = sk_vocab_build(c->side[side], o->num_words[side], o->word_min_count[side], o->pad_vocab,
                                             o->corpus.pool)))
-            return o->shared_vocab ? sk_fail_prefix("%s and %s: ", in->path[SK_IN_SOURCE], in->path[SK_IN_TARGET])
-                                   : sk_fail_prefix("%s: ", in->path[SK_IN_SOURCE + side]);
+            return fail_text(in, o->shared_vocab ? 2 : side);
     }
     sk_data_counts_free(c);
     return 0;

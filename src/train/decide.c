@@ -2,7 +2,9 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/mem.h"
 #include "base/msg.h"
 #include "modeldir/evaluation.h"
 #include "train/loop.h"
@@ -20,6 +22,59 @@ enum sk_stop sk_trainer_stop_reason(const struct sk_trainer *t)
 {
     struct sk_standing where = standing(t);
     return sk_stopping_reason(&t->state.now.stopping, &t->p->limits, &where);
+}
+
+static double perplexity_of(const struct sk_loss *l)
+{
+    return exp(l->nll / (double)l->labels);
+}
+
+static double accuracy_of(const struct sk_loss *l)
+{
+    return (double)l->correct / (double)l->labels;
+}
+
+/* A metric of a text with a name. */
+static void set_of(struct sk_trainer *t, const char *metric, const char *name, double value)
+{
+    char *text = sk_xprintf("%s-%s", metric, name);
+    sk_metrics_set_number(&t->state.metrics, t->state.now.checkpoint, text, value);
+    free(text);
+}
+
+static void fill_monitors(struct sk_trainer *t)
+{
+    for (int i = 0; i < t->d->monitors; i++) {
+        const char *name = t->o->monitors.v[i].name;
+        set_of(t, "perplexity-val", name, perplexity_of(&t->monitored[i]));
+        if (t->p->accuracy)
+            set_of(t, "accuracy-val", name, accuracy_of(&t->monitored[i]));
+    }
+}
+
+static void say_monitors(const struct sk_trainer *t, int checkpoint)
+{
+    for (int i = 0; i < t->d->monitors; i++)
+        sk_info("Checkpoint [%d]\tValidation-perplexity-%s=%.6f", checkpoint, t->o->monitors.v[i].name,
+                perplexity_of(&t->monitored[i]));
+}
+
+/* Of all pairs so far, the share that each text of --data gave, and how often it was passed through. */
+static void fill_shares(struct sk_trainer *t)
+{
+    const struct sk_train_state *s = &t->state;
+    int64_t taken[SK_TEXTS_MAX], all = 0;
+    int n = sk_corpus_parts(t->d->train);
+    if (n == 0)
+        return;
+    sk_corpus_taken(t->d->train, t->o->seed, s->epoch, s->position, taken);
+    for (int i = 0; i < n; i++)
+        all += taken[i];
+    for (int i = 0; i < n; i++) {
+        const char *name = t->o->texts.v[i].name;
+        set_of(t, "data-share", name, (double)taken[i] / (double)all);
+        set_of(t, "data-passes", name, (double)taken[i] / (double)sk_corpus_part(t->d->train, i)->pairs);
+    }
 }
 
 static void fill_metrics(struct sk_trainer *t, const struct sk_decided *trained, double perplexity, double accuracy)
@@ -40,6 +95,8 @@ static void fill_metrics(struct sk_trainer *t, const struct sk_decided *trained,
     sk_metrics_set_number(m, n, "learning-rate", s->learning_rate);
     sk_metrics_set_number(m, n, "perplexity-train", exp(trained->nll / labels));
     sk_metrics_set_number(m, n, "perplexity-val", perplexity);
+    fill_monitors(t);
+    fill_shares(t);
     sk_metrics_set_number(m, n, "time-elapsed", s->seconds);
     sk_metrics_set(m, n, "used-gpu-memory", "0");
 }
@@ -82,16 +139,18 @@ int sk_trainer_known(const char *dir, const char *late, const struct sk_train_st
     return there < 0 ? -1 : 0;
 }
 
-int sk_trainer_decide(struct sk_trainer *t, const struct sk_loss *val)
+int sk_trainer_decide(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
-    double perplexity = exp(val->nll / (double)val->labels), accuracy = (double)val->correct / (double)val->labels;
+    const struct sk_loss *val = &t->held_out;
+    double perplexity = perplexity_of(val), accuracy = accuracy_of(val);
     int n = s->now.checkpoint + 1, about = t->p->late ? n - 1 : n, improved = 1;
     int maximize = sk_metric_maximize(t->p->optimized);
     double value = maximize ? accuracy : perplexity, its_perplexity = perplexity;
     sk_info("Checkpoint [%d]\tValidation-perplexity=%.6f", n, perplexity);
     if (t->p->accuracy)
         sk_info("Checkpoint [%d]\tValidation-accuracy=%.6f", n, accuracy);
+    say_monitors(t, n);
     if (t->p->late && about > 0) {
         int got = sk_beside_await(t, about, &value);
         if (got <= 0)

@@ -70,15 +70,14 @@ static int describe(const struct sk_train_options *o, const struct sk_train_plan
     const struct sk_corpus_stats *s = sk_corpus_stats(d->train);
     struct sk_batch_limits limits;
     int64_t batches, learned, params = count_params(o, d, &learned);
-    if (params < 0 || sk_train_limits(&limits, o, p, s, sk_corpus_stats(d->validation)) < 0)
+    if (params < 0 || sk_train_limits(&limits, o, p, s, &d->held_out) < 0)
         return -1;
     const struct sk_ops *ops = sk_backend(o->use_cpu);
     struct sk_device *dev = ops ? sk_device_open(ops, o->threads, o->dtype) : NULL;
     if (!dev)
         return -1;
     size_t on_device;
-    size_t memory = sk_memory_predict(o, p, &d->config.model, s, sk_corpus_stats(d->validation), &limits, ops, dev,
-                                      &on_device);
+    size_t memory = sk_memory_predict(o, p, &d->config.model, s, &d->held_out, &limits, ops, dev, &on_device);
     ops->close(dev);
     if (count_batches(o, d, &limits, &batches) < 0)
         return -1;

@@ -19,12 +19,13 @@ struct sk_trainer {
     struct sk_model *model;
     const struct sk_params *table;
     /* (device) flat; NULL: not needed. sum: of an update's batches but the last */
-    float *params, *gradients, *m, *v, *sum;
+    float *params, *gradients, *average, *m, *v, *sum;
     struct sk_param_range *range;    /* what the optimizer does with which parameters */
     int ranges;
     struct sk_batch_limits limits;
     struct sk_batch batch;
-    struct sk_reader *reader, *validation;
+    struct sk_reader *reader, *validation, *monitor[SK_TEXTS_MAX];
+    struct sk_loss held_out, monitored[SK_TEXTS_MAX];    /* what the last validation found */
     struct sk_train_state state;
     struct sk_checkpoints checkpoints;
     struct sk_report report;
@@ -36,6 +37,9 @@ struct sk_trainer {
 
 /* The next update, or -1 after sk_fail. What it did is in the state. (update.c) */
 int sk_trainer_update(struct sk_trainer *t);
+/* Each held-out pair once, in corpus order; shards share the batches out. 1:
+ * done, 0: a signal came, -1. (validate.c) */
+int sk_trainer_validate(struct sk_trainer *t);
 /* A corpus, made from text or by sk-prepare-data, could not be read: adds the
  * remedy to what is kept, if it is damaged. -1. (update.c) */
 int sk_trainer_not_read(int from_text);
@@ -44,7 +48,7 @@ int sk_trainer_not_finite(const struct sk_trainer *t, int64_t update);
 /* After the validation of the next checkpoint: whether it is the best, patience,
  * learning rate, its line of metrics. 1; 0: a signal came while it waited for
  * the result of the one before, and nothing is decided; -1. (decide.c) */
-int sk_trainer_decide(struct sk_trainer *t, const struct sk_loss *val);
+int sk_trainer_decide(struct sk_trainer *t);
 enum sk_stop sk_trainer_stop_reason(const struct sk_trainer *t);
 
 /* beside.c, in this order. All -1 after sk_fail, or: */

@@ -140,7 +140,7 @@ static size_t reader_size(const struct sk_model_config *m, const struct sk_corpu
     size_t width = m->vocab[0] > 65536 || m->vocab[1] > 65536 ? 4 : 2;
     size_t pairs = (size_t)s->pairs, words = (size_t)(s->source_tokens + s->target_tokens) - 2 * pairs;
     size_t bytes = 8 * pairs + width * words;
-    size_t windows = bytes / window + 1;
+    size_t windows = bytes / (window * (1 + (size_t)s->others)) + 1;    /* each corpus has one in memory */
     return bytes / windows + pairs / windows * 24;
 }
 
@@ -180,7 +180,7 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
     struct counter c = {.ops = ops, .dev = dev};
     struct sk_batch_limits typical = *l;
     size_t now, most, floats;
-    int flat = sk_optimizer_uses_m(&p->optimizer) + sk_optimizer_uses_v(&p->optimizer) + (o->update_interval > 1);
+    int flat = sk_optimizer_uses_m(&p->optimizer) + sk_optimizer_uses_v(&p->optimizer) + (o->update_interval > 1) + (o->ema > 0);
     int rows[2];
     typical_rows(l, train, p->sentence_batches, rows);
     /* Memory is taken where it is written to; that of a GPU, at once. */

@@ -12,12 +12,18 @@
 #include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/stopping.h"
+#include "train/texts.h"
 
 struct sk_train_options {
     const char *config;
     /* data */
     const char *source, *target, *validation_source, *validation_target, *output;
     const char *prepared_data, *source_vocab, *target_vocab;
+    struct sk_opt_list data, monitor_sets;
+    struct sk_named_texts texts, monitors; /* what these two mean */
+    struct sk_opt_list factors, validation_factors, factor_vocabs, factor_embed;
+    const char *factors_combine;
+    struct sk_named_texts factor_texts; /* each factor's training and validation file */
     int shared_vocab, num_words[2], word_min_count[2], pad_vocab, max_seq_len[2], replace_invalid;
     /* batches */
     int batch_size, virtual_shards, update_interval;
@@ -41,7 +47,7 @@ struct sk_train_options {
     double weight_init_scale;
     /* objective and optimizer */
     const char *loss, *loss_normalization, *optimizer, *optimizer_params;
-    double label_smoothing, learning_rate, momentum, weight_decay;
+    double label_smoothing, learning_rate, momentum, weight_decay, ema;
     const char *clipping_type;
     double clipping_threshold;
     const char *scheduler, *rate_schedule;

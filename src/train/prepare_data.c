@@ -78,9 +78,9 @@ static void option_differs(void *ctx, const char *name, const char *before, cons
     sk_str_printf(ctx, "\n  --%s: was '%s', now '%s'", name, before ? before : "", now ? now : "");
 }
 
-static void input_differs(void *ctx, const char *name)
+static void input_differs(void *ctx, const char *name, const char *how)
 {
-    sk_str_printf(ctx, "\n  --%s: not the same content", name);
+    sk_str_printf(ctx, "\n  --%s: %s", name, how ? how : "not the same content");
 }
 
 /* Was the folder prepared with these options, from this text? 0 or -1. */

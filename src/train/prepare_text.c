@@ -55,7 +55,7 @@ int sk_start_read_inputs(struct sk_start *s)
         return -1;
     if (!dir)
         sk_data_counts_new(&s->counts, &s->data, &s->inputs);
-    return sk_inputs_read(&s->inputs, &s->data.corpus, s->counts.side);
+    return sk_inputs_read(&s->inputs, &s->data.corpus, s->counts.side) < 0 ? -1 : sk_start_check_factors(s);
 }
 
 /* --- vocabularies ------------------------------------------------------------------- */
@@ -139,13 +139,19 @@ int sk_start_vocabs(struct sk_start *s)
 
 /* --- corpora --------------------------------------------------------------------------- */
 
+/* What a corpus in the directory is made of. */
+struct made_of {
+    const char *const *path;         /* (2) */
+    char (*content)[SK_HASH_HEX];    /* (2) checksums of the text, if it was read */
+    const char *hash;                /* of the corpus; "": not known */
+    int held_out;
+};
+
 /* The corpus that is there; NULL: sk_fail. */
-static struct sk_corpus *open_corpus(const struct sk_start *s, const char *path, enum sk_input source,
-                                     const int sizes[2])
+static struct sk_corpus *open_corpus(const struct sk_start *s, const char *path, const char *hash, const int sizes[2])
 {
     struct sk_corpus *c = sk_corpus_open(path, sizes[0], sizes[1]);
     const struct sk_corpus_stats *stats = c ? sk_corpus_stats(c) : NULL;
-    const char *hash = source == SK_IN_SOURCE && s->recorded ? s->record.content[SK_IN_CORPUS] : "";
     if (!c || ((!*hash || strcmp(stats->hash, hash) == 0) && stats->max_source <= s->o->max_seq_len[0] &&
                stats->max_target <= s->o->max_seq_len[1]))
         return c;
@@ -154,12 +160,13 @@ static struct sk_corpus *open_corpus(const struct sk_start *s, const char *path,
     return NULL;
 }
 
-static struct sk_corpus *corpus_of_text(struct sk_start *s, const char *name, enum sk_input source)
+static struct sk_corpus *corpus_of_text(struct sk_start *s, const char *name, struct made_of of)
 {
     char *path = sk_start_path(s, name);
-    int sizes[2] = {sk_vocab_size(s->vocab[0]), sk_vocab_size(s->vocab[1])};
+    const struct sk_vocab *words = s->combinations ? s->combinations : s->vocab[0];
+    int sizes[2] = {sk_vocab_size(words), sk_vocab_size(s->vocab[1])};
     struct sk_corpus *c = NULL;
-    if (!s->fresh && !(c = open_corpus(s, path, source, sizes))) {
+    if (!s->fresh && !(c = open_corpus(s, path, of.hash, sizes))) {
         /* What the text gives can be made again; a disk that fails cannot. */
         if (sk_fail_code() != SK_EXIT_DATA && sk_fail_code() != SK_EXIT_NOINPUT) {
             free(path);
@@ -170,16 +177,73 @@ static struct sk_corpus *corpus_of_text(struct sk_start *s, const char *name, en
     if (!c) {
         struct sk_corpus_stats stats;
         struct sk_corpus_options o = s->data.corpus;
-        o.held_out = source != SK_IN_SOURCE;
-        for (int side = 0; side < 2 && s->inputs_read; side++)
-            o.content[side] = s->inputs.content[source + (enum sk_input)side];
+        o.held_out = of.held_out;
+        char *zipped = s->combinations ? sk_start_zipped(s, of.held_out) : NULL;
+        for (int side = 0; side < 2 && s->inputs_read && !zipped; side++)
+            o.content[side] = of.content[side];
         if (s->inputs_read)
             o.lines_flags |= SK_LINES_NO_WARNINGS;
-        if (sk_corpus_prepare(path, s->inputs.path[source], s->inputs.path[source + 1], s->vocab[0], s->vocab[1], &o,
-                              &stats) == 0)
+        if ((!s->combinations || zipped) &&
+            sk_corpus_prepare(path, zipped ? zipped : of.path[0], of.path[1], words, s->vocab[1], &o, &stats) == 0)
             c = sk_corpus_open(path, sizes[0], sizes[1]);
+        free(zipped);
     }
     free(path);
+    return c;
+}
+
+/* Text of --source, or --validation-source, and their targets. */
+static struct sk_corpus *corpus_of_pair(struct sk_start *s, const char *name, enum sk_input source)
+{
+    const char *hash = source == SK_IN_SOURCE && s->recorded ? s->record.content[SK_IN_CORPUS] : "";
+    return corpus_of_text(s, name, (struct made_of){&s->inputs.path[source], &s->inputs.content[source], hash,
+                                                    source != SK_IN_SOURCE});
+}
+
+/* Text i of those with names. */
+static struct sk_corpus *corpus_with_name(struct sk_start *s, int i)
+{
+    struct sk_input_text *t = &s->inputs.text[i];
+    int held_out = i >= s->inputs.training;
+    char *name = sk_xprintf("%s.%s", held_out ? SK_MD_VALIDATION : SK_MD_CORPUS, t->given->name);
+    struct sk_corpus *c = corpus_of_text(s, name, (struct made_of){t->given->path, t->content, "", held_out});
+    free(name);
+    return c;
+}
+
+/* Says what an epoch has of each. */
+static void say_shares(const struct sk_start *s, const struct sk_corpus *c, const double *weight)
+{
+    struct sk_str text = {0};
+    double sum = 0;
+    long long pairs = sk_corpus_stats(c)->pairs;
+    for (int i = 0; i < s->inputs.training; i++)
+        sum += weight[i];
+    for (int i = 0; i < s->inputs.training; i++)
+        sk_str_printf(&text, "%s%s %.4g%% (%lld pairs, %.4g times)", i ? ", " : "", s->inputs.text[i].given->name,
+                      100 * weight[i] / sum, (long long)sk_corpus_part(c, i)->pairs,
+                      weight[i] / sum * (double)pairs / (double)sk_corpus_part(c, i)->pairs);
+    sk_info("An epoch takes %lld pairs: of %s", pairs, text.text);
+    sk_str_free(&text);
+}
+
+/* All texts of --data as one; a single one stands for itself. */
+static struct sk_corpus *joined_corpus(struct sk_start *s)
+{
+    struct sk_corpus *part[SK_TEXTS_MAX];
+    double weight[SK_TEXTS_MAX];
+    for (int i = 0; i < s->inputs.training; i++) {
+        weight[i] = s->inputs.text[i].given->weight;
+        if (!(part[i] = corpus_with_name(s, i))) {
+            while (i-- > 0)
+                sk_corpus_close(part[i]);
+            return NULL;
+        }
+    }
+    if (s->inputs.training == 1)
+        return part[0];
+    struct sk_corpus *c = sk_corpus_join(part, weight, s->inputs.training);
+    say_shares(s, c, weight);
     return c;
 }
 
@@ -237,11 +301,18 @@ static struct sk_corpus *corpus_of_prepared(struct sk_start *s)
 
 int sk_start_corpora(struct sk_start *s)
 {
-    s->d->train = s->o->prepared_data ? corpus_of_prepared(s)
-                                      : corpus_of_text(s, SK_MD_CORPUS, SK_IN_SOURCE);
-    if (s->d->train)
-        s->d->validation = corpus_of_text(s, SK_MD_VALIDATION, SK_IN_VALIDATION_SOURCE);
-    return s->d->validation ? 0 : -1;
+    struct sk_train_data *d = s->d;
+    d->train = s->o->prepared_data ? corpus_of_prepared(s)
+        : s->inputs.training ? joined_corpus(s) : corpus_of_pair(s, SK_MD_CORPUS, SK_IN_SOURCE);
+    if (!d->train || !(d->validation = corpus_of_pair(s, SK_MD_VALIDATION, SK_IN_VALIDATION_SOURCE)))
+        return -1;
+    d->held_out = *sk_corpus_stats(d->validation);
+    for (int i = s->inputs.training; i < s->inputs.texts; i++) {
+        if (!(d->monitor[d->monitors] = corpus_with_name(s, i)))
+            return -1;
+        sk_corpus_stats_add(&d->held_out, sk_corpus_stats(d->monitor[d->monitors++]));
+    }
+    return 0;
 }
 
 /* --- the validation text ------------------------------------------------------------------ */
@@ -282,8 +353,21 @@ out:
     return result;
 }
 
+/* With source factors evaluators read them in the words: word|factor. */
+static int zip_text(const struct sk_start *s)
+{
+    const struct sk_train_options *o = s->o;
+    if (!s->fresh && sk_start_has(s, SK_MD_VALIDATION_SOURCE) > 0)
+        return 0;
+    char *path = sk_start_path(s, SK_MD_VALIDATION_SOURCE);
+    int result = sk_factored_zip(path, o->validation_source, o->validation_factors.v, o->validation_factors.n,
+                                 s->p->lines_flags | SK_LINES_NO_WARNINGS);
+    free(path);
+    return result;
+}
+
 int sk_start_validation_text(const struct sk_start *s)
 {
-    return copy_text(s, s->o->validation_source, SK_MD_VALIDATION_SOURCE) < 0 ||
+    return (s->combinations ? zip_text(s) : copy_text(s, s->o->validation_source, SK_MD_VALIDATION_SOURCE)) < 0 ||
         copy_text(s, s->o->validation_target, SK_MD_VALIDATION_TARGET) < 0 ? -1 : 0;
 }

@@ -345,18 +345,29 @@ int sk_shards_barrier(struct sk_trainer *t)
 
 /* --- work shared out -------------------------------------------------------------------------- */
 
+struct part { struct sk_exchange *exchange; int k; };
+
+static void part_ready(void *ctx, int regions)
+{
+    const struct part *p = ctx;
+    sk_exchange_ready(p->exchange, p->k, regions);
+}
+
 int sk_shards_gradient(struct sk_trainer *t, uint32_t update, float scale, struct sk_loss *loss)
 {
     struct sk_shards *s = t->shards;
     const struct sk_leaf_range *range;
     struct sk_loss of_range[SK_RANGES_MAX];
     int n = sk_exchange_ranges(s->exchange, &range);
+    sk_exchange_begin(s->exchange);
     for (int k = 0; k < n; k++) {
+        struct part part = {s->exchange, k};
         sk_batch_part(&s->part, &t->batch, range[k].first, range[k].n);
+        /* A device with memory of its own would have to wait for each region. */
         sk_model_gradient_part(t->model, &s->part, (uint64_t)t->o->seed, update, (float)t->o->label_smoothing, scale,
-                               &of_range[k]);
+                               &of_range[k], s->stage.ops->host ? part_ready : NULL, &part);
         sk_shards_stage_down(&s->stage);
-        sk_exchange_keep(s->exchange, k);
+        sk_exchange_ready(s->exchange, k, s->stage.regions);
     }
     if (sk_exchange_sum(s->exchange, of_range, loss))
         return -1;

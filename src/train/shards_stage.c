@@ -8,10 +8,8 @@ int sk_shards_stage_open(struct sk_shards_stage *s, struct sk_model *m)
     memset(s, 0, sizeof *s);
     s->ops = s->host_ops = sk_model_ops(m, &s->dev);
     s->host_dev = s->dev;
-    s->regions = sk_model_regions(m, NULL);
-    SK_ENSURE(s->regions <= SK_REGIONS_MAX);
-    sk_model_regions(m, s->region);
-    memcpy(s->host, s->region, sizeof s->host);
+    s->regions = sk_model_regions(m, &s->region);
+    memcpy(s->host, s->region, (size_t)s->regions * sizeof *s->host);
     if (s->ops->host)
         return 0;
     s->host_ops = &sk_ops_cpu;

@@ -9,7 +9,8 @@
 struct sk_shards_stage {
     const struct sk_ops *ops, *host_ops;     /* host_ops: what the exchange computes with; ops if that is the host */
     struct sk_device *dev, *host_dev;
-    struct sk_model_region region[SK_REGIONS_MAX], host[SK_REGIONS_MAX];     /* on the device, on the host: the same if it is the host */
+    const struct sk_model_region *region;    /* on the device */
+    struct sk_model_region host[SK_REGIONS_MAX];     /* on the host: the same if that is the device */
     int regions;
 };
 

@@ -40,9 +40,11 @@ static void open_model(struct sk_trainer *t)
 {
     const struct sk_optimizer *o = &t->p->optimizer;
     t->model = sk_model_new(&t->d->config.model, t->ops, t->dev, &t->limits);
+    sk_model_combinations(t->model, (const int32_t *const *)&t->d->factored.rows);
     t->table = sk_model_params(t->model);
     t->params = sk_model_data(t->model);
     t->gradients = sk_model_gradients(t->model);
+    t->average = new_moment(t, t->o->ema > 0);
     t->m = new_moment(t, sk_optimizer_uses_m(o));
     t->v = new_moment(t, sk_optimizer_uses_v(o));
     t->sum = new_moment(t, t->o->update_interval > 1);
@@ -77,6 +79,8 @@ static int start_params(struct sk_trainer *t)
         sk_info("Parameters of %s, %d of %d left as initialised", t->o->params, missing, t->table->n);
     }
     t->ops->upload(t->dev, t->params, host, t->table->total * sizeof(float));
+    if (t->average)
+        t->ops->copy(t->dev, t->average, t->params, t->table->total * sizeof(float));
     sk_schedule_start(&t->p->schedule, &t->state.now.schedule);
     const char *name = sk_checkpoints_nonfinite(&t->checkpoints, t->params);
     if (name)
@@ -86,7 +90,8 @@ static int start_params(struct sk_trainer *t)
 
 static int open_trainer(struct sk_trainer *t)
 {
-    const struct sk_corpus_stats *train = sk_corpus_stats(t->d->train), *val = sk_corpus_stats(t->d->validation);
+    const struct sk_corpus_stats *train = sk_corpus_stats(t->d->train), *val = &t->d->held_out;
+    const char *held_out = sk_corpus_stats(t->d->validation)->hash;
     if (sk_train_limits(&t->limits, t->o, t->p, train, val) < 0 || open_device(t) < 0)
         return -1;
     size_t on_device;
@@ -104,24 +109,26 @@ static int open_trainer(struct sk_trainer *t)
     sk_batch_init(&t->batch, &t->limits);
     t->reader = sk_reader_new(t->d->train, t->o->seed);
     t->validation = sk_reader_new(t->d->validation, -1);
+    for (int i = 0; i < t->d->monitors; i++)
+        t->monitor[i] = sk_reader_new(t->d->monitor[i], -1);
     t->checkpoints = (struct sk_checkpoints){
         .dir = t->o->output, .keep_last = t->o->keep_last_params, .cache = t->o->cache_last_best,
         .cache_strategy = t->p->cache_strategy, .cache_metric = t->o->cache_metric, .late = t->p->late,
         .evaluated = t->p->monitor || t->p->late, .commanded = t->o->on_checkpoint != NULL,
         .keep_states = t->o->keep_last_states,
         .keep_best_state = t->p->states_reset == SK_STATES_BEST, .table = t->table, .ops = t->ops, .dev = t->dev,
-        .params = t->params, .m = t->m, .v = t->v, .events = sk_events_new(t->o->output),
+        .params = t->params, .average = t->average, .m = t->m, .v = t->v, .events = sk_events_new(t->o->output),
         .host = t->ops->host ? t->gradients : sk_xaligned(t->table->total * sizeof(float))};
     t->report = (struct sk_report){.dir = t->o->output, .events = t->checkpoints.events, .accuracy = t->p->accuracy,
                                    .interval = t->o->checkpoint_frequency, .max_updates = t->o->max_updates};
     t->ops->describe(t->dev, t->report.device, sizeof t->report.device);
     if (t->shards && sk_shards_begin(t) < 0)
         return -1;
-    int resumed = sk_checkpoints_resume(&t->checkpoints, &t->state, train->hash, val->hash);
+    int resumed = sk_checkpoints_resume(&t->checkpoints, &t->state, train->hash, held_out);
     if (resumed < 0 || (!resumed && start_params(t) < 0))
         return -1;
     memcpy(t->state.corpus, train->hash, SK_HASH_HEX);
-    memcpy(t->state.validation, val->hash, SK_HASH_HEX);
+    memcpy(t->state.validation, held_out, SK_HASH_HEX);
     if (resumed)
         sk_info("Found partial training in '%s'. Resuming from saved state: update %lld, checkpoint %d.",
                 t->o->output, (long long)t->state.updates, t->state.now.checkpoint);
@@ -139,10 +146,12 @@ static void close_trainer(struct sk_trainer *t)
         sk_reader_free(t->reader);
     if (t->validation)
         sk_reader_free(t->validation);
+    for (int i = 0; i < t->d->monitors; i++)
+        sk_reader_free(t->monitor[i]);
     if (t->model) {
         sk_batch_free(&t->batch);
-        float *const flat[] = {t->m, t->v, t->sum};
-        for (int i = 0; i < 3; i++)
+        float *const flat[] = {t->average, t->m, t->v, t->sum};
+        for (int i = 0; i < 4; i++)
             if (flat[i])
                 t->ops->free(t->dev, flat[i]);
         sk_model_free(t->model);
@@ -157,34 +166,6 @@ static void close_trainer(struct sk_trainer *t)
 }
 
 /* --- checkpoints -------------------------------------------------------------------- */
-
-/* Each validation pair once, in corpus order; shards share the batches out. 1:
- * done, 0: a signal came, -1. */
-static int validate(struct sk_trainer *t, struct sk_loss *total)
-{
-    struct sk_loss *loss = NULL;
-    int n = 0, got, stopped = 0;
-    memset(total, 0, sizeof *total);
-    if (sk_reader_seek(t->validation, 0, 0) < 0)
-        return -1;
-    while ((got = sk_batch_fill(&t->batch, &t->limits, t->validation)) > 0 && !(stopped = sk_signals_pending())) {
-        loss = sk_xrealloc(loss, (size_t)n + 1, sizeof *loss);
-        loss[n] = (struct sk_loss){0, 0, 0};
-        if (!t->shards || sk_shards_own(t, n))
-            sk_model_loss(t->model, &t->batch, NULL, &loss[n]);
-        n++;
-    }
-    int result = got < 0 ? sk_trainer_not_read(1) : !stopped;
-    if (result > 0 && t->shards && sk_shards_losses(t, loss, n) < 0)
-        result = -1;
-    for (int i = 0; i < n; i++) {
-        total->nll += loss[i].nll;
-        total->correct += loss[i].correct;
-        total->labels += loss[i].labels;
-    }
-    free(loss);
-    return result;
-}
 
 /* Sees to a checkpoint that is being published. 0 or -1. */
 static int settle(struct sk_trainer *t, int wait)
@@ -203,17 +184,16 @@ static int settle(struct sk_trainer *t, int wait)
 static int checkpoint(struct sk_trainer *t)
 {
     struct sk_train_state *s = &t->state;
-    struct sk_loss val;
     if (settle(t, 1) < 0)
         return -1;
     sk_report_training(&t->report, s, s->now.checkpoint + 1);
     if (sk_checkpoints_nonfinite(&t->checkpoints, t->params))
         return sk_trainer_not_finite(t, s->updates);
-    int done = validate(t, &val);
+    int done = sk_trainer_validate(t);
     if (done <= 0)
         return done;
     s->seconds = t->seconds_before + sk_clock() - t->started;
-    int decided = sk_trainer_decide(t, &val);
+    int decided = sk_trainer_decide(t);
     if (decided <= 0)
         return decided;
     double before = sk_clock();

@@ -120,6 +120,17 @@ static void optimize(struct sk_trainer *t, double rate, double norm, double resc
     }
 }
 
+/* The average after update u. Its first steps are longer, so that it leaves the
+ * start behind (as in Marian and TensorFlow). A step is one of gradient descent
+ * on half the squared distance to the parameters, which every backend has. */
+static void smooth(struct sk_trainer *t, int64_t u)
+{
+    double start = (double)(1 + u) / (double)(10 + u), keep = t->o->ema < start ? t->o->ema : start;
+    const struct sk_optimizer_step s = {.kind = SK_SGD, .rescale = -1, .decay = 1, .rate = (float)(1 - keep)};
+    if (t->average)
+        t->ops->optimize(t->dev, t->average, NULL, NULL, t->params, t->table->total, &s);
+}
+
 /* Before the first update after a checkpoint that lowered the learning rate. */
 static int go_back(struct sk_trainer *t)
 {
@@ -161,6 +172,7 @@ int sk_trainer_update(struct sk_trainer *t)
     if (!isfinite(norm) || !isfinite(total.loss.nll))
         return sk_trainer_not_finite(t, u);
     optimize(t, rate, norm, rescale);
+    smooth(t, u);
     sk_model_load_weights(t->model);
     s->updates = u;
     s->steps++;

@@ -1,5 +1,6 @@
 #include "train/verify.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -131,14 +132,32 @@ static int bring_scores(const struct replay *r, const char *to)
     return failed;
 }
 
+/* All files of the folder data/: corpora, and what they were made from. */
+static int bring_data(const struct replay *r, const char *to)
+{
+    char *data = sk_path_join(to, SK_MD_DATA), *from = sk_path_join(r->o->dir, SK_MD_DATA);
+    int failed = sk_mkdir(data);
+    DIR *d = opendir(from);
+    if (!d)
+        failed = sk_fail_errno("cannot open folder %s", from);
+    for (struct dirent *e; !failed && (e = readdir(d));)
+        if (e->d_name[0] != '.')
+            failed = bring(from, data, e->d_name);
+    if (d)
+        closedir(d);
+    free(from);
+    free(data);
+    return failed;
+}
+
 static int fill(const struct replay *r, const char *to)
 {
     static const char *const names[] = {
         SK_MD_CONFIG, SK_MD_ARGS, SK_MD_VOCAB_SOURCE, SK_MD_VOCAB_TARGET, SK_MD_VALIDATION_SOURCE,
-        SK_MD_VALIDATION_TARGET, SK_MD_CORPUS, SK_MD_VALIDATION, SK_MD_CHECKSUMS};
-    char *data = sk_path_join(to, SK_MD_DATA);
-    int failed = sk_mkdir(data);
-    free(data);
+        SK_MD_VALIDATION_TARGET};
+    int failed = bring_data(r, to);
+    for (int k = 0; k < SK_FACTORS_MAX && !failed; k++)
+        failed = bring(r->o->dir, to, sk_md_vocab_factors[k]);
     for (size_t i = 0; i < sizeof names / sizeof *names && !failed; i++) failed = bring(r->o->dir, to, names[i]);
     return failed || bring_checkpoints(r, to) || bring_scores(r, to) ? -1 : 0;
 }

@@ -32,11 +32,14 @@ static int member(int members, int me, size_t n, int rounds)
     struct sk_exchange *x = sk_exchange_new(&(struct sk_exchange_options){
         &sk_ops_cpu, dev, c, 64, members, me, 42, NULL, NULL, &region, 1});
     struct sk_loss loss[SK_RANGES_MAX] = {{0}}, total;
+    const struct sk_leaf_range *range;
     for (int r = 0; r <= rounds; r++) {
         for (size_t i = 0; i < n; i++) region.data[i] = (float)me + 1;
         char mine = 0, all[64];
         if (sk_exchange_gather(x, &mine, 1, all)) return sk_die();
         double start = sk_now();
+        sk_exchange_begin(x);
+        for (int k = 0, ranges = sk_exchange_ranges(x, &range); k < ranges; k++) sk_exchange_ready(x, k, 1);
         if (sk_exchange_sum(x, loss, &total)) return sk_die();
         if (me == 0 && r > 0) printf("%.4f\n", sk_now() - start);
     }

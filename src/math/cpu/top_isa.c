@@ -81,13 +81,18 @@ void SK_ISA_NAME(sk_top_row)(const struct sk_top *t, int r, float *x, int V, int
         max = row_max(x, V);
         log_sum = sk_first16(sk_log16(sk_set16(row_exp(x, V, max, 0))));
     }
-    if (t->label)
-        t->label_logp[r] = x[t->label[r]] - max - log_sum;
+    if (t->label) {
+        int first = t->label_first ? t->label_first[r] : r, end = t->label_first ? t->label_first[r + 1] : r + 1;
+        for (int i = first; i < end; i++)
+            t->label_logp[i] = x[t->label[i]] - max - log_sum;
+    }
     if (t->k == 0)
         return;
     for (int i = 0; i < t->nevers; i++)
         if (t->never[i] < V)
             x[t->never[i]] = -INFINITY;
+    for (int i = t->ban_first ? t->ban_first[r] : 0; t->ban_first && i < t->ban_first[r + 1]; i++)
+        x[t->ban[i]] = -INFINITY;
     float *logp = t->logp + (size_t)r * (size_t)t->k;
     int32_t *id = t->id + (size_t)r * (size_t)t->k;
     int n = largest(logp, id, t->k, x, V);

@@ -206,7 +206,8 @@ struct top_job {
     int V, k, normal;
     const int32_t *never;
     int nevers;
-    const int32_t *label;                /* or NULL */
+    const int32_t *ban, *ban_first;      /* of the rows from 0 on; or NULL */
+    const int32_t *label, *label_first;  /* or NULL */
     int32_t *id;                         /* (rows, k) */
     float *logp, *label_logp;
 };
@@ -231,8 +232,10 @@ __global__ void __launch_bounds__(SK_THREADS) top_kernel(struct top_job j)
         max = r.max;
         log_sum = logf(r.sum);
     }
-    if (j.label && threadIdx.x == 0)
-        j.label_logp[blockIdx.x] = x[j.label[blockIdx.x]] - max - log_sum;
+    if (j.label)
+        for (int i = j.label_first[blockIdx.x] + (int)threadIdx.x; i < j.label_first[blockIdx.x + 1]; i += SK_THREADS)
+            j.label_logp[i] = x[j.label[i]] - max - log_sum;
+    const int ban = j.ban_first ? j.ban_first[blockIdx.x] : 0, bans = j.ban_first ? j.ban_first[blockIdx.x + 1] : 0;
     for (int n = 0; n < j.k; n++) {
         float best = -INFINITY;
         int id = -1;
@@ -244,6 +247,8 @@ __global__ void __launch_bounds__(SK_THREADS) top_kernel(struct top_job j)
             bool never = false;
             for (int e = 0; e < j.nevers; e++)
                 never = never || j.never[e] == i;
+            for (int e = ban; e < bans && !never; e++)
+                never = j.ban[e] == i;
             if (!never)
                 best = v, id = i;
         }
@@ -276,24 +281,49 @@ __global__ void __launch_bounds__(SK_THREADS) top_kernel(struct top_job j)
     }
 }
 
+/* The bounds of the lists of rows row0.., from 0 on; staged. first NULL: one for each. */
+static const int32_t *stage_bounds(struct sk_device *dev, const int32_t *first, int row0, int rows)
+{
+    int32_t *from = (int32_t *)malloc(((size_t)rows + 1) * sizeof *from);
+    if (!from)
+        sk_cuda_die(1, "no memory for the best words");
+    for (int r = 0; r <= rows; r++)
+        from[r] = first ? first[row0 + r] - first[row0] : r;
+    const int32_t *staged = sk_stage_ints(dev, from, (size_t)rows + 1);
+    free(from);
+    return staged;
+}
+
 /* Rows row0.. of what is asked for, from x (rows, V). */
 static void top_rows(struct sk_device *dev, const struct sk_top *t, const float *x, int V, int row0, int rows, int normal)
 {
-    const size_t n = (size_t)rows * (size_t)t->k, all = 2 * n + (size_t)rows;
+    const int32_t *label = t->label ? t->label + (t->label_first ? t->label_first[row0] : row0) : NULL;
+    const size_t n = (size_t)rows * (size_t)t->k;
+    const size_t labels = !label ? 0 : t->label_first ? (size_t)(t->label_first[row0 + rows] - t->label_first[row0]) : (size_t)rows;
+    const size_t all = 2 * n + labels;
     float *result = sk_floats(dev, SK_SLOT_RESULT, all + 1), *host = (float *)malloc((all + 1) * sizeof *host);
     if (!host)
         sk_cuda_die(1, "no memory for the best words");
-    struct top_job j = {x, V, t->k, normal, sk_stage_ints(dev, t->never, (size_t)t->nevers), t->nevers,
-                        t->label ? sk_stage_ints(dev, t->label + row0, (size_t)rows) : NULL, (int32_t *)result,
-                        result + n, result + 2 * n};
+    struct top_job j = {x, V, t->k, normal, NULL, t->nevers, NULL, NULL, NULL, NULL, (int32_t *)result, result + n,
+                        result + 2 * n};
+    /* The longest list first: the others find room behind it. */
+    if (t->ban_first && t->ban_first[row0 + rows] > t->ban_first[row0]) {
+        j.ban = sk_stage_ints(dev, t->ban + t->ban_first[row0], (size_t)(t->ban_first[row0 + rows] - t->ban_first[row0]));
+        j.ban_first = stage_bounds(dev, t->ban_first, row0, rows);
+    }
+    if (labels > 0) {
+        j.label = sk_stage_ints(dev, label, labels);
+        j.label_first = stage_bounds(dev, t->label_first, row0, rows);
+    }
+    j.never = sk_stage_ints(dev, t->never, (size_t)t->nevers);
     sk_launch(dev, top_kernel, dim3((unsigned)rows), SK_THREADS, j);
     sk_fetch(dev, host, result, all * sizeof *host);
     if (n) {
         memcpy(t->id + (size_t)row0 * (size_t)t->k, host, n * sizeof *host);
         memcpy(t->logp + (size_t)row0 * (size_t)t->k, host + n, n * sizeof *host);
     }
-    if (t->label)
-        memcpy(t->label_logp + row0, host + 2 * n, (size_t)rows * sizeof *host);
+    if (labels > 0)
+        memcpy(t->label_logp + (label - t->label), host + 2 * n, labels * sizeof *host);
     free(host);
 }
 

@@ -15,7 +15,14 @@
 #include "base/msg.h"
 
 /* Messages begun and not done; UCX's own request, or NULL while it is not known. */
-struct message { struct sk_channel *c; void *request; int peer, receives; size_t bytes; struct message *next, **at; };
+struct message {
+    struct sk_channel *c;
+    void *request;
+    int peer, receives;
+    size_t bytes;
+    int *awaited;
+    struct message *next, **at;
+};
 struct peer { struct sk_channel *c; ucp_ep_h ep; int number; };
 
 struct sk_channel {
@@ -227,7 +234,7 @@ static struct message *begin(struct sk_channel *c, int peer, int receives)
     struct message *m = c->spare;
     if (m) c->spare = m->next;
     else m = sk_xcalloc(1, sizeof *m);
-    *m = (struct message){c, NULL, peer, receives, 0, c->begun, &c->begun};
+    *m = (struct message){.c = c, .peer = peer, .receives = receives, .next = c->begun, .at = &c->begun};
     if (m->next) m->next->at = &m->next;
     c->begun = m;
     return m;
@@ -241,6 +248,7 @@ static void end(struct message *m, ucs_status_t status)
     m->next = c->spare;
     c->spare = m;
     if (status != UCS_OK) lose(c, m->peer, status);
+    else if (m->awaited) --*m->awaited;
 }
 
 static void sent(void *request, ucs_status_t status, void *user)
@@ -273,10 +281,12 @@ void sk_channel_send(struct sk_channel *c, int peer, uint64_t tag, const void *d
     inside = 0;
 }
 
-void sk_channel_receive(struct sk_channel *c, int peer, uint64_t tag, void *data, size_t bytes)
+void sk_channel_receive(struct sk_channel *c, int peer, uint64_t tag, void *data, size_t bytes, int *awaited)
 {
     struct message *m = begin(c, peer, 1);
     m->bytes = bytes;
+    m->awaited = awaited;
+    if (awaited) ++*awaited;
     ucp_request_param_t param = {.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA,
                                  .cb.recv = received, .user_data = m};
     inside = 1;
@@ -289,16 +299,21 @@ int sk_channel_lost(const struct sk_channel *c)
     return c->lost;
 }
 
-int sk_channel_wait(struct sk_channel *c, int (*watch)(void *ctx), void *ctx)
+void sk_channel_progress(struct sk_channel *c)
+{
+    inside = 1;
+    while (c->lost < 0 && ucx.ucp_worker_progress(c->worker))
+        ;
+    inside = 0;
+}
+
+int sk_channel_wait(struct sk_channel *c, const int *awaited, int (*watch)(void *ctx), void *ctx)
 {
     double next = sk_now() + 1;
     while (c->lost < 0) {
-        inside = 1;
-        while (ucx.ucp_worker_progress(c->worker))
-            ;
-        inside = 0;
+        sk_channel_progress(c);
         if (c->lost >= 0) break;
-        if (!c->begun) return 0;
+        if (awaited ? !*awaited : !c->begun) return 0;
         ucs_status_t s = ucx.ucp_worker_arm(c->worker);
         if (s != UCS_OK && s != UCS_ERR_BUSY) return failed("waiting for messages", s);
         struct pollfd p[2] = {{c->event, POLLIN, 0}, {c->wake, POLLIN, 0}};

@@ -23,10 +23,14 @@ int sk_channel_connect(struct sk_channel *c, int peer, const void *address, size
 /* Begun, not done: the memory is the channel's until sk_channel_wait returned 0,
  * or it is closed. */
 void sk_channel_send(struct sk_channel *c, int peer, uint64_t tag, const void *data, size_t bytes);
-void sk_channel_receive(struct sk_channel *c, int peer, uint64_t tag, void *data, size_t bytes);
-/* Until all that was begun is done. Asks watch(ctx) once a second or so: not 0
- * ends the waiting. 0; -1 (sk_fail, SK_EXIT_TEMP): a peer is lost (sk_channel_lost), or watch. */
-int sk_channel_wait(struct sk_channel *c, int (*watch)(void *ctx), void *ctx);
+/* *awaited (or NULL) goes up by one now and down when the message is here, in a call
+ * of one of the next two. */
+void sk_channel_receive(struct sk_channel *c, int peer, uint64_t tag, void *data, size_t bytes, int *awaited);
+/* Moves what can move now. */
+void sk_channel_progress(struct sk_channel *c);
+/* Until *awaited is 0; NULL: until all that was begun is done. Asks watch(ctx) once a second
+ * or so: not 0 ends the waiting. 0; -1 (sk_fail, SK_EXIT_TEMP): a peer is lost (sk_channel_lost), or watch. */
+int sk_channel_wait(struct sk_channel *c, const int *awaited, int (*watch)(void *ctx), void *ctx);
 int sk_channel_lost(const struct sk_channel *c);     /* whom, or -1 */
 /* done: everybody has what was sent to him, or will; else what is under way is dropped. */
 void sk_channel_close(struct sk_channel *c, int done);

@@ -7,6 +7,10 @@
  * out goes back to all. So the sums have the bits that one process gets, and a
  * member sends and receives about two times what it holds, however many there
  * are (reduce-scatter and all-gather; Thakur, Rabenseifner, Gropp 2005).
+ *
+ * What is summed stands in regions, which the backward pass finishes one after
+ * the other: a finished one travels, and comes back summed, while the next ones
+ * are computed.
  */
 #ifndef SK_TRAIN_EXCHANGE_H
 #define SK_TRAIN_EXCHANGE_H
@@ -30,16 +34,19 @@ struct sk_exchange_options {
     const struct sk_model_region *region;
     int regions;                         /* what is summed, at most SK_REGIONS_MAX */
 };
-enum { SK_REGIONS_MAX = 64 };
 struct sk_exchange;
 struct sk_exchange *sk_exchange_new(const struct sk_exchange_options *o);
 void sk_exchange_free(struct sk_exchange *x);
 /* Floats that an exchange of n floats keeps besides them, at most, with up to so many members. */
 size_t sk_exchange_size(int leaves, int members, size_t n);
-/* What my ranges are, in order; each but the last is kept after it was computed,
- * since the next one is computed in the same place. */
+/* What my ranges are, in order. */
 int sk_exchange_ranges(const struct sk_exchange *x, const struct sk_leaf_range **range);
-void sk_exchange_keep(struct sk_exchange *x, int k);
+/* One sum: begun before the first range is computed. Then, of one range after the
+ * other, the first n regions hold what they will; n grows, at the end to all. The next
+ * range may be computed in the same place. Of the last range a finished region is the
+ * exchange's until the end. */
+void sk_exchange_begin(struct sk_exchange *x);
+void sk_exchange_ready(struct sk_exchange *x, int k, int n);
 /* The regions hold the sums over all leaves afterwards, the losses too (loss[k]:
  * of range k; total). 0; -1: a member was lost, what the regions hold is no sum. */
 int sk_exchange_sum(struct sk_exchange *x, const struct sk_loss *loss, struct sk_loss *total);

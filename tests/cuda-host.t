@@ -179,10 +179,10 @@ SK_CUDA_HOST_MEMORY=40000000 transformer small || status=$?
 is "$status" 1 "training that needs more memory than the GPU has"
 like "$(cat "$T/small.log")" 'needs about [0-9]+ MB of the GPU.s memory, and 40 MB are free .*: no --batch-size fits' \
     "says how much, and what to do"
-SK_CUDA_HOST_MEMORY=60500000 transformer small --batch-size 1000
+SK_CUDA_HOST_MEMORY=94000000 transformer small --batch-size 1000
 fits=$(sed -n 's/.*--batch-size \([0-9]*\) fits.*/\1/p' "$T/small.log")
 like "$fits" '^[1-9]' "says which size fits"
-SK_CUDA_HOST_MEMORY=60500000 ok "and so it does" transformer small --batch-size "$fits"
+SK_CUDA_HOST_MEMORY=94000000 ok "and so it does" transformer small --batch-size "$fits"
 status=0
 SK_CUDA_HOST_MEMORY=30000 translate || status=$?
 is "$status" 1 "translating with too little"

@@ -5,6 +5,7 @@
 #   make check-long      the same with large counts
 #   make SAN=address,undefined [check]   an instrumented build of its own
 #   make check-cuda-host the cuda backend's kernels on the CPU, under sanitizers (part of make check)
+#   make fuzz            tests/fuzz under clang's libFuzzer (check-long runs it)
 #   make cuda            the plug-in for NVIDIA GPUs, where nvcc is; check-gpu and bench-gpu test it there
 #   make quickstart | bench | install | clean
 #   V=1                  show the commands
@@ -78,12 +79,12 @@ endif
 # Sub-makes build in parallel unless the caller decided.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all tests check check-here check-long check-cuda-host check-cuda-tests cuda gpu-tests check-gpu bench-gpu quickstart bench install clean FORCE
+.PHONY: all tests check check-here check-long check-cuda-host check-cuda-tests fuzz cuda gpu-tests check-gpu bench-gpu quickstart bench install clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(PROGRAMS) $(B)/libsk.a $(PIECES)
-tests: $(C_TESTS) $(PRELOADS)
+tests: $(C_TESTS) $(PRELOADS) $(B)/tests/fuzz/fuzz
 
 # What is written into these changes only if the list or the flags do.
 define kept
@@ -154,6 +155,16 @@ bin/libsk-sentencepiece.so: src/text/sentencepiece/plugin.cc src/text/sentencepi
 	$(if $(V),,@echo '  CXX $@')
 	$(Q)$(CXX) -std=c++17 -O2 -Wall -Wextra -Werror -Isrc $(CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $< -lsentencepiece
 
+# --- readers against any bytes (tests/fuzz): with clang's libFuzzer, or by mutate.c ---
+FUZZ := $(patsubst %.c,$(B)/%.o,$(filter-out $(if $(findstring fuzzer,$(SAN)),%/mutate.c),$(wildcard tests/fuzz/*.c)))
+$(B)/tests/fuzz/fuzz: $(FUZZ) $(B)/libsk.a
+	$(if $(V),,@echo '  LD  $@')
+	$(Q)$(CC) $(CFLAGS) $(LINK_SAN) $(if $(findstring fuzzer,$(SAN)),-fsanitize=fuzzer) $(LDFLAGS) -Wl,--wrap=exit -o $@ $^ $(LIBS)
+# Built by clang, whose libFuzzer learns which inputs reach new code.
+fuzz:
+	@$(MAKE) --no-print-directory $(JOBS) CC=clang SAN=fuzzer-no-link,address,undefined \
+		.build/fuzzer-no-link,address,undefined/tests/fuzz/fuzz
+
 # --- the cuda backend on the CPU (tests/cuda-host) ---
 CUDA_CXX = $(CXX) -std=c++20 -x c++ -D_GNU_SOURCE -ffp-contract=off -Isrc -I. -Itests/cuda-host -DSK_BLOCK_WARPS=2 -O2 -fPIC \
 	-fvisibility=hidden -Wall -Wextra -Wno-unknown-pragmas $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) \
@@ -168,7 +179,10 @@ $(B)/cuda-host/%.o: %.cc $(B)/flags | .build/headers
 	$(if $(V),,@echo '  CXX $@')
 	$(Q)$(CUDA_CXX) $(if $(findstring address,$(SAN)),-DCUDA_HOST_ASAN) -fno-sanitize=all -O3 -march=x86-64-v3 \
 		-MMD -MP -c -o $@ $<
-$(B)/cuda-host.a: $(CUDA_HOST)
+# A new file is no reason to make an archive that is younger; that the list changed is.
+$(B)/cuda-objects: FORCE
+	$(call kept,$(CUDA_HOST))
+$(B)/cuda-host.a: $(CUDA_HOST) $(B)/cuda-objects
 	@rm -f $@
 	$(if $(V),,@echo '  AR  $@')
 	$(Q)$(AR) rcs $@ $(CUDA_HOST)
@@ -179,7 +193,7 @@ $(B)/tests/cuda_%_test.o: tests/%_test.c $(B)/flags | .build/headers
 $(B)/tests/cuda_%_test: $(B)/tests/cuda_%_test.o $(B)/libsk.a $(B)/cuda-host.a
 	$(if $(V),,@echo '  LD  $@')
 	$(Q)$(CXX) $(CFLAGS) $(LINK_SAN) $(LDFLAGS) -o $@ $< $(B)/libsk.a $(B)/cuda-host.a $(LIBS)
-.build/tests/sk-cuda-host.so: $(CUDA_HOST)
+.build/tests/sk-cuda-host.so: $(CUDA_HOST) $(B)/cuda-objects
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  LD  $@')
 	$(Q)$(CXX) $(CFLAGS) -shared -o $@ $(CUDA_HOST)
@@ -309,4 +323,4 @@ clean:
 	rm -rf .build
 	rm -f $(patsubst %.c,%,$(wildcard bin/sk-*.c)) bin/libsk-cuda.so bin/libsk-sentencepiece.so
 
--include $(patsubst %.o,%.d,$(OBJ) $(MAINS) $(CUDA_HOST) $(CUDA_OBJ) $(C_TESTS:=.o) $(B)/tests/bench/products.o)
+-include $(patsubst %.o,%.d,$(OBJ) $(MAINS) $(CUDA_HOST) $(CUDA_OBJ) $(C_TESTS:=.o) $(B)/tests/bench/products.o $(FUZZ))

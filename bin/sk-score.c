@@ -11,7 +11,9 @@
 #include "modeldir/open.h"
 #include "modeldir/option_rows.h"
 #include "modeldir/protect.h"
+#include "search/request.h"
 #include "search/scorer.h"
+#include "text/factor_files.h"
 #include "text/lines.h"
 #include "text/meter.h"
 
@@ -19,6 +21,7 @@ struct options {
     const char *model, *checkpoint, *source, *target, *output, *output_type, *score_type, *dtype;
     int batch_size, threads, use_cpu, quiet;
     double alpha, beta;
+    struct sk_opt_list factors;
 };
 #define FIELD(f) offsetof(struct options, f)
 
@@ -33,6 +36,9 @@ static const struct sk_opt table[] = {
      .flags = SK_OPT_HIDDEN, .alias_of = "checkpoint"},
     {.name = "source", .letter = 's', .type = SK_OPT_STRING, .offset = FIELD(source), .value = "FILE",
      .flags = SK_OPT_REQUIRED, .help = "Source text, plain or gz; -: standard input."},
+    {.name = "source-factors", .letters = "sf", .type = SK_OPT_LIST, .offset = FIELD(factors), .value = "FILE...",
+     .help = "Source factors, for a model that has them: for each factor a file with a symbol for each word of the "
+             "source (-sf). Without it words have their factors: word|factor."},
     {.name = "target", .letter = 't', .type = SK_OPT_STRING, .offset = FIELD(target), .value = "FILE",
      .flags = SK_OPT_REQUIRED, .help = "Its translation, line by line; plain or gz; -: standard input."},
     {.name = "output", .letter = 'o', .type = SK_OPT_STRING, .offset = FIELD(output), .initial = "-", .value = "FILE",
@@ -60,6 +66,8 @@ struct job {
     const struct options *o;
     struct sk_scorer *scorer;
     struct sk_lines *in[2];
+    int factors;                     /* of the model, */
+    struct sk_factor_files files;    /* in these files, if there are any */
     struct sk_out out;
     struct sk_meter meter;
     int64_t words, how[4];
@@ -75,6 +83,22 @@ static void show(void *ctx, int64_t done, int64_t all)
 
 enum { CHUNK = 16384 };
 struct text { char **line; };
+
+/* The source with its factors in it, from files or not: `got`, or -1. */
+static int match_factors(struct job *j, int got, char **line, int64_t n)
+{
+    struct sk_request r = {.text = line ? *line : NULL};
+    if (sk_factor_files_next(&j->files, j->in[0], got) < 0)
+        return -1;
+    if (!got)
+        return 0;
+    sk_request_factors(&r, j->factors, j->files.n ? j->files.line : NULL);
+    *line = r.text;
+    if (r.error)
+        sk_fail(SK_EXIT_DATA, "%s: line %lld: %s", sk_lines_path(j->in[0]), (long long)(j->meter.lines + n + 1), r.error);
+    free(r.error);
+    return r.error ? -1 : 1;
+}
 
 /* The next pair: 1, 0 at the end of both, -1. */
 static int next_pair(struct job *j, struct text text[2], int64_t n)
@@ -92,7 +116,7 @@ static int next_pair(struct job *j, struct text text[2], int64_t n)
             text[i].line[n] = sk_translate_line(line, length);
     }
     if (got[0] == got[1])
-        return got[0];
+        return match_factors(j, got[0], got[0] ? &text[0].line[n] : NULL, n);
     for (int i = 0; i < 2; i++)
         if (got[i])
             free(text[i].line[n]);
@@ -149,14 +173,14 @@ static int do_lines(struct job *j)
     return got < 0 ? -1 : result;
 }
 
-static int score(struct job *j, const struct sk_trained *m)
+static int score(struct job *j, struct sk_trained *m)
 {
     const struct options *o = j->o;
     struct sk_translate_options limits = {.max_words = 0};
     sk_trained_limits(&limits, m, 1, 0, 0);
     struct sk_scorer_options options = {.alpha = o->alpha, .beta = o->beta, .batch = o->batch_size,
                                         .max_words = {limits.max_words, m->config.model.max_len[1] - 1},
-                                        .progress = show, .ctx = j};
+                                        .factored = sk_trained_factored(m), .progress = show, .ctx = j};
     j->scorer = sk_scorer_new(m->model, m->source, m->target, &options);
     sk_meter_start(&j->meter, "pairs scored");
     int result = do_lines(j);
@@ -183,7 +207,8 @@ static int run(const struct options *o, const struct sk_ops *ops, struct sk_devi
         return -1;
     ops->describe(dev, text, sizeof text);
     sk_info("scoring with %s on %s", m.params, text);
-    int result = 0;
+    j.factors = m.config.model.factors.n;
+    int result = sk_factor_files_open(&j.files, o->factors.v, o->factors.n, j.factors, "source-factors");
     for (int i = 0; i < 2 && result == 0; i++)
         result = (j.in[i] = sk_lines_open(path[i], SK_LINES_REPLACE_INVALID)) ? 0 : -1;
     if (result == 0)
@@ -192,6 +217,7 @@ static int run(const struct options *o, const struct sk_ops *ops, struct sk_devi
         result = sk_out_close(&j.out, score(&j, &m));
     for (int i = 0; i < 2; i++)
         sk_lines_close(j.in[i]);
+    sk_factor_files_close(&j.files);
     sk_trained_close(&m);
     return result;
 }

@@ -13,6 +13,7 @@
 #include "modeldir/protect.h"
 #include "modeldir/translate_options.h"
 #include "search/output.h"
+#include "text/factor_files.h"
 #include "text/lines.h"
 #include "text/meter.h"
 #include "text/pieces.h"
@@ -23,6 +24,8 @@ struct job {
     const struct sk_translate_values *o;
     struct sk_translator *t;
     struct sk_lines *in;
+    int factors;                     /* of the model, */
+    struct sk_factor_files files;    /* in these files, if there are any */
     struct sk_out *out;
     struct sk_meter meter;
     struct sk_pieces *pieces;        /* --sentencepiece, or NULL */
@@ -95,6 +98,7 @@ static void read_request(struct job *j, struct sk_request *r, const char *line, 
         sk_request_json(r, line, length, &j->wish);
     else
         sk_request_text(r, line, length);
+    sk_request_factors(r, j->factors, j->files.n ? j->files.line : NULL);
     if (j->pieces && !r->error) {
         char *text = sk_pieces_encode(j->pieces, 0, r->text);
         free(r->text);
@@ -117,6 +121,8 @@ static int do_lines(struct job *j)
     while (got > 0 && result == 0) {
         for (n = 0; n < most && (n == 0 || sk_lines_ready(j->in)); n++) {
             got = sk_lines_next(j->in, &line, &length);
+            if (got >= 0 && sk_factor_files_next(&j->files, j->in, got) < 0)
+                got = -1;
             if (got <= 0)
                 break;
             if ((size_t)n == cap) {
@@ -138,7 +144,7 @@ static int do_lines(struct job *j)
 
 static char *encode_wish(void *ctx, const char *text) { return sk_pieces_encode(ctx, 1, text); }
 
-static int translate(struct job *j, const struct sk_trained *m, int models)
+static int translate(struct job *j, struct sk_trained *m, int models)
 {
     const struct sk_translate_values *o = j->o;
     struct sk_model *model[SK_ENSEMBLE_MAX];
@@ -148,7 +154,7 @@ static int translate(struct job *j, const struct sk_trained *m, int models)
                  .stop_first = !strcmp(o->stop, "first"), .log_linear = !strcmp(o->ensemble_mode, "log_linear"),
                  .samples = o->sample >= 0, .sample_from = o->sample > 0 ? o->sample : 0, .seed = (uint64_t)o->seed},
         .batch = o->chunk_size > 0 && o->chunk_size < o->batch_size ? o->chunk_size : o->batch_size,
-        .strip_unknown = o->strip_unknown, .progress = show, .ctx = j};
+        .strip_unknown = o->strip_unknown, .factored = sk_trained_factored(m), .progress = show, .ctx = j};
     sk_trained_limits(&options, m, models, o->max_input_len, o->num_stds);
     j->wish = (struct sk_wish_words){.target = m[0].target, .most = options.beam.max_output - 1,
                                      .sampling = o->sample >= 0,
@@ -185,19 +191,6 @@ static int translate(struct job *j, const struct sk_trained *m, int models)
     return result;
 }
 
-/* The model of each checkpoint: one for all, or one for each. */
-static int models_of(const struct sk_translate_values *o, const char *dirs[SK_ENSEMBLE_MAX])
-{
-    int n = o->models.n > o->checkpoints.n ? o->models.n : o->checkpoints.n;
-    if (o->checkpoints.n > 0 && o->models.n > 1 && o->models.n != o->checkpoints.n)
-        sk_opt_misuse("--checkpoints: %d for %d models: give one for each", o->checkpoints.n, o->models.n);
-    if (n > SK_ENSEMBLE_MAX)
-        sk_opt_misuse("%d models are more than %d", n, SK_ENSEMBLE_MAX);
-    for (int i = 0; i < n; i++)
-        dirs[i] = o->models.v[o->models.n > 1 ? i : 0];
-    return n;
-}
-
 static int run(const struct sk_translate_values *o, const char *const *dirs, int n, const struct sk_ops *ops,
                struct sk_device *dev)
 {
@@ -214,12 +207,18 @@ static int run(const struct sk_translate_values *o, const char *const *dirs, int
     ops->describe(dev, text, sizeof text);
     for (int i = 0; i < n; i++)
         sk_info("translating with %s on %s", m[i].params, text);
-    j.in = sk_lines_open(o->input, SK_LINES_REPLACE_INVALID);
-    int result = j.in ? sk_out_open(&out, o->output) : -1;
+    j.factors = m[0].config.model.factors.n;
+    int result = sk_factor_files_open(&j.files, o->factors.v, o->factors.n, j.factors, "input-factors");
+    if (result == 0 && j.factors && j.pieces)
+        result = sk_fail(SK_EXIT_CONFIG, "--sentencepiece cuts words without knowing their source factors: give a model that "
+                         "has them pieces with factors");
+    j.in = result == 0 ? sk_lines_open(o->input, SK_LINES_REPLACE_INVALID) : NULL;
+    result = j.in ? sk_out_open(&out, o->output) : -1;
     if (result == 0)
         result = sk_out_close(&out, translate(&j, m, n));
     if (j.in)
         sk_lines_close(j.in);
+    sk_factor_files_close(&j.files);
     sk_trained_close_all(m, n);
     sk_pieces_close(j.pieces);
     return result;
@@ -233,7 +232,7 @@ int main(int argc, char **argv)
     sk_opt_parse(&sk_translate_program, &o, argc, argv);
     sk_temp_catch_signals();
     sk_quiet(o.quiet);
-    int n = models_of(&o, dirs);
+    int n = sk_translate_models(&o, dirs);
     sk_translate_check(&o);
     if (sk_md_check_output(o.output))
         return sk_die();

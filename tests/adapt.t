@@ -89,7 +89,7 @@ exits 78 "other weights then" "$T/train" whole --data "$a:2" "$b:1" --monitor-se
 like "$(cat "$T/err")" "\-\-data: was 'a:3 b:1', now 'a:2 b:1'" "are another run"
 exits 78 "another text" "$T/train" whole --data "a=$T/ab.src:$T/ab.trg:3" "$b:1" \
     --monitor-set "$new" "all=$T/ab.src:$T/ab.trg" --ema 0.9
-like "$(cat "$T/err")" "\-\-data: the source of a is not the same" "too"
+like "$(cat "$T/err")" "\-\-data: the source text of a is not the same" "too"
 exits 78 "without a monitor set" "$T/train" whole --data "$a:3" "$b:1" --monitor-set "$new" --ema 0.9
 like "$(cat "$T/err")" "\-\-monitor-set: was 'new all', now 'new'" "and that"
 

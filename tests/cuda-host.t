@@ -33,7 +33,7 @@ train() {
         --loglevel DEBUG "$@" >"$T/$model.log" 2>&1
 }
 transformer() {
-    train "$@" --num-layers 1 --transformer-model-size 16 --transformer-attention-heads 2 \
+    train "$@" --num-layers 1 --transformer-model-size 32 --transformer-attention-heads 2 \
         --transformer-feed-forward-num-hidden 32
 }
 rnn() {
@@ -119,7 +119,7 @@ transformer pair --dtype float32 --num-shards 2 --shard 0 &
 other=$!
 "$BIN/sk-train-shard" -s "$T/train.src" -t "$T/train.trg" -vs "$T/val.src" -vt "$T/val.trg" -o "$T/pair" \
     --batch-type word --batch-size 100 --max-updates 6 --checkpoint-frequency 3 --threads 1 --seed 3 --num-layers 1 \
-    --transformer-model-size 16 --transformer-attention-heads 2 --transformer-feed-forward-num-hidden 32 --num-shards 2 \
+    --transformer-model-size 32 --transformer-attention-heads 2 --transformer-feed-forward-num-hidden 32 --num-shards 2 \
     --dtype float32 --shard 1 >"$T/pair1.log" 2>&1 || cat "$T/pair1.log"
 wait "$other" || cat "$T/pair.log"
 ok "two shards train the same model" cmp "$T/pair/params.00002" "$T/transformer-float32/params.00002"

@@ -160,6 +160,18 @@ static void golden(const char *path, struct sk_model_config c)
 
 struct shape { const char *name; struct sk_model_config c; };
 
+/* Combination i of word i and factors of some kind. */
+static int32_t combinations[64][1 + SK_FACTORS_MAX];
+static const int32_t *combination_rows;
+static void combine(const struct sk_factors *f, int words)
+{
+    int32_t *to = combinations[0];
+    for (int i = 0; i < words && i < 64; i++)
+        for (int k = 0; k <= f->n; k++)
+            *to++ = k == 0 || i < SK_SPECIALS ? i : SK_SPECIALS + (5 * i + k) % (f->vocab[k - 1] - SK_SPECIALS);
+    combination_rows = combinations[0];
+}
+
 static struct sk_model *model_on(const struct sk_ops *ops, const struct sk_model_config *c, struct sk_device *d, int train)
 {
     struct sk_model *m = sk_model_new(c, ops, d, train ? &limits : NULL);
@@ -172,6 +184,8 @@ static struct sk_model *model_on(const struct sk_ops *ops, const struct sk_model
             struct sk_rng r = sk_philox(99, (uint32_t)i, (uint32_t)k, 0, 0);
             sk_model_data(m)[t->p[i].offset + k] += 0.2F * (sk_rng_uniform(r.v[0]) - 0.5F);
         }
+    combine(&c->factors, c->vocab[0]);
+    sk_model_combinations(m, &combination_rows);
     sk_model_load_weights(m);
     return m;
 }

@@ -26,6 +26,14 @@ static const struct shape shapes[] = {
       RNN(.cell = SK_GRU, .attention = SK_ATTENTION_DOT, .embed = {4, 8}, .attention_hidden = 8, .upper = 1,
           .first_residual = 2, .dropout_inputs = {0.2F, 0.1F}, .dropout_states = {0.2F, 0.2F},
           .dropout_hidden = 0.1F)}},
+    {"2:1 lstm, mlp, source factors behind the word, dropouts",
+     {.vocab = {20, 23}, .layers = {2, 1}, .size = {8, 8}, .max_len = {20, 20}, .dropout_embed = {0.2F, 0.1F},
+      RNN(.embed = {9, 5}, .attention_hidden = 5, .dropout_inputs = {0.1F, 0}),
+      .factors = {.n = 2, .vocab = {7, 6}, .embed = {2, 3}}}},
+    {"1:1 gru, dot, source factors added, tied",
+     {.vocab = {20, 20}, .layers = {1, 1}, .size = {8, 8}, .max_len = {20, 20}, .tying = SK_TYING_SRC_TRG,
+      RNN(.cell = SK_GRU, .attention = SK_ATTENTION_DOT, .embed = {6, 6}, .attention_hidden = 8),
+      .factors = {.n = 1, .sum = 1, .vocab = {9}, .embed = {6}}}},
 };
 
 /* --- where recurrent weights and gates begin ---------------------------------- */

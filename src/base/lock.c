@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,9 +44,17 @@ static void sign(int fd)
 
 int sk_lock_take(const char *path)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    /* A link could lead to a file of somebody else, which would be signed. */
+    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
+    struct stat st;
     if (fd < 0)
         return sk_fail_errno("cannot open lock %s", path);
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        sk_fail(SK_EXIT_NOINPUT, "%s is no plain file", path);
+        errno = EINVAL;
+        return -1;
+    }
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int failed;
     do {

@@ -268,6 +268,14 @@ static const struct sk_opt *by_letter(const struct sk_opt *options, char letter)
     return NULL;
 }
 
+static const struct sk_opt *by_letters(const struct sk_opt *options, const char *letters)
+{
+    for (const struct sk_opt *o = options; o->name; o++)
+        if (o->letters && !strcmp(o->letters, letters))
+            return o;
+    return NULL;
+}
+
 /* The row that an argument names, or NULL if it is no option of ours. */
 static const struct sk_opt *named(const struct sk_opt *options, const char *arg)
 {
@@ -275,7 +283,7 @@ static const struct sk_opt *named(const struct sk_opt *options, const char *arg)
         return NULL;
     if (arg[1] == '-')
         return sk_opt_find(options, arg + 2, strcspn(arg + 2, "="));
-    return arg[2] ? NULL : by_letter(options, arg[1]);
+    return arg[2] ? by_letters(options, arg + 1) : by_letter(options, arg[1]);
 }
 
 /* Would this argument be an option, where it stands? Negative numbers are values. */

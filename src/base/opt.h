@@ -52,6 +52,7 @@ enum {
 struct sk_opt {
     const char *name;     /* without the dashes; NULL ends the table */
     char letter;          /* 0: none */
+    const char *letters;  /* a short form of several: "vs" for -vs; or NULL */
     enum sk_opt_type type;
     size_t offset;
     const char *initial;  /* default as text, parsed like the command line; NULL: 0/NULL/empty */

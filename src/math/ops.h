@@ -120,6 +120,7 @@ struct sk_work {
     int V, D, H;                         /* output layer (V, D); most heads */
     const int (*weight)[2];              /* (N, K) of all weights */
     int weights;
+    int narrow;                          /* rows are of 2 bytes: narrow_rows */
 };
 
 /* Cells of recurrent layers (Sockeye 1.18 and MXNet 1.5; x and h are the

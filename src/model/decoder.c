@@ -61,6 +61,7 @@ struct sk_decoder *sk_decoder_new(struct sk_model *m, int slots, int source_rows
     int rows = slots * beam, longest = source_rows < c->max_len[0] ? source_rows : c->max_len[0];
     *d = (struct sk_decoder){.m = m, .slots = slots, .source_rows = source_rows, .beam = beam, .rows = rows,
                              .max_steps = max_steps};
+    sk_factors_take(m, source_rows);
     if (m->rnn) {
         d->rnn = sk_rnn_decoder_new(m, slots, source_rows, beam, max_steps);
         return d;
@@ -109,6 +110,7 @@ void sk_decoder_free(struct sk_decoder *d)
     if (!d) return;
     struct sk_model *m = d->m;
     const struct sk_ops *ops = m->net.ops;
+    sk_factors_give_back(m);
     if (d->rnn) {
         sk_rnn_decoder_free(d->rnn);
         if (d->logp) ops->free(m->net.dev, d->logp);

@@ -21,6 +21,7 @@ struct sk_forced *sk_forced_new(struct sk_model *m, const struct sk_batch_limits
     f->rows[0] = l->max_source > l->longest_source ? l->max_source : l->longest_source;
     f->rows[1] = l->max_target > l->longest_target ? l->max_target : l->longest_target;
     int longest = l->longest_source > l->longest_target ? l->longest_source : l->longest_target;
+    sk_factors_take(m, f->rows[0]);
     if (m->rnn) {
         int sentences = l->max_sentences > 1 ? l->max_sentences : 1;
         struct sk_rnn_capacity c = {.rows = {f->rows[0], f->rows[1]}, .sentences = sentences, .step = sentences,
@@ -40,6 +41,7 @@ void sk_forced_free(struct sk_forced *f)
 {
     if (!f) return;
     const struct sk_net *n = &f->m->net;
+    sk_factors_give_back(f->m);
     if (f->m->rnn) sk_rnn_give_back(f->m);
     for (int s = 0; s < 2 && !f->m->rnn; s++) {
         n->ops->free(n->dev, f->slab[s]);

@@ -11,6 +11,7 @@
 #include "math/ops.h"
 #include "model/params.h"
 #include "text/batch.h"
+#include "text/factored.h"
 
 enum sk_positions { SK_POSITIONS_NONE, SK_POSITIONS_FIXED, SK_POSITIONS_LEARNED };
 enum sk_tying { SK_TYING_NONE, SK_TYING_TRG_SOFTMAX, SK_TYING_SRC_TRG, SK_TYING_SRC_TRG_SOFTMAX };
@@ -33,6 +34,14 @@ struct sk_rnn {
     float dropout_inputs[2], dropout_states[2], dropout_hidden;
 };
 
+/* Source factors: a word comes with `n` more symbols, each with a table of its own;
+ * their vectors stand behind the word's (concat) or are added to it (sum, all of
+ * one width). size[0] of a Transformer and rnn.embed[0] are the width of it all. */
+struct sk_factors {
+    int n, sum;                      /* n: 0, a model without */
+    int vocab[SK_FACTORS_MAX], embed[SK_FACTORS_MAX];
+};
+
 /* A model's architecture and sizes. [0]: encoder / source, [1]: decoder / target.
  * SK_RNN uses vocab, layers, size (units of a layer, equal on both sides), max_len,
  * tying, dropout_embed and rnn. */
@@ -47,7 +56,11 @@ struct sk_model_config {
     float dropout_embed[2];          /* --embed-dropout */
     enum sk_architecture architecture;
     struct sk_rnn rnn;
+    struct sk_factors factors;
 };
+/* Width of what the encoder reads, and of the word's own vector in it. */
+int sk_model_source_width(const struct sk_model_config *c);
+int sk_model_word_width(const struct sk_model_config *c);
 /* 0, or -1 with SK_EXIT_USAGE naming the sizes that do not fit together. */
 int sk_model_check(const struct sk_model_config *c);
 /* The table of parameters, finished. */
@@ -64,6 +77,11 @@ const struct sk_model_config *sk_model_config(const struct sk_model *m);
 /* Flat (device) buffers in the layout of the table. */
 float *sk_model_data(struct sk_model *m);
 float *sk_model_gradients(struct sk_model *m);
+/* A model with factors is given the numbers of combinations where ids of source
+ * words stand: row i of *rows (combinations, 1 + n) has the ids of word and
+ * factors of combination i; the special symbols' numbers are their ids. *rows may
+ * change between calls; twins that are made later look there too. */
+void sk_model_combinations(struct sk_model *m, const int32_t *const *rows);
 /* After any change of sk_model_data. */
 void sk_model_load_weights(struct sk_model *m);
 

@@ -52,15 +52,16 @@ static void init_embedding(struct sk_model *m, int side)
     const struct sk_model_config *c = &m->c;
     const struct sk_param *p = sk_params_find(&m->table, table_name(c, side));
     e->V = c->vocab[side];
-    e->D = c->architecture == SK_RNN ? c->rnn.embed[side] : c->size[side];
+    e->width = c->architecture == SK_RNN ? c->rnn.embed[side] : c->size[side];
+    e->D = side ? e->width : sk_model_word_width(c);
     e->table = n->data + p->offset;
-    e->scale = c->architecture == SK_TRANSFORMER && c->positions == SK_POSITIONS_FIXED ? sqrtf((float)e->D) : 1;
+    e->scale = c->architecture == SK_TRANSFORMER && c->positions == SK_POSITIONS_FIXED ? sqrtf((float)e->width) : 1;
     e->site_embed = n->sites++;
     e->site_prepost = n->sites++;
     if (c->architecture == SK_RNN) {
         e->position = NULL;
     } else if (c->positions == SK_POSITIONS_FIXED) {
-        e->fixed = sinusoids(n, c->max_len[side], e->D);
+        e->fixed = sinusoids(n, c->max_len[side], e->width);
         e->position = e->fixed;
     } else if (c->positions == SK_POSITIONS_LEARNED) {
         const struct sk_param *q =
@@ -75,6 +76,7 @@ static void init_embedding(struct sk_model *m, int side)
         e->dtable = n->grad + p->offset;
         if (softmax) e->dtable = sk_net_extra(n, e->dtable, p->size);
     }
+    if (side == 0) sk_factors_init(m);
 }
 
 /* What a batch takes: rows of both sides; queries times keys of attention, of the
@@ -143,6 +145,7 @@ static void layout_training(struct sk_model *m)
                        {sk_model_pairs(ops, T[0], l->longest_source, 0), sk_model_pairs(ops, T[1], l->longest_target, 0),
                         sk_model_pairs(ops, T[1], l->longest_target, l->longest_source)}};
     if (!m->rnn) m->slab = sk_model_device(m, lay_out(m, NULL, &e));
+    sk_factors_take(m, T[0]);
     int most = T[0] > T[1] ? T[0] : T[1];
     m->iota = sk_xcalloc((size_t)most, sizeof *m->iota);
     for (int i = 0; i < most; i++) m->iota[i] = i;
@@ -164,7 +167,8 @@ struct sk_model *sk_model_new(const struct sk_model_config *c, const struct sk_o
     n->config = &m->c;
     n->table = &m->table;
     n->backward = m->train;
-    n->item = ops->narrow_rows(dev, m->train && c->architecture == SK_TRANSFORMER);
+    /* Factors are put together and taken apart by operations that know no narrow rows. */
+    n->item = ops->narrow_rows(dev, m->train && c->architecture == SK_TRANSFORMER && c->factors.n == 0);
     ops->narrow_rows(dev, 0);
     n->data = sk_model_device(m, m->table.total);
     if (m->train) n->grad = sk_model_device(m, m->table.total);
@@ -205,6 +209,8 @@ struct sk_model *sk_model_twin(const struct sk_model *m, struct sk_device *dev)
     t->net.dev = dev;
     t->net.config = &t->c;
     t->net.table = &t->table;
+    t->factors.whole = t->factors.part = NULL;
+    t->factors.ids = t->factors.iota = NULL;
     for (int s = 0; s < 2; s++) {
         size_t n = (size_t)m->blocks[s];
         t->embed[s].x = NULL;
@@ -236,6 +242,7 @@ void sk_model_free(struct sk_model *m)
         if (m->embed[s].fixed) n->ops->free(n->dev, m->embed[s].fixed);
     }
     sk_rnn_free(m);
+    sk_factors_give_back(m);
     sk_linear_free(n, &m->output);
     for (int i = 0; i < n->sums; i++) n->ops->free(n->dev, n->sum[i].from);
     free(n->sum);
@@ -276,7 +283,12 @@ float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, const in
     struct sk_rows rows = pass->rows[side];
     struct sk_dropout prepost = sk_pass_dropout(pass, m->rnn ? 0 : m->c.dropout_prepost, e->site_prepost);
     struct sk_dropout embed = sk_pass_dropout(pass, m->c.dropout_embed[side], e->site_embed);
-    if (embed.p > 0) {
+    if (side == 0 && m->c.factors.n) {
+        float *whole = m->factors.whole;
+        sk_factors_embed(m, ids, rows);
+        n->ops->embed_forward(n->dev, whole, m->factors.iota, e->x, e->scale, NULL, e->width, rows, at, embed);
+        n->ops->embed_forward(n->dev, e->x, m->factors.iota, whole, 1, e->position, e->width, rows, at, prepost);
+    } else if (embed.p > 0) {
         /* Two dropouts, before and after positions: row t of the words is "word t". */
         n->ops->narrow_rows(n->dev, 0);      /* the words are a table to the other call */
         n->ops->embed_forward(n->dev, e->words, ids, e->table, e->scale, NULL, e->D, rows, at, embed);
@@ -323,13 +335,14 @@ static void embed_backward(struct sk_model *m, const struct sk_batch *b, float *
         struct sk_rows rows = pass->rows[s];
         struct sk_dropout prepost = sk_pass_dropout(pass, m->rnn ? 0 : m->c.dropout_prepost, e->site_prepost);
         struct sk_dropout embed = sk_pass_dropout(pass, m->c.dropout_embed[s], e->site_embed);
-        if (prepost.p > 0) ops->dropout_backward(n->dev, gx[s], e->D, rows, prepost);
+        if (prepost.p > 0) ops->dropout_backward(n->dev, gx[s], e->width, rows, prepost);
         if (e->dposition)
-            ops->position_backward(n->dev, e->dposition, m->c.max_len[s], e->D, gx[s], rows, pass->leaves[s]);
-        if (embed.p > 0) ops->dropout_backward(n->dev, gx[s], e->D, rows, embed);
+            ops->position_backward(n->dev, e->dposition, m->c.max_len[s], e->width, gx[s], rows, pass->leaves[s]);
+        if (embed.p > 0) ops->dropout_backward(n->dev, gx[s], e->width, rows, embed);
     }
     float scale[2] = {m->embed[0].scale, m->embed[1].scale};
     const float *g[2] = {gx[0], gx[1]};
+    if (m->c.factors.n) g[0] = sk_factors_backward(m, gx[0], &pass->leaves[0], b->source_rows, &ids[0]);
     int first = m->embed[0].dtable ? 1 : 2;       /* streams of one call */
     for (int s = 0; s < 2; s += first)
         ops->embed_backward(n->dev, m->embed[first == 2 ? 1 : s].dtable, m->embed[s].V, m->embed[s].D, first, ids + s,

@@ -10,11 +10,22 @@ struct sk_embedding {
     const float *position;           /* (max_len, D) or NULL */
     float *dposition;                /* learned positions */
     float *fixed;                    /* the sinusoids, if these are used */
-    int V, D;
+    int V, D;                        /* of the table */
+    int width;                       /* of x: D, if there are no factors */
     float scale;
     uint32_t site_embed, site_prepost;
     float *words;                    /* (T, D) between the two dropouts, if embedding dropout is on */
-    float *x;                        /* (T, D) */
+    float *x;                        /* (T, width) */
+};
+
+/* What source factors have besides (factors.c). */
+struct sk_factor_net {
+    const int32_t *const *rows;      /* what combinations are made of */
+    const float *table[SK_FACTORS_MAX];
+    float *dtable[SK_FACTORS_MAX];
+    int cap;                         /* rows that there is memory for */
+    float *whole, *part;             /* (cap, width), (cap, the widest part) */
+    int32_t *ids, *iota;             /* host: (1 + n, cap); 0, 1, 2, ... */
 };
 
 struct sk_rnn_net;
@@ -29,6 +40,7 @@ struct sk_model {
     struct sk_rnn_net *rnn;          /* of SK_RNN, which has no blocks */
     struct sk_process final[2];
     struct sk_embedding embed[2];
+    struct sk_factor_net factors;
     struct sk_linear output;
     /* training */
     struct sk_backward back[2];
@@ -52,6 +64,20 @@ float *sk_model_device(struct sk_model *m, size_t floats);
 /* Embeds rows, at the positions `at` or (NULL) that they have in their sentence; returns (T, D). */
 float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, const int32_t *at,
                       const struct sk_pass *pass);
+/* Factors (factors.c). Whether sizes fit: as sk_model_check. Their tables, counted from 0 as in Sockeye. */
+#define SK_FACTOR_TABLE "source_embed_factor%d_weight"
+int sk_factors_check(const struct sk_model_config *c);
+void sk_factors_params(const struct sk_factors *f, struct sk_params *t);
+/* Memory for the factors of so many rows; nothing to do without factors. */
+void sk_factors_init(struct sk_model *m);
+void sk_factors_take(struct sk_model *m, int rows);
+void sk_factors_give_back(struct sk_model *m);
+/* Words and factors as one, in embed[0].x and then factors.whole, without dropout. */
+void sk_factors_embed(struct sk_model *m, const int32_t *ids, struct sk_rows rows);
+/* From the gradient of that: those of the factors' tables are stored; that of the
+ * word's vectors (T, D) is returned, for the ids in *ids. */
+const float *sk_factors_backward(struct sk_model *m, const float *g, const struct sk_leaves *leaves, int T,
+                                 const int32_t **ids);
 /* The most that attention keeps of T queries, for each head, in sentences of up to
  * `longest` and with up to `keys` keys; 0: a sentence's keys are as many as its queries. */
 size_t sk_model_pairs(const struct sk_ops *ops, int T, int longest, int keys);

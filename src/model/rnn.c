@@ -42,10 +42,10 @@ int sk_rnn_check(const struct sk_model_config *c)
     if (r->first_residual && (r->first_residual < 2 || r->first_residual > 1 << 20))
         return sk_fail(SK_EXIT_USAGE, "residual connections from layer %d on; the first layer that can have one is 2",
                        r->first_residual);
-    if (both && (c->vocab[0] != c->vocab[1] || r->embed[0] != r->embed[1]))
+    if (both && (c->vocab[0] != c->vocab[1] || sk_model_word_width(c) != r->embed[1]))
         return sk_fail(SK_EXIT_USAGE, "weight tying of source and target needs one shared vocabulary and embeddings of "
                        "one width; these have %d and %d entries of width %d and %d", c->vocab[0], c->vocab[1],
-                       r->embed[0], r->embed[1]);
+                       sk_model_word_width(c), r->embed[1]);
     if ((c->tying == SK_TYING_TRG_SOFTMAX || c->tying == SK_TYING_SRC_TRG_SOFTMAX) && r->embed[1] != H)
         return sk_fail(SK_EXIT_USAGE, "weight tying of target and output needs target embeddings as wide as the hidden "
                        "layers; these are %d and %d", r->embed[1], H);
@@ -139,11 +139,12 @@ void sk_rnn_params(const struct sk_model_config *c, struct sk_params *t)
     add(t, "decoder_rnn_hidden", "_bias", SK_INIT_ZERO, H, 0);
     if (c->rnn.layer_norm) add_norm(t, "decoder_rnn_hidden", H);
     if (c->tying == SK_TYING_SRC_TRG || c->tying == SK_TYING_SRC_TRG_SOFTMAX) {
-        sk_params_add(t, "source_target_embed_weight", SK_INIT_EMBED, c->vocab[0], c->rnn.embed[0]);
+        sk_params_add(t, "source_target_embed_weight", SK_INIT_EMBED, c->vocab[0], c->rnn.embed[1]);
     } else {
-        sk_params_add(t, "source_embed_weight", SK_INIT_EMBED, c->vocab[0], c->rnn.embed[0]);
+        sk_params_add(t, "source_embed_weight", SK_INIT_EMBED, c->vocab[0], sk_model_word_width(c));
         sk_params_add(t, "target_embed_weight", SK_INIT_EMBED, c->vocab[1], c->rnn.embed[1]);
     }
+    sk_factors_params(&c->factors, t);
     if (c->tying == SK_TYING_NONE || c->tying == SK_TYING_SRC_TRG)
         sk_params_add(t, "target_output_weight", SK_INIT_WEIGHT, c->vocab[1], H);
     sk_params_add(t, "target_output_bias", SK_INIT_ZERO, c->vocab[1], 0);

@@ -21,6 +21,7 @@ static int check_steps(const char *what, int side, const char *steps, int residu
 
 int sk_model_check(const struct sk_model_config *c)
 {
+    if (sk_factors_check(c)) return -1;
     if (c->architecture == SK_RNN) return sk_rnn_check(c);
     for (int s = 0; s < 2; s++) {
         const char *name = side_name[s];
@@ -53,9 +54,9 @@ int sk_model_check(const struct sk_model_config *c)
         if (c->vocab[0] != c->vocab[1])
             return sk_fail(SK_EXIT_USAGE, "weight tying of source and target needs one shared vocabulary; "
                            "these have %d and %d entries", c->vocab[0], c->vocab[1]);
-        if (c->size[0] != c->size[1])
-            return sk_fail(SK_EXIT_USAGE, "weight tying of source and target needs equal model sizes; "
-                           "these are %d and %d", c->size[0], c->size[1]);
+        if (sk_model_word_width(c) != c->size[1])
+            return sk_fail(SK_EXIT_USAGE, "weight tying of source and target needs word vectors of one width; these have "
+                           "%d and %d values", sk_model_word_width(c), c->size[1]);
     }
     return 0;
 }
@@ -123,11 +124,12 @@ void sk_model_table(const struct sk_model_config *c, struct sk_params *t)
                           c->max_len[s], D);
     }
     if (c->tying == SK_TYING_SRC_TRG || c->tying == SK_TYING_SRC_TRG_SOFTMAX) {
-        sk_params_add(t, "source_target_embed_weight", SK_INIT_EMBED, c->vocab[0], c->size[0]);
+        sk_params_add(t, "source_target_embed_weight", SK_INIT_EMBED, c->vocab[0], c->size[1]);
     } else {
-        sk_params_add(t, "source_embed_weight", SK_INIT_EMBED, c->vocab[0], c->size[0]);
+        sk_params_add(t, "source_embed_weight", SK_INIT_EMBED, c->vocab[0], sk_model_word_width(c));
         sk_params_add(t, "target_embed_weight", SK_INIT_EMBED, c->vocab[1], c->size[1]);
     }
+    sk_factors_params(&c->factors, t);
     if (c->tying == SK_TYING_NONE || c->tying == SK_TYING_SRC_TRG)
         sk_params_add(t, "target_output_weight", SK_INIT_WEIGHT, c->vocab[1], c->size[1]);
     sk_params_add(t, "target_output_bias", SK_INIT_ZERO, c->vocab[1], 0);

@@ -15,6 +15,7 @@ static const char *const attentions[] = {"mlp", "dot", "bilinear", NULL};
 static const char *const starts[] = {"last", "avg", "zero", NULL};
 static const char *const activations[] = {"relu", "gelu", "swish1", NULL};
 static const char *const positions[] = {"none", "fixed", "learned", NULL};
+static const char *const combines[] = {"concat", "sum", NULL};
 static const char *const tyings[] = {"none", "trg_softmax", "src_trg", "src_trg_softmax", NULL};
 
 /* --- writing: line by line, since jansson spells 0.1 as 0.10000000000000001 -- */
@@ -59,6 +60,21 @@ static void put_pair(struct sk_str *s, const char *key, const float v[2])
     sk_str_printf(s, "    \"%s\": [%s, %s],\n", key, text[0], text[1]);
 }
 
+static void put_list(struct sk_str *s, const char *key, const int *v, int n)
+{
+    sk_str_printf(s, "    \"%s\": [", key);
+    for (int i = 0; i < n; i++) sk_str_printf(s, "%s%d", i ? ", " : "", v[i]);
+    sk_str_printf(s, "],\n");
+}
+
+static void put_factors(struct sk_str *s, const struct sk_factors *f)
+{
+    if (f->n == 0) return;
+    put_text(s, "source_factors_combine", combines[f->sum]);
+    put_list(s, "source_factors_num_embed", f->embed, f->n);
+    put_list(s, "source_factors_vocab_size", f->vocab, f->n);
+}
+
 static char *rnn_text(const struct sk_config *c)
 {
     const struct sk_model_config *m = &c->model;
@@ -85,6 +101,7 @@ static char *rnn_text(const struct sk_config *c)
     sk_str_printf(&s, "    \"num_hidden\": %d,\n", m->size[0]);
     put_ints(&s, "num_layers", m->layers);
     sk_str_printf(&s, "    \"scale_dot_attention\": %d,\n", r->scale_dot);
+    put_factors(&s, &m->factors);
     put_ints(&s, "vocab_size", m->vocab);
     sk_str_printf(&s, "    \"weight_tying_type\": \"%s\"\n}\n", tyings[m->tying]);
     return s.text;
@@ -116,6 +133,7 @@ char *sk_config_text(const struct sk_config *c)
     put_text(&s, "positional_embedding_type", positions[m->positions]);
     put_texts(&s, "postprocess", m->post);
     put_texts(&s, "preprocess", m->pre);
+    put_factors(&s, &m->factors);
     put_ints(&s, "vocab_size", m->vocab);
     sk_str_printf(&s, "    \"weight_tying_type\": \"%s\"\n}\n", tyings[m->tying]);
     return s.text;
@@ -193,6 +211,23 @@ static int choice(struct reader *r, const char *key, const char *const *names)
     return 0;
 }
 
+static void read_factors(struct reader *r, struct sk_factors *f)
+{
+    const json_t *embed = json_object_get(r->o, "source_factors_num_embed");
+    const json_t *vocab = json_object_get(r->o, "source_factors_vocab_size");
+    if (!embed && !vocab) return;
+    if (json_array_size(vocab) != json_array_size(embed) || json_array_size(embed) > SK_FACTORS_MAX ||
+        json_array_size(embed) == 0) {
+        bad(r, "source_factors_num_embed", "does not agree with \"source_factors_vocab_size\"");
+        return;
+    }
+    f->sum = choice(r, "source_factors_combine", combines);
+    for (f->n = 0; (size_t)f->n < json_array_size(embed); f->n++) {
+        f->embed[f->n] = whole(r, "source_factors_num_embed", json_array_get(embed, (size_t)f->n));
+        f->vocab[f->n] = whole(r, "source_factors_vocab_size", json_array_get(vocab, (size_t)f->n));
+    }
+}
+
 static void read_transformer(struct reader *r, struct sk_model_config *m)
 {
     get_ints(r, "model_size", m->size);
@@ -245,6 +280,7 @@ static int read_config(struct sk_config *c, const char *path, const char *text, 
     get_ints(&r, "max_positions", m->max_len);
     m->tying = (enum sk_tying)choice(&r, "weight_tying_type", tyings);
     get_pair(&r, "embed_dropout", m->dropout_embed);
+    read_factors(&r, &m->factors);
     if (m->architecture == SK_RNN) read_rnn(&r, m);
     else read_transformer(&r, m);
     get_ints(&r, "max_seq_len", c->max_seq_len);

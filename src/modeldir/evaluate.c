@@ -35,7 +35,7 @@ static int translate(const char *dir, int checkpoint, const struct sk_evaluate_o
     struct progress progress = {checkpoint, sk_now()};
     struct sk_translate_options options = {
         .beam = {.beam_size = o->beam_size, .alpha = o->alpha, .beta = o->beta, .nbest = 1},
-        .batch = o->batch, .progress = show, .ctx = &progress};
+        .batch = o->batch, .factored = sk_trained_factored(&t), .progress = show, .ctx = &progress};
     sk_translate_limits(&options, &t.config.model, t.config.max_seq_len[0], 0, t.config.length_ratio_mean,
                         t.config.length_ratio_std, o->num_stds);
     struct sk_translator *translator = sk_translator_new(&t.model, 1, t.source, t.target, &options);

@@ -60,6 +60,18 @@ static int check_sizes(const struct sk_config *c, const char *path)
     return r;
 }
 
+static int open_factors(struct sk_trained *t)
+{
+    const struct sk_factors *f = &t->config.model.factors;
+    for (int k = 0; k < f->n; k++)
+        if (!(t->factor[k] = load_vocab(t->dir, sk_md_vocab_factors[k], f->vocab[k]))) return -1;
+    t->factored = (struct sk_factored){.word = t->source, .n = f->n};
+    for (int k = 0; k < f->n; k++) t->factored.factor[k] = t->factor[k];
+    return 0;
+}
+
+struct sk_factored *sk_trained_factored(struct sk_trained *t) { return t->factored.n ? &t->factored : NULL; }
+
 int sk_trained_open(struct sk_trained *t, const char *dir, const char *which,
                     const struct sk_ops *ops, struct sk_device *dev)
 {
@@ -69,8 +81,9 @@ int sk_trained_open(struct sk_trained *t, const char *dir, const char *which,
     t->source = load_vocab(dir, SK_MD_VOCAB_SOURCE, t->config.model.vocab[0]);
     t->target = t->source ? load_vocab(dir, SK_MD_VOCAB_TARGET, t->config.model.vocab[1]) : NULL;
     t->params = t->target ? params_path(dir, which) : NULL;
-    if (!t->params || check_sizes(&t->config, t->params)) goto failed;
+    if (!t->target || open_factors(t) || !t->params || check_sizes(&t->config, t->params)) goto failed;
     t->model = sk_model_new(&t->config.model, ops, dev, NULL);
+    sk_model_combinations(t->model, (const int32_t *const *)&t->factored.rows);
     const struct sk_params *table = sk_model_params(t->model);
     host = sk_xaligned(table->total * sizeof *host);
     if (sk_params_load(table, t->params, host, 0, t->hash) < 0) goto failed;
@@ -89,6 +102,8 @@ void sk_trained_close(struct sk_trained *t)
     sk_model_free(t->model);
     sk_vocab_free(t->source);
     sk_vocab_free(t->target);
+    for (int k = 0; k < SK_FACTORS_MAX; k++) sk_vocab_free(t->factor[k]);
+    free(t->factored.rows);
     free(t->params);
     free(t->dir);
     *t = (struct sk_trained){0};
@@ -99,7 +114,14 @@ void sk_trained_close(struct sk_trained *t)
 /* Vocabularies of t are those of `first`. */
 static int same_vocabularies(const struct sk_trained *first, const struct sk_trained *t)
 {
-    int source = sk_vocab_equal(first->source, t->source);
+    int source = sk_vocab_equal(first->source, t->source), n = t->factored.n;
+    if (n != first->factored.n)
+        return sk_fail(SK_EXIT_CONFIG, "%s has %d source factors, %s has %d: models that translate together have the same",
+                       first->dir, first->factored.n, t->dir, n);
+    for (int k = 0; k < n; k++)
+        if (!sk_vocab_equal(first->factor[k], t->factor[k]))
+            return sk_fail(SK_EXIT_CONFIG, "%s and %s have different vocabularies of source factor %d: models that translate "
+                           "together need equal ones (%s)", first->dir, t->dir, k + 1, sk_md_vocab_factors[k]);
     if (source && sk_vocab_equal(first->target, t->target)) return 0;
     return sk_fail(SK_EXIT_CONFIG, "%s and %s have different %s vocabularies: models that translate together need "
                    "equal ones (%s)", first->dir, t->dir, source ? "target" : "source",
@@ -111,6 +133,7 @@ int sk_trained_open_all(struct sk_trained *t, int n, const char *const *dirs, co
 {
     for (int i = 0; i < n; i++) {
         int opened = sk_trained_open(&t[i], dirs[i], which ? which[i] : NULL, ops, dev) == 0;
+        if (opened) sk_model_combinations(t[i].model, (const int32_t *const *)&t[0].factored.rows);
         if (opened && same_vocabularies(&t[0], &t[i]) == 0) continue;
         sk_trained_close_all(t, i + opened);
         return -1;

@@ -9,10 +9,13 @@
 #include "base/mem.h"
 #include "base/msg.h"
 
+#define FACTORS "vocab.src.1.json", "vocab.src.2.json", "vocab.src.3.json", "vocab.src.4.json", "vocab.src.5.json", \
+    "vocab.src.6.json", "vocab.src.7.json", "vocab.src.8.json"
+const char *const sk_md_vocab_factors[] = {FACTORS};
 const char *const sk_md_files[] = {
     SK_MD_ARGS, SK_MD_FINISHED, SK_MD_INTERRUPTED, SK_MD_BEST, SK_MD_METRICS, SK_MD_PROGRESS, SK_MD_CONFIG,
     SK_MD_INITIAL, SK_MD_VOCAB_SOURCE, SK_MD_VOCAB_TARGET, SK_MD_VALIDATION_SOURCE, SK_MD_VALIDATION_TARGET, SK_MD_LOG,
-    SK_MD_LOCK, SK_MD_CORPUS, SK_MD_VALIDATION, SK_MD_CHECKSUMS, NULL};
+    SK_MD_LOCK, FACTORS, SK_MD_CORPUS, SK_MD_VALIDATION, SK_MD_COMBINATIONS, SK_MD_CHECKSUMS, NULL};
 const char *const sk_md_folders[] = {SK_MD_DATA, SK_MD_EVAL, SK_MD_TENSORBOARD, SK_MD_SHARDS, NULL};
 
 char *sk_md_checkpoint_name(const char *kind, int number) { return sk_xprintf("%s.%05d", kind, number); }

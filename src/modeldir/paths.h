@@ -35,6 +35,10 @@
 #define SK_MD_VALIDATION "data/validation"
 #define SK_MD_CHECKSUMS "data/checksums"
 
+#define SK_MD_COMBINATIONS "data/combinations.json"
+/* "vocab.src.1.json", ...: of each source factor, SK_FACTORS_MAX of them. */
+extern const char *const sk_md_vocab_factors[];
+
 /* All of these that are single files, but those in folders last; and the
  * folders. Both end with NULL. */
 extern const char *const sk_md_files[], *const sk_md_folders[];

@@ -67,8 +67,8 @@ static void panel(const struct sk_status *s, int n, const char *name, struct sk_
     }
 }
 
-/* Feeds a script to gnuplot: its exit status, or -1 (sk_fail). */
-static int run_gnuplot(const struct sk_str *script, const char *path)
+/* Feeds a script to gnuplot, which draws into a descriptor: 0, or -1 (sk_fail). */
+static int run_gnuplot(const struct sk_str *script, int out, const char *path)
 {
     int p[2], status;
     if (pipe2(p, O_CLOEXEC) < 0) return sk_fail_errno("cannot make a pipe");
@@ -80,6 +80,7 @@ static int run_gnuplot(const struct sk_str *script, const char *path)
     }
     if (pid == 0) {
         dup2(p[0], STDIN_FILENO);
+        dup2(out, STDOUT_FILENO);
         signal(SIGXFSZ, SIG_DFL);
         execlp("gnuplot", "gnuplot", (char *)NULL);
         _exit(errno == ENOENT ? 127 : 126);
@@ -116,12 +117,10 @@ int sk_status_plot(const struct sk_status *s, int n, const char *path)
     if (sk_file_create(&f, path) < 0) return -1;
     sk_str_printf(&script, "set terminal ");
     sk_str_printf(&script, term, strstr(term, "in") && strstr(term, "pdf") ? 3 * count : 280 * count);
-    sk_str_printf(&script, "\nset output ");
-    quoted(&script, f.temp ? f.temp : f.path);
     sk_str_printf(&script, "\nset multiplot layout %d,1\nset grid\nset xlabel 'checkpoint'\nset key noenhanced\n", count);
     for (int i = 0; i < count; i++) panel(s, n, panels[i], &script);
-    sk_str_printf(&script, "unset multiplot\nunset output\n");
-    int r = run_gnuplot(&script, path);
+    sk_str_printf(&script, "unset multiplot\n");
+    int r = run_gnuplot(&script, f.fd, path);
     sk_str_free(&script);
     if (!r) return sk_file_commit(&f, SK_REPLACE) < 0 ? -1 : 0;
     sk_file_abandon(&f);

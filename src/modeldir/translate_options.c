@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/msg.h"
+#include "model/model.h"
 #include "modeldir/option_rows.h"
 #include "search/output.h"
 
@@ -20,6 +21,9 @@ static const struct sk_opt table[] = {
      .help = "How several models translate together: by the mean of their probabilities or of their logarithms."},
     {.name = "input", .letter = 'i', .type = SK_OPT_STRING, .offset = FIELD(input), .initial = "-", .value = "FILE",
      .help = "Text to translate, plain or gz; -: standard input."},
+    {.name = "input-factors", .letters = "if", .type = SK_OPT_LIST, .offset = FIELD(factors), .value = "FILE...",
+     .help = "Source factors, for a model that has them: for each factor a file with a symbol for each word of the "
+             "input (-if). Without it words have their factors, word|factor, or JSON has them in \"factors\"."},
     {.name = "json-input", .type = SK_OPT_FLAG, .offset = FIELD(json_input),
      .help = "A line of input is a JSON object with the text under \"text\"; other keys are passed through to JSON "
              "output."},
@@ -88,4 +92,16 @@ void sk_translate_check(struct sk_translate_values *o)
         sk_warn("--output-type %s is not for --nbest-size %d: writing json", o->output_type, o->nbest);
     if (o->chunk_size > 0 && o->chunk_size < o->batch_size && o->chunk_size != 1)
         sk_warn("--chunk-size %d is less than --batch-size %d: batches will be smaller", o->chunk_size, o->batch_size);
+}
+
+int sk_translate_models(const struct sk_translate_values *o, const char **dirs)
+{
+    int n = o->models.n > o->checkpoints.n ? o->models.n : o->checkpoints.n;
+    if (o->checkpoints.n > 0 && o->models.n > 1 && o->models.n != o->checkpoints.n)
+        sk_opt_misuse("--checkpoints: %d for %d models: give one for each", o->checkpoints.n, o->models.n);
+    if (n > SK_ENSEMBLE_MAX)
+        sk_opt_misuse("%d models are more than %d", n, SK_ENSEMBLE_MAX);
+    for (int i = 0; i < n; i++)
+        dirs[i] = o->models.v[o->models.n > 1 ? i : 0];
+    return n;
 }

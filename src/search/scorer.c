@@ -92,7 +92,8 @@ static void gather(struct sk_scorer *s, char *const line[2], const int64_t n[2],
         const char *at = line[i], *word;
         size_t length;
         for (int k = 0; (word = sk_token_next(&at, &length)) != NULL; k++)
-            ids[i][k] = sk_vocab_id(s->vocab[i], word, length);
+            ids[i][k] = i == 0 && s->o.factored ? sk_factored_add(s->o.factored, word, length)
+                                                : sk_vocab_id(s->vocab[i], word, length);
         s->rows[i] += (int)n[i] + 1;
     }
     s->pair[s->pairs++] = (struct sk_pair){number, (int)n[0], (int)n[1], ids[0], ids[1]};
@@ -102,6 +103,8 @@ void sk_score_pairs(struct sk_scorer *s, char *const *source, char *const *targe
                     struct sk_pair_score *out)
 {
     const int most[2] = {s->limits.max_source, s->limits.max_target};
+    if (s->o.factored)
+        sk_factored_start(s->o.factored);
     for (int64_t i = 0; i < n; i++) {
         char *const line[2] = {source[i], target[i]};
         const int64_t words[2] = {count(source[i]), count(target[i])};

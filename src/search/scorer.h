@@ -11,6 +11,7 @@
 struct sk_scorer_options {
     double alpha, beta;              /* length penalty, as in beam.h */
     int max_words[2];                /* longest source and translation that are scored */
+    struct sk_factored *factored;    /* as in translate.h */
     int batch;                       /* target words, and source words, scored at once */
     void (*progress)(void *ctx, int64_t done, int64_t all);  /* or NULL: pairs of a call */
     void *ctx;

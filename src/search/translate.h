@@ -19,6 +19,8 @@ struct sk_translate_options {
     int max_words;                   /* longest piece, without EOS */
     const struct sk_shortlist *shortlist;        /* the target words that are allowed, or NULL: all */
     int strip_unknown;               /* leave <unk> out of the text */
+    struct sk_factored *factored;    /* NULL, or the models have source factors: words of a line have them, word|factor,
+                                        and the models look there for what is met */
     /* Called now and then with the number of pieces of this call that are
      * done, and of all; may be NULL. */
     void (*progress)(void *ctx, int64_t done, int64_t all);

@@ -17,15 +17,31 @@ static const char *const option_of[SK_INPUTS] = {
     "source", "target", "validation-source", "validation-target", "source-vocab", "target-vocab", "params",
     "corpus"};
 
-static void name_text(struct sk_input_text *to, const struct sk_named_text *t)
+static const char data[] = "data", monitor_set[] = "monitor-set", factors[] = "source-factors";
+
+static void name_texts(struct sk_inputs *in, const char *option, const struct sk_named_texts *t)
 {
-    to->given = t;
-    char weight[32];
-    sk_metrics_number(t->weight, weight);
-    if (t->weight > 0)
-        snprintf(to->key, sizeof to->key, "data:%s:%s", t->name, weight);
-    else
-        snprintf(to->key, sizeof to->key, "monitor-set:%s", t->name);
+    for (int i = 0; i < t->n; i++) {
+        struct sk_input_text *to = &in->text[in->all++];
+        char weight[32];
+        sk_metrics_number(t->v[i].weight, weight);
+        to->given = &t->v[i];
+        snprintf(to->key, sizeof to->key, "%s:%s%s%s", option, t->v[i].name, option == data ? ":" : "",
+                 option == data ? weight : "");
+    }
+}
+
+/* Which option a text is of. */
+static const char *option_of_text(const struct sk_inputs *in, int i)
+{
+    return i < in->training ? data : i < in->texts ? monitor_set : factors;
+}
+
+/* What its two sides are called. */
+static const char *side_of(const char *key, int side)
+{
+    static const char *const names[2][2] = {{"source", "target"}, {"training", "validation"}};
+    return names[strncmp(key, factors, strlen(factors)) == 0][side];
 }
 
 void sk_inputs_name(struct sk_inputs *in, const struct sk_train_options *o)
@@ -41,11 +57,11 @@ void sk_inputs_name(struct sk_inputs *in, const struct sk_train_options *o)
     for (int i = 0; i < SK_INPUTS; i++)
         if (in->path[i] && !*in->path[i])
             in->path[i] = NULL;
-    for (int i = 0; i < o->texts.n; i++)
-        name_text(&in->text[in->texts++], &o->texts.v[i]);
-    in->training = in->texts;
-    for (int i = 0; i < o->monitors.n; i++)
-        name_text(&in->text[in->texts++], &o->monitors.v[i]);
+    name_texts(in, data, &o->texts);
+    in->training = in->all;
+    name_texts(in, monitor_set, &o->monitors);
+    in->texts = in->all;
+    name_texts(in, factors, &o->factor_texts);
 }
 
 static void refuse_stream(const char *option)
@@ -58,9 +74,9 @@ void sk_inputs_check_names(const struct sk_inputs *in)
     for (int i = 0; i < SK_INPUTS; i++)
         if (in->path[i] && strcmp(in->path[i], "-") == 0)
             refuse_stream(option_of[i]);
-    for (int i = 0; i < 2 * in->texts; i++)
+    for (int i = 0; i < 2 * in->all; i++)
         if (strcmp(in->text[i / 2].given->path[i % 2], "-") == 0)
-            refuse_stream(i / 2 < in->training ? "data" : "monitor-set");
+            refuse_stream(option_of_text(in, i / 2));
 }
 
 /* These files are read several times, which a pipe does not survive. */
@@ -125,6 +141,13 @@ static int read_texts(struct sk_inputs *in, const struct sk_corpus_options *o, s
             return -1;
         sk_corpus_stats_add(&in->size[!trains], &t->size);
     }
+    for (int i = 2 * in->texts; i < 2 * in->all; i++) {
+        struct sk_input_text *t = &in->text[i / 2];
+        const char *path = t->given->path[i % 2];
+        if (check_regular(path) < 0 || sk_hash_file(path, t->file[i % 2]) < 0 ||
+            hash_lines(path, o->lines_flags | SK_LINES_NO_WARNINGS, t->content[i % 2]) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -176,9 +199,9 @@ int sk_inputs_save(const struct sk_inputs *in, const char *path)
     struct sk_str text = {0};
     for (int i = 0; i < SK_INPUTS; i++)
         sk_str_printf(&text, "%s\t%s\t%s\n", option_of[i], shown(in->file[i]), shown(in->content[i]));
-    for (int i = 0; i < 2 * in->texts; i++) {
+    for (int i = 0; i < 2 * in->all; i++) {
         const struct sk_input_text *t = &in->text[i / 2];
-        sk_str_printf(&text, "%s:%s\t%s\t%s\n", t->key, option_of[i % 2], shown(t->file[i % 2]), shown(t->content[i % 2]));
+        sk_str_printf(&text, "%s:%s\t%s\t%s\n", t->key, side_of(t->key, i % 2), shown(t->file[i % 2]), shown(t->content[i % 2]));
     }
     int result = sk_file_save(path, text.text, text.len, SK_REPLACE);
     sk_str_free(&text);
@@ -200,15 +223,17 @@ static int take_hash(char out[SK_HASH_HEX], const char *text)
 static int take_text(struct sk_inputs *in, char *name, const char *file, const char *content)
 {
     char *colon = strrchr(name, ':');
-    int side = colon && strcmp(colon + 1, option_of[1]) == 0;
-    if (!colon || strcmp(colon + 1, option_of[side]) != 0 || (size_t)(colon - name) >= sizeof in->text[0].key)
+    if (!colon || (size_t)(colon - name) >= sizeof in->text[0].key)
         return -1;
     *colon = '\0';
-    if (!side && in->texts < 2 * SK_TEXTS_MAX)
-        snprintf(in->text[in->texts++].key, sizeof in->text[0].key, "%s", name);
-    if (in->texts == 0)
+    int side = strcmp(colon + 1, side_of(name, 1)) == 0;
+    if (strcmp(colon + 1, side_of(name, side)) != 0)
         return -1;
-    struct sk_input_text *t = &in->text[in->texts - 1];
+    if (!side && in->all < SK_INPUT_TEXTS)
+        snprintf(in->text[in->all++].key, sizeof in->text[0].key, "%s", name);
+    if (in->all == 0)
+        return -1;
+    struct sk_input_text *t = &in->text[in->all - 1];
     if (strcmp(t->key, name) != 0 || take_hash(t->file[side], file) < 0)
         return -1;
     return take_hash(t->content[side], content);
@@ -282,7 +307,7 @@ static void list_keys(struct sk_str *to, const struct sk_inputs *in, const char 
 {
     size_t n = strlen(option);
     const char *before = "'";
-    for (int i = 0; i < in->texts; i++)
+    for (int i = 0; i < in->all; i++)
         if (strncmp(in->text[i].key, option, n) == 0 && in->text[i].key[n] == ':') {
             sk_str_printf(to, "%s%s", before, in->text[i].key + n + 1);
             before = " ";
@@ -310,16 +335,17 @@ static int compare_keys(const struct sk_inputs *now, const struct sk_inputs *rec
 static int compare_texts(const struct sk_inputs *now, const struct sk_inputs *record, unsigned lines_flags,
                          void (*differs)(void *ctx, const char *option, const char *how), void *ctx)
 {
-    int n = compare_keys(now, record, "data", differs, ctx) + compare_keys(now, record, "monitor-set", differs, ctx);
-    for (int i = 0; i < 2 * now->texts && !n; i++) {
+    int n = compare_keys(now, record, data, differs, ctx) + compare_keys(now, record, monitor_set, differs, ctx) +
+        compare_keys(now, record, factors, differs, ctx);
+    for (int i = 0; i < 2 * now->all && !n; i++) {
         const struct sk_input_text *t = &now->text[i / 2], *r = &record->text[i / 2];
         int differ = compare_text(t->given->path[i % 2], r->file[i % 2], r->content[i % 2], lines_flags);
         if (differ < 0)
             return -1;
         struct sk_str which = {0};
-        sk_str_printf(&which, "the %s of %s is not the same", option_of[i % 2], t->given->name);
+        sk_str_printf(&which, "the %s text of %s is not the same", side_of(t->key, i % 2), t->given->name);
         if (differ)
-            differs(ctx, i / 2 < now->training ? "data" : "monitor-set", which.text);
+            differs(ctx, option_of_text(now, i / 2), which.text);
         sk_str_free(&which);
         n += differ;
     }

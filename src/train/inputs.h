@@ -6,7 +6,8 @@
  * A file that moved or was compressed is thus the same input. The line
  * `corpus` has the content checksum of the corpus file beside it. Texts with
  * names follow, a line for each side: `data:NAME:WEIGHT:source` and
- * `monitor-set:NAME:target` stand in the place of `option`.
+ * `monitor-set:NAME:target` stand in the place of `option`; of source factor K
+ * `source-factors:K:training` and `source-factors:K:validation`.
  */
 #ifndef SK_TRAIN_INPUTS_H
 #define SK_TRAIN_INPUTS_H
@@ -18,7 +19,9 @@ enum sk_input {
     SK_IN_SOURCE, SK_IN_TARGET, SK_IN_VALIDATION_SOURCE, SK_IN_VALIDATION_TARGET,
     SK_IN_SOURCE_VOCAB, SK_IN_TARGET_VOCAB, SK_IN_PARAMS, SK_IN_CORPUS, SK_INPUTS
 };
-/* One text with a name. */
+/* One text with a name; a source factor, with its training and validation file in
+ * the place of source and target. */
+enum { SK_INPUT_TEXTS = 2 * SK_TEXTS_MAX + SK_FACTORS_MAX };
 struct sk_input_text {
     const struct sk_named_text *given;     /* NULL: it is one of a record */
     char key[SK_TEXT_NAME + 64];     /* "data:NAME:WEIGHT", "monitor-set:NAME" */
@@ -30,8 +33,9 @@ struct sk_inputs {
     int known[SK_INPUTS];            /* no path, but its content is known (prepared data) */
     char file[SK_INPUTS][SK_HASH_HEX], content[SK_INPUTS][SK_HASH_HEX];
     struct sk_corpus_stats size[2];  /* of training and validation texts, if they were read: pairs, tokens, longest */
-    int training, texts;             /* how many texts are of --data, and with those of --monitor-set behind them */
-    struct sk_input_text text[2 * SK_TEXTS_MAX];
+    int training, texts, all;        /* how many texts are of --data, with those of --monitor-set behind them, and
+                                      * with the files of source factors behind those */
+    struct sk_input_text text[SK_INPUT_TEXTS];
 };
 /* Paths out of the options; all checksums empty. */
 void sk_inputs_name(struct sk_inputs *in, const struct sk_train_options *o);

@@ -1,8 +1,10 @@
 #include "train/options.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/msg.h"
 #include "math/ops.h"
 #include "modeldir/shards.h"
@@ -35,12 +37,17 @@ static const struct sk_opt options[] = {
      .help = "Several training texts instead of one, in one option or more: of all pairs that training takes, each text "
      "gives the share that its WEIGHT is of the sum.", .flags = SK_OPT_INPUT | SK_OPT_REPEATED,
      .instead_of = "source target prepared-data"},
+    {.name = "source-factors", .letters = "sf", .type = SK_OPT_LIST, .offset = AT(factors), .value = "FILE...",
+     .help = "Source factors of the training text (-sf): for each factor a file with a symbol for each word of the "
+     "source, line by line.", .flags = SK_OPT_INPUT},
     {.name = "prepared-data", .letter = 'd', .type = SK_OPT_STRING, .offset = AT(prepared_data), .value = "DIR",
      .help = "What sk-prepare-data made of the training text, instead of --source and --target. Options of the data "
      "are those that it was made with.", .flags = SK_OPT_INPUT, .instead_of = "source target data source-vocab target-vocab"},
-    {.name = "validation-source", .type = SK_OPT_STRING, .offset = AT(validation_source), .value = "FILE",
+    {.name = "validation-source", .letters = "vs", .type = SK_OPT_STRING, .offset = AT(validation_source), .value = "FILE",
      .help = "Source side of the held-out text (-vs).", .flags = SK_OPT_REQUIRED | SK_OPT_INPUT},
-    {.name = "validation-target", .type = SK_OPT_STRING, .offset = AT(validation_target), .value = "FILE",
+    {.name = "validation-source-factors", .letters = "vsf", .type = SK_OPT_LIST, .offset = AT(validation_factors), .value = "FILE...",
+     .help = "Those of the held-out text (-vsf).", .flags = SK_OPT_INPUT},
+    {.name = "validation-target", .letters = "vt", .type = SK_OPT_STRING, .offset = AT(validation_target), .value = "FILE",
      .help = "Target side of the held-out text (-vt).", .flags = SK_OPT_REQUIRED | SK_OPT_INPUT},
     {.name = "monitor-set", .type = SK_OPT_LIST, .offset = AT(monitor_sets), .value = "NAME=SOURCE:TARGET...",
      .help = "Further held-out texts, in one option or more, whose perplexity is reported at each checkpoint. Nothing is "
@@ -54,6 +61,8 @@ static const struct sk_opt options[] = {
      .help = "Existing source vocabulary (JSON); not built from the text then.", .flags = SK_OPT_INPUT},
     {.name = "target-vocab", .type = SK_OPT_STRING, .offset = AT(target_vocab), .value = "FILE",
      .help = "Existing target vocabulary.", .flags = SK_OPT_INPUT},
+    {.name = "source-factor-vocabs", .type = SK_OPT_LIST, .offset = AT(factor_vocabs), .value = "FILE...",
+     .help = "Existing vocabularies of the source factors, one for each.", .flags = SK_OPT_INPUT},
     {.name = "shared-vocab", .type = SK_OPT_FLAG, .offset = AT(shared_vocab),
      .help = "One vocabulary for both sides. Tying src_trg and src_trg_softmax imply it."},
     {.name = "num-words", .type = SK_OPT_INT_PAIR, .offset = AT(num_words), .initial = "0:0", .min = 0, .max = MANY,
@@ -135,6 +144,11 @@ static const struct sk_opt options[] = {
      "columns times sqrt(2), an identity matrix for each gate, or as other weights."},
     {.name = "num-embed", .type = SK_OPT_INT_PAIR, .offset = AT(num_embed), .initial = "0:0", .min = 0, .max = 65536,
      .value = "S:T", .help = "Width of the embeddings. Transformer: must be the model's; 0: is. RNN: 0 means 512."},
+    {.name = "source-factors-num-embed", .type = SK_OPT_LIST, .offset = AT(factor_embed), .value = "N...",
+     .help = "Width of each source factor's vectors, if they stand behind the word's; a Transformer's encoder is so much "
+     "wider."},
+    {.name = "source-factors-combine", .letters = "sfc", .type = SK_OPT_CHOICE, .offset = AT(factors_combine), .initial = "concat",
+     .choices = "concat|sum", .help = "Vectors of source factors stand behind the word's, or are added to it (-sfc)."},
     {.name = "weight-tying", .type = SK_OPT_FLAG, .offset = AT(weight_tying),
      .help = "Share embeddings and output weights as --weight-tying-type says."},
     {.name = "weight-tying-type", .type = SK_OPT_CHOICE, .offset = AT(weight_tying_type), .initial = "trg_softmax",
@@ -323,6 +337,31 @@ const struct sk_program sk_train_program = {
                 "SIGTERM, SIGINT and SIGUSR1: the state is saved, exit 75; the same command goes on from there.",
 };
 
+/* The files of source factors, and what they go with. */
+static void read_factors(struct sk_train_options *o)
+{
+    const int n = o->factors.n;
+    if (n > SK_FACTORS_MAX)
+        sk_opt_misuse("--source-factors: %d are too many, %d are possible", n, SK_FACTORS_MAX);
+    if (o->validation_factors.n != n)
+        sk_opt_misuse("--source-factors has %d files, --validation-source-factors %d: each factor needs both", n,
+                      o->validation_factors.n);
+    if (o->factor_vocabs.n && o->factor_vocabs.n != n)
+        sk_opt_misuse("--source-factor-vocabs has %d files for %d factors", o->factor_vocabs.n, n);
+    if (n && o->prepared_data)
+        sk_opt_misuse("--source-factors is not for --prepared-data, which has none: give its text by --source and --target");
+    if (n && (o->texts.n || o->monitors.n))
+        sk_opt_misuse("--source-factors is not for --data and --monitor-set, whose texts have none: give one text by "
+                      "--source and --target");
+    o->factor_texts.v = n ? sk_xcalloc((size_t)n, sizeof *o->factor_texts.v) : NULL;
+    for (int k = 0; k < n; k++) {
+        struct sk_named_text *t = &o->factor_texts.v[o->factor_texts.n++];
+        snprintf(t->name, sizeof t->name, "%d", k + 1);
+        t->path[0] = o->factors.v[k];
+        t->path[1] = o->validation_factors.v[k];
+    }
+}
+
 /* Text, or what was made of it. */
 static void check_training_data(struct sk_train_options *o)
 {
@@ -345,6 +384,7 @@ static void check_training_data(struct sk_train_options *o)
         sk_opt_misuse("--prepared-data stands for --source and --target: give one or the other");
     if (o->prepared_data && (o->source_vocab || o->target_vocab))
         sk_opt_misuse("--prepared-data has its vocabularies: --source-vocab and --target-vocab go to sk-prepare-data");
+    read_factors(o);
     struct sk_inputs in;
     sk_inputs_name(&in, o);
     sk_inputs_check_names(&in);
@@ -401,15 +441,7 @@ static void read_shards(struct sk_train_options *o)
 void sk_train_options_parse(const struct sk_program *program, struct sk_train_options *o, struct sk_train_plan *p,
                             int argc, char **argv)
 {
-    static char vs[] = "--validation-source", vt[] = "--validation-target";
     static const char *both[] = {"perplexity", "accuracy"};
-    /* Sockeye's two short forms of two letters. */
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], "-vs") == 0)
-            argv[i] = vs;
-        else if (strcmp(argv[i], "-vt") == 0)
-            argv[i] = vt;
-    }
     memset(o, 0, sizeof *o);
     o->command = sk_opt_command(argc, argv);
     sk_opt_parse(program, o, argc, argv);

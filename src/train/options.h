@@ -21,6 +21,9 @@ struct sk_train_options {
     const char *prepared_data, *source_vocab, *target_vocab;
     struct sk_opt_list data, monitor_sets;
     struct sk_named_texts texts, monitors; /* what these two mean */
+    struct sk_opt_list factors, validation_factors, factor_vocabs, factor_embed;
+    const char *factors_combine;
+    struct sk_named_texts factor_texts; /* each factor's training and validation file */
     int shared_vocab, num_words[2], word_min_count[2], pad_vocab, max_seq_len[2], replace_invalid;
     /* batches */
     int batch_size, virtual_shards, update_interval;

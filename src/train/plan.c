@@ -71,6 +71,26 @@ static void plan_rnn(const struct sk_train_options *o, struct sk_model_config *m
     }
 }
 
+/* Source factors; the vocabularies stand in, as in the checks. */
+static void plan_factors(const struct sk_train_options *o, struct sk_model_config *m)
+{
+    struct sk_factors *f = &m->factors;
+    int *width = m->architecture == SK_RNN ? &m->rnn.embed[0] : &m->size[0];
+    f->n = o->factors.n;
+    f->sum = strcmp(o->factors_combine, "sum") == 0;
+    if (o->factor_embed.n && (f->n == 0 || f->sum))
+        sk_opt_misuse("--source-factors-num-embed is for --source-factors that stand behind the word's vector "
+                      "(--source-factors-combine concat)");
+    if (!f->sum && o->factor_embed.n != f->n)
+        sk_opt_misuse("--source-factors-num-embed has %d numbers for %d factors", o->factor_embed.n, f->n);
+    for (int k = 0; k < f->n; k++) {
+        f->vocab[k] = 16;
+        f->embed[k] = f->sum ? *width : (int)number("source-factors-num-embed", o->factor_embed.v[k], 1, 65536);
+    }
+    for (int k = 0; k < f->n && !f->sum; k++)
+        *width += f->embed[k];
+}
+
 static void plan_model(const struct sk_train_options *o, struct sk_train_plan *p)
 {
     struct sk_model_config *m = &p->model;
@@ -92,6 +112,7 @@ static void plan_model(const struct sk_train_options *o, struct sk_train_plan *p
     }
     if (rnn)
         plan_rnn(o, m);
+    plan_factors(o, m);
     m->activation = strcmp(o->activation, "gelu") == 0 ? SK_GELU :
         strcmp(o->activation, "swish1") == 0 ? SK_SWISH1 : SK_RELU;
     m->positions = strcmp(o->positions, "learned") == 0 ? SK_POSITIONS_LEARNED :

@@ -250,6 +250,8 @@ static int make_config(struct sk_start *s)
                             .length_ratio_std = stats->length_ratio_std};
     for (int side = 0; side < 2; side++)
         c->model.vocab[side] = sk_vocab_size(s->vocab[side]);
+    for (int k = 0; k < c->model.factors.n; k++)
+        c->model.factors.vocab[k] = sk_vocab_size(s->d->factor[k]);
     for (int side = 0; side < 2; side++)
         c->max_seq_len[side] = s->o->max_seq_len[side];
     return sk_model_check(&c->model);
@@ -290,7 +292,7 @@ static int prepare(struct sk_start *s)
     sk_inputs_name(&s->inputs, s->o);
     if ((s->as == SK_FOLLOWS ? enter_prepared(s) : enter(s)) < 0 || sk_start_vocabs(s) < 0)
         return -1;
-    if (sk_start_corpora(s) < 0 || sk_start_validation_text(s) < 0)
+    if (sk_start_factors(s) < 0 || sk_start_corpora(s) < 0 || sk_start_factors_swept(s) < 0 || sk_start_validation_text(s) < 0)
         return -1;
     if (s->as == SK_FOLLOWS)
         return make_config(s);
@@ -313,6 +315,7 @@ int sk_train_prepare(struct sk_train_data *d, const struct sk_train_options *o, 
     d->source = s.vocab[0];
     d->target = s.vocab[1];
     sk_corpus_close(s.prepared);
+    sk_vocab_free(s.combinations);
     sk_data_counts_free(&s.counts);
     sk_pool_free(pool);
     return result;
@@ -326,6 +329,9 @@ void sk_train_data_free(struct sk_train_data *d)
         sk_corpus_close(d->validation);
     for (int i = 0; i < d->monitors; i++)
         sk_corpus_close(d->monitor[i]);
+    for (int k = 0; k < SK_FACTORS_MAX; k++)
+        sk_vocab_free(d->factor[k]);
+    free(d->factored.rows);
     if (d->target != d->source)
         sk_vocab_free(d->target);
     if (d->source)

@@ -21,6 +21,8 @@ struct sk_train_data {
     struct sk_corpus *monitor[SK_TEXTS_MAX]; /* of --monitor-set, in order */
     int monitors;
     struct sk_corpus_stats held_out;         /* of validation and monitors together */
+    struct sk_vocab *factor[SK_FACTORS_MAX];
+    struct sk_factored factored;             /* the combinations that source ids of the corpora stand for */
     struct sk_config config;
 };
 /* SK_LEADS: one of several shards that holds the lock already; SK_LEADS_ON: the same,

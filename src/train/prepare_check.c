@@ -28,9 +28,10 @@ int sk_start_check_places(const struct sk_start *s)
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
         if (given[i].path && sk_md_owns(s->dir, given[i].path))
             return not_removed(given[i].option, given[i].path);
-    for (int i = 0; i < 2 * s->inputs.texts; i++)
+    for (int i = 0; i < 2 * s->inputs.all; i++)
         if (sk_md_owns(s->dir, s->inputs.text[i / 2].given->path[i % 2]))
-            return not_removed(i / 2 < s->inputs.training ? "data" : "monitor-set", s->inputs.text[i / 2].given->path[i % 2]);
+            return not_removed(i / 2 < s->inputs.training ? "data" : i / 2 < s->inputs.texts ? "monitor-set" : "source-factors",
+                               s->inputs.text[i / 2].given->path[i % 2]);
     return 0;
 }
 
@@ -81,5 +82,9 @@ int sk_start_check(struct sk_start *s)
         return -1;
     for (int side = 0; side < 2; side++)
         model.vocab[side] = sk_vocab_size(s->vocab[side]);
+    if (sk_start_factor_vocabs(s) < 0)
+        return -1;
+    for (int k = 0; k < model.factors.n; k++)
+        model.factors.vocab[k] = sk_vocab_size(s->d->factor[k]);
     return sk_model_check(&model) < 0 || check_memory(s, &model) < 0 || check_params(s->o, &model) < 0 ? -1 : 0;
 }

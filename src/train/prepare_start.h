@@ -16,6 +16,7 @@ struct sk_start {
     struct sk_inputs inputs, record;
     struct sk_data_counts counts;
     struct sk_vocab *vocab[2];
+    struct sk_vocab *combinations;   /* of words and source factors, word|factor; NULL without factors */
     struct sk_corpus *prepared;      /* that of --prepared-data, once it was opened */
     int inputs_read, recorded;       /* the given files' checksums; data/checksums */
     int fresh;                       /* no args, or nothing was trained with them: nothing there is trusted */
@@ -35,5 +36,15 @@ int sk_start_read_inputs(struct sk_start *s);
 int sk_start_check(struct sk_start *s);
 int sk_start_vocabs(struct sk_start *s);
 int sk_start_corpora(struct sk_start *s);
+/* Source factors (prepare_factors.c): do their files correspond to the text, before
+ * anything is written; their vocabularies, in memory; after sk_start_vocabs: these
+ * saved or loaded, and all combinations, which are the words of the corpora. The text
+ * of a corpus, zipped with its factors (0: training, 1: validation), in a file that
+ * is removed by sk_start_factors_swept. All are content without factors. */
+int sk_start_check_factors(const struct sk_start *s);
+int sk_start_factor_vocabs(struct sk_start *s);
+int sk_start_factors(struct sk_start *s);
+char *sk_start_zipped(const struct sk_start *s, int held_out);
+int sk_start_factors_swept(const struct sk_start *s);
 int sk_start_validation_text(const struct sk_start *s);
 #endif

@@ -55,7 +55,7 @@ int sk_start_read_inputs(struct sk_start *s)
         return -1;
     if (!dir)
         sk_data_counts_new(&s->counts, &s->data, &s->inputs);
-    return sk_inputs_read(&s->inputs, &s->data.corpus, s->counts.side);
+    return sk_inputs_read(&s->inputs, &s->data.corpus, s->counts.side) < 0 ? -1 : sk_start_check_factors(s);
 }
 
 /* --- vocabularies ------------------------------------------------------------------- */
@@ -163,7 +163,8 @@ static struct sk_corpus *open_corpus(const struct sk_start *s, const char *path,
 static struct sk_corpus *corpus_of_text(struct sk_start *s, const char *name, struct made_of of)
 {
     char *path = sk_start_path(s, name);
-    int sizes[2] = {sk_vocab_size(s->vocab[0]), sk_vocab_size(s->vocab[1])};
+    const struct sk_vocab *words = s->combinations ? s->combinations : s->vocab[0];
+    int sizes[2] = {sk_vocab_size(words), sk_vocab_size(s->vocab[1])};
     struct sk_corpus *c = NULL;
     if (!s->fresh && !(c = open_corpus(s, path, of.hash, sizes))) {
         /* What the text gives can be made again; a disk that fails cannot. */
@@ -177,12 +178,15 @@ static struct sk_corpus *corpus_of_text(struct sk_start *s, const char *name, st
         struct sk_corpus_stats stats;
         struct sk_corpus_options o = s->data.corpus;
         o.held_out = of.held_out;
-        for (int side = 0; side < 2 && s->inputs_read; side++)
+        char *zipped = s->combinations ? sk_start_zipped(s, of.held_out) : NULL;
+        for (int side = 0; side < 2 && s->inputs_read && !zipped; side++)
             o.content[side] = of.content[side];
         if (s->inputs_read)
             o.lines_flags |= SK_LINES_NO_WARNINGS;
-        if (sk_corpus_prepare(path, of.path[0], of.path[1], s->vocab[0], s->vocab[1], &o, &stats) == 0)
+        if ((!s->combinations || zipped) &&
+            sk_corpus_prepare(path, zipped ? zipped : of.path[0], of.path[1], words, s->vocab[1], &o, &stats) == 0)
             c = sk_corpus_open(path, sizes[0], sizes[1]);
+        free(zipped);
     }
     free(path);
     return c;
@@ -349,8 +353,21 @@ out:
     return result;
 }
 
+/* With source factors evaluators read them in the words: word|factor. */
+static int zip_text(const struct sk_start *s)
+{
+    const struct sk_train_options *o = s->o;
+    if (!s->fresh && sk_start_has(s, SK_MD_VALIDATION_SOURCE) > 0)
+        return 0;
+    char *path = sk_start_path(s, SK_MD_VALIDATION_SOURCE);
+    int result = sk_factored_zip(path, o->validation_source, o->validation_factors.v, o->validation_factors.n,
+                                 s->p->lines_flags | SK_LINES_NO_WARNINGS);
+    free(path);
+    return result;
+}
+
 int sk_start_validation_text(const struct sk_start *s)
 {
-    return copy_text(s, s->o->validation_source, SK_MD_VALIDATION_SOURCE) < 0 ||
+    return (s->combinations ? zip_text(s) : copy_text(s, s->o->validation_source, SK_MD_VALIDATION_SOURCE)) < 0 ||
         copy_text(s, s->o->validation_target, SK_MD_VALIDATION_TARGET) < 0 ? -1 : 0;
 }

@@ -40,6 +40,7 @@ static void open_model(struct sk_trainer *t)
 {
     const struct sk_optimizer *o = &t->p->optimizer;
     t->model = sk_model_new(&t->d->config.model, t->ops, t->dev, &t->limits);
+    sk_model_combinations(t->model, (const int32_t *const *)&t->d->factored.rows);
     t->table = sk_model_params(t->model);
     t->params = sk_model_data(t->model);
     t->gradients = sk_model_gradients(t->model);

@@ -156,6 +156,8 @@ static int fill(const struct replay *r, const char *to)
         SK_MD_CONFIG, SK_MD_ARGS, SK_MD_VOCAB_SOURCE, SK_MD_VOCAB_TARGET, SK_MD_VALIDATION_SOURCE,
         SK_MD_VALIDATION_TARGET};
     int failed = bring_data(r, to);
+    for (int k = 0; k < SK_FACTORS_MAX && !failed; k++)
+        failed = bring(r->o->dir, to, sk_md_vocab_factors[k]);
     for (size_t i = 0; i < sizeof names / sizeof *names && !failed; i++) failed = bring(r->o->dir, to, names[i]);
     return failed || bring_checkpoints(r, to) || bring_scores(r, to) ? -1 : 0;
 }

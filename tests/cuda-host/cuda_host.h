@@ -38,6 +38,7 @@ struct dim3 {
     unsigned x, y, z;
     dim3(unsigned a = 1, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c) {}
 };
+struct __attribute__((may_alias, aligned(16))) uint4 { unsigned x, y, z, w; };
 extern uint3 threadIdx, blockIdx;
 extern dim3 blockDim, gridDim;
 

@@ -18,13 +18,10 @@ size_t sk_cuda_attention_size(int H, struct sk_rows query, struct sk_rows key)
 
 /* --- tiles ------------------------------------------------------------------------------ */
 
-/* What is known of a sentence on the device. */
-struct sentence { int32_t q0, nq, k0, nk; int64_t mask; };
-
 struct tiles {
-    struct sentence *sentence;           /* (sentences) */
-    struct sk_tile *query;               /* tiles of SK_WARPS queries */
-    int32_t *key;                        /* (keys, 2): sentence and first of SK_WARPS keys */
+    const struct sk_sentence *sentence;  /* (sentences), on the device as all here */
+    const struct sk_tile *query;         /* tiles of SK_WARPS queries */
+    const int32_t *key;                  /* (keys, 2): sentence and first of SK_WARPS keys */
     int queries, keys;
     int64_t bytes;                       /* of the mask */
 };
@@ -37,42 +34,60 @@ static void *reserved(size_t n, size_t size)
     return p;
 }
 
-static struct tiles tiles_of(struct sk_rows query, struct sk_rows key, int H, int causal)
+static struct sk_sentence *sentences(struct sk_rows query, struct sk_rows key, int H, int64_t *bytes)
 {
-    struct tiles t = {};
-    size_t S = (size_t)query.sentences;
-    t.sentence = (struct sentence *)reserved(S, sizeof *t.sentence);
-    t.query = (struct sk_tile *)reserved(S + (size_t)query.rows / SK_WARPS, sizeof *t.query);
-    t.key = (int32_t *)reserved(2 * (S + (size_t)key.rows / SK_WARPS), sizeof *t.key);
+    struct sk_sentence *list = (struct sk_sentence *)reserved((size_t)query.sentences, sizeof *list);
+    *bytes = 0;
     for (int s = 0; s < query.sentences; s++) {
-        struct sentence *e = &t.sentence[s];
-        *e = (struct sentence){query.offset[s], query.offset[s + 1] - query.offset[s], key.offset[s],
-                               key.offset[s + 1] - key.offset[s], t.bytes};
-        int64_t row = (H * e->nk + 7) / 8;
-        for (int i = 0; i < e->nq; i += SK_WARPS)
-            t.query[t.queries++] = (struct sk_tile){e->q0 + i, e->nq - i < SK_WARPS ? e->nq - i : SK_WARPS, e->nk,
-                                                    causal ? i : -1, e->k0, e->mask + i * row};
-        for (int j = 0; j < e->nk; j += SK_WARPS) {
-            t.key[2 * t.keys] = s;
-            t.key[2 * t.keys++ + 1] = j;
-        }
-        t.bytes += row * e->nq;
+        struct sk_sentence *e = &list[s];
+        *e = (struct sk_sentence){query.offset[s], query.offset[s + 1] - query.offset[s], key.offset[s],
+                                  key.offset[s + 1] - key.offset[s], *bytes};
+        *bytes += (H * e->nk + 7) / 8 * (int64_t)e->nq;
     }
-    return t;
+    return list;
 }
 
-static void forget(struct tiles t)
+const struct sk_sentence *sk_attention_sentences(struct sk_device *dev, struct sk_rows query, struct sk_rows key, int H,
+                                                 int64_t *bytes)
 {
-    free(t.sentence);
-    free(t.query);
-    free(t.key);
+    struct sk_sentence *list = sentences(query, key, H, bytes);
+    const void *there = sk_stage(dev, list, (size_t)query.sentences * sizeof *list);
+    free(list);
+    return (const struct sk_sentence *)there;
+}
+
+static struct tiles tiles_of(struct sk_device *dev, const struct sk_attention_rows *a)
+{
+    struct tiles t = {};
+    size_t S = (size_t)a->query.sentences;
+    struct sk_sentence *list = sentences(a->query, a->key, a->H, &t.bytes);
+    struct sk_tile *query = (struct sk_tile *)reserved(S + (size_t)a->query.rows / SK_WARPS, sizeof *query);
+    int32_t *key = (int32_t *)reserved(2 * (S + (size_t)a->key.rows / SK_WARPS), sizeof *key);
+    for (int s = 0; s < a->query.sentences; s++) {
+        const struct sk_sentence *e = &list[s];
+        int64_t row = (a->H * e->nk + 7) / 8;
+        for (int i = 0; i < e->nq; i += SK_WARPS)
+            query[t.queries++] = (struct sk_tile){e->q0 + i, e->nq - i < SK_WARPS ? e->nq - i : SK_WARPS, e->nk,
+                                                  a->causal ? i : -1, e->k0, e->mask + i * row};
+        for (int j = 0; j < e->nk; j += SK_WARPS) {
+            key[2 * t.keys] = s;
+            key[2 * t.keys++ + 1] = j;
+        }
+    }
+    t.sentence = (const struct sk_sentence *)sk_stage(dev, list, S * sizeof *list);
+    t.query = (const struct sk_tile *)sk_stage(dev, query, (size_t)t.queries * sizeof *query);
+    t.key = sk_stage_ints(dev, key, 2 * (size_t)t.keys);
+    free(list);
+    free(query);
+    free(key);
+    return t;
 }
 
 /* --- dropout -------------------------------------------------------------------------------- */
 
 /* A warp draws a query's row. */
 __global__ void __launch_bounds__(SK_THREADS) mask_kernel(uint8_t *mask, struct sk_device_rows rows,
-                                                          const struct sentence *sentence, struct sk_drop drop, int H)
+                                                          const struct sk_sentence *sentence, struct sk_drop drop, int H)
 {
     int row = sk_row_of_warp();
     if (row >= rows.rows)
@@ -84,13 +99,12 @@ __global__ void __launch_bounds__(SK_THREADS) mask_kernel(uint8_t *mask, struct 
         to[b] = (uint8_t)sk_drop_bits(drop, rows.ordinal[s], position, b);
 }
 
-/* The same bits forward and backward. NULL: no dropout. */
-static const uint8_t *draw(struct sk_device *dev, const struct tiles *t, const struct sentence *sentence,
-                           struct sk_rows query, int H, struct sk_dropout drop)
+const uint8_t *sk_attention_mask(struct sk_device *dev, int64_t bytes, const struct sk_sentence *sentence,
+                                 struct sk_rows query, int H, struct sk_dropout drop)
 {
     if (!(drop.p > 0))
         return NULL;
-    uint8_t *mask = (uint8_t *)sk_scratch(dev, SK_SLOT_MASK, (size_t)t->bytes + 1);
+    uint8_t *mask = (uint8_t *)sk_scratch(dev, SK_SLOT_MASK, (size_t)bytes + 1);
     sk_launch(dev, mask_kernel, dim3(sk_count((size_t)query.rows, SK_WARPS)), SK_THREADS, mask,
               sk_stage_rows(dev, query), sentence, sk_drop_of(drop), H);
     return mask;
@@ -98,38 +112,33 @@ static const uint8_t *draw(struct sk_device *dev, const struct tiles *t, const s
 
 /* --- forward ---------------------------------------------------------------------------------- */
 
-/* Which queries attend to which keys, and how. */
-struct plan { int H, D, causal; struct sk_rows query, key; struct sk_dropout drop; };
-
-template <class R>
-static void forward(struct sk_device *dev, void *context, float *prob, const void *q, int ldq, const void *k,
-                    const void *v, int ldk, const struct plan &p)
+template <class R> static void forward(struct sk_device *dev, void *context, const struct sk_attention_rows *p)
 {
-    const int H = p.H, D = p.D;
-    const struct sk_rows query = p.query;
-    struct tiles t = tiles_of(query, p.key, H, p.causal);
-    const struct sentence *sentence =
-        (const struct sentence *)sk_stage(dev, t.sentence, (size_t)query.sentences * sizeof *sentence);
+    const int H = p->H, d = p->D / H;
+    const struct tiles t = tiles_of(dev, p);
     struct sk_attention_job<R> a = {};
-    a.tile = (const struct sk_tile *)sk_stage(dev, t.query, (size_t)t.queries * sizeof *a.tile);
-    a.context = (R *)context, a.kept = prob, a.q = (const R *)q, a.k = (const R *)k, a.v = (const R *)v;
-    a.ldq = ldq, a.ldk = ldk;
-    a.H = H, a.d = D / H, a.Tq = query.rows, a.scale = 1.0f / sqrtf((float)(D / H));
-    a.mask = draw(dev, &t, sentence, query, H, p.drop);
-    a.keep = 1.0f / (1.0f - p.drop.p);
+    a.tile = t.query, a.context = (R *)context, a.kept = p->kept;
+    a.q = (const R *)p->q, a.k = (const R *)p->k, a.v = (const R *)p->v, a.ldq = p->ldq, a.ldk = p->ldk;
+    a.H = H, a.d = d, a.Tq = p->query.rows, a.scale = 1.0f / sqrtf((float)d);
+    a.mask = sk_attention_mask(dev, t.bytes, t.sentence, p->query, H, p->drop);
+    a.keep = 1.0f / (1.0f - p->drop.p);
     dim3 grid((unsigned)t.queries, (unsigned)H);
 #define RUN(values) sk_launch(dev, sk_attend_kernel<values, SK_WARPS, false, R>, grid, SK_THREADS, a)
-    SK_FOR_HEAD(D / H, RUN);
+    SK_FOR_HEAD(d, RUN);
 #undef RUN
-    forget(t);
 }
 
 void sk_cuda_attention_forward(struct sk_device *dev, float *context, float *prob, const float *q, int ldq,
                                const float *k, const float *v, int ldk, int H, int D, struct sk_rows query,
                                struct sk_rows key, int causal, struct sk_dropout drop)
 {
-    const struct plan p = {H, D, causal, query, key, drop};
-#define RUN(R) forward<R>(dev, context, prob, q, ldq, k, v, ldk, p)
+    const struct sk_attention_rows a = {q, k, v, ldq, ldk, H, D, causal, query, key, drop, prob};
+    const void *const pointer[] = {context};
+    if (sk_attention_tensor_fits(dev, &a, pointer, 1)) {
+        sk_attention_tensor_forward(dev, context, &a);
+        return;
+    }
+#define RUN(R) forward<R>(dev, context, &a)
     SK_FOR_ROWS(dev, RUN);
 #undef RUN
 }
@@ -138,7 +147,7 @@ void sk_cuda_attention_forward(struct sk_device *dev, float *context, float *pro
 
 template <class R> struct gradient_job {
     const struct sk_tile *tile;
-    const struct sentence *sentence;
+    const struct sk_sentence *sentence;
     const int32_t *key_tile;
     R *dq, *dk, *dv;
     const R *dcontext, *q, *k, *v;
@@ -252,7 +261,7 @@ template <int VALUES, class R> __global__ void __launch_bounds__(SK_THREADS, 2) 
     SK_SHARED(float, ks, SK_WARPS * (SK_CHUNK + 1));
     SK_SHARED(float, vs, SK_WARPS * (SK_CHUNK + 1));
     SK_SHARED(float, of_query, 2 * SK_WARPS * SK_KEYS);
-    const struct sentence t = g.sentence[g.key_tile[2 * blockIdx.x]];
+    const struct sk_sentence t = g.sentence[g.key_tile[2 * blockIdx.x]];
     const int first = g.key_tile[2 * blockIdx.x + 1], j = first + sk_warp(), h = (int)blockIdx.y;
     const int warp = sk_warp(), lane = sk_lane(), d = g.d, at = h * d, D = g.H * d;
     const bool mine = j < t.nk;
@@ -331,26 +340,22 @@ template <int VALUES, class R> __global__ void __launch_bounds__(SK_THREADS, 2) 
     }
 }
 
-struct gradients { void *dq, *dk, *dv; const void *dcontext, *q, *k, *v; };
-
 template <class R>
-static void backward(struct sk_device *dev, const struct gradients &of, const float *prob, int ldq, int ldk,
-                     const struct plan &p)
+static void backward(struct sk_device *dev, void *dq, void *dk, void *dv, const void *dcontext,
+                     const struct sk_attention_rows *p)
 {
-    struct tiles t = tiles_of(p.query, p.key, p.H, p.causal);
+    const struct tiles t = tiles_of(dev, p);
     struct gradient_job<R> g = {};
-    g.sentence = (const struct sentence *)sk_stage(dev, t.sentence, (size_t)p.query.sentences * sizeof *t.sentence);
-    g.tile = (const struct sk_tile *)sk_stage(dev, t.query, (size_t)t.queries * sizeof *t.query);
-    g.key_tile = sk_stage_ints(dev, t.key, 2 * (size_t)t.keys);
-    g.dq = (R *)of.dq, g.dk = (R *)of.dk, g.dv = (R *)of.dv, g.dcontext = (const R *)of.dcontext;
-    g.q = (const R *)of.q, g.k = (const R *)of.k, g.v = (const R *)of.v;
-    g.kept = (float *)prob;              /* the means are kept behind the sums */
-    g.mean = g.kept + 2 * (size_t)p.H * (size_t)p.query.rows;
-    g.ldq = ldq, g.ldk = ldk, g.H = p.H, g.d = p.D / p.H, g.Tq = p.query.rows, g.causal = p.causal;
+    g.sentence = t.sentence, g.tile = t.query, g.key_tile = t.key;
+    g.dq = (R *)dq, g.dk = (R *)dk, g.dv = (R *)dv, g.dcontext = (const R *)dcontext;
+    g.q = (const R *)p->q, g.k = (const R *)p->k, g.v = (const R *)p->v;
+    g.kept = p->kept;                    /* the means are kept behind the sums */
+    g.mean = g.kept + 2 * (size_t)p->H * (size_t)p->query.rows;
+    g.ldq = p->ldq, g.ldk = p->ldk, g.H = p->H, g.d = p->D / p->H, g.Tq = p->query.rows, g.causal = p->causal;
     g.scale = 1.0f / sqrtf((float)g.d);
-    g.keep = 1.0f / (1.0f - p.drop.p);
-    g.mask = draw(dev, &t, g.sentence, p.query, p.H, p.drop);
-    dim3 queries((unsigned)t.queries, (unsigned)p.H), keys((unsigned)t.keys, (unsigned)p.H);
+    g.keep = 1.0f / (1.0f - p->drop.p);
+    g.mask = sk_attention_mask(dev, t.bytes, t.sentence, p->query, p->H, p->drop);
+    dim3 queries((unsigned)t.queries, (unsigned)p->H), keys((unsigned)t.keys, (unsigned)p->H);
 #define RUN(values)                                                              \
     do {                                                                         \
         sk_launch(dev, query_kernel<values, R>, queries, SK_THREADS, g);         \
@@ -358,7 +363,6 @@ static void backward(struct sk_device *dev, const struct gradients &of, const fl
     } while (0)
     SK_FOR_HEAD(g.d, RUN);
 #undef RUN
-    forget(t);
 }
 
 void sk_cuda_attention_backward(struct sk_device *dev, float *dq, float *dk, float *dv, const float *dcontext,
@@ -366,9 +370,13 @@ void sk_cuda_attention_backward(struct sk_device *dev, float *dq, float *dk, flo
                                 int H, int D, struct sk_rows query, struct sk_rows key, int causal,
                                 struct sk_dropout drop)
 {
-    const struct plan p = {H, D, causal, query, key, drop};
-    const struct gradients of = {dq, dk, dv, dcontext, q, k, v};
-#define RUN(R) backward<R>(dev, of, prob, ldq, ldk, p)
+    const struct sk_attention_rows a = {q, k, v, ldq, ldk, H, D, causal, query, key, drop, (float *)prob};
+    const void *const pointer[] = {dq, dk, dv, dcontext};
+    if (sk_attention_tensor_fits(dev, &a, pointer, 4)) {
+        sk_attention_tensor_backward(dev, dq, dk, dv, dcontext, &a);
+        return;
+    }
+#define RUN(R) backward<R>(dev, dq, dk, dv, dcontext, &a)
     SK_FOR_ROWS(dev, RUN);
 #undef RUN
 }

@@ -135,6 +135,34 @@ __global__ void __launch_bounds__(WARPS * SK_WARP, 2) sk_attend_kernel(struct sk
     }
 }
 
+/* --- whole sentences ------------------------------------------------------------------ */
+
+/* What is known of a sentence on the device; mask: its first byte. */
+struct sk_sentence { int32_t q0, nq, k0, nk; int64_t mask; };
+
+/* What attends to what; rows are of whatever type they are (ops.h). */
+struct sk_attention_rows {
+    const void *q, *k, *v;
+    int ldq, ldk, H, D, causal;
+    struct sk_rows query, key;
+    struct sk_dropout drop;
+    float *kept;                         /* (H, Tq, 2) maximum and 1 / sum; (H, Tq) mean of gradients */
+};
+
+/* attention.cu: the sentences, staged, and how many bytes their masks take; the masks, or NULL without
+ * dropout: the same bits forward and backward. */
+const struct sk_sentence *sk_attention_sentences(struct sk_device *dev, struct sk_rows query, struct sk_rows key, int H,
+                                                 int64_t *bytes);
+const uint8_t *sk_attention_mask(struct sk_device *dev, int64_t bytes, const struct sk_sentence *sentence,
+                                 struct sk_rows query, int H, struct sk_dropout drop);
+
+/* attention_tensor.cu: whether it can do these, with so many pointers besides those of a; and does. */
+bool sk_attention_tensor_fits(const struct sk_device *dev, const struct sk_attention_rows *a, const void *const *pointer,
+                              int pointers);
+void sk_attention_tensor_forward(struct sk_device *dev, void *context, const struct sk_attention_rows *a);
+void sk_attention_tensor_backward(struct sk_device *dev, void *dq, void *dk, void *dv, const void *dcontext,
+                                  const struct sk_attention_rows *a);
+
 /* Runs a kernel for the head's size: VALUES, of 32, that a lane has. */
 #define SK_FOR_HEAD(d, run)                                            \
     do {                                                               \

@@ -10,7 +10,8 @@
  *   product.cu     weights and matrix products, their gradients by leaves
  *   gemm.h         one product, with two ways to compute it: gemm_lt.cu
  *                  (cuBLASLt) on a GPU, tests/cuda-host/gemm.cc on a host
- *   attention.cu   attention of whole sentences, forward and backward
+ *   attention.cu   attention of whole sentences, forward and backward;
+ *                  attention_tensor.cu: with tensor cores
  *   decode.cu      attention of single new rows
  *   output.cu      output layer: loss, probabilities, the best words
  *   recurrent.cu   cells and attention of recurrent layers
@@ -40,7 +41,7 @@
 #define SK_MATH_CUDA_CUDA_H
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
-#define SK_SHARED(type, name, n) __shared__ type name[n]
+#define SK_SHARED(type, name, n) __shared__ __align__(32) type name[n]
 #else
 #include <cuda_host.h>
 #endif
@@ -74,6 +75,7 @@ struct sk_device {
     enum sk_dtype dtype;                     /* SK_FLOAT32 or SK_BFLOAT16 */
     int tf32;                                /* products of floats use 10 bits of their precision */
     int unfused;                             /* SK_CUDA_UNFUSED=1: a kernel for each step */
+    int plain_attention;                     /* SK_CUDA_ATTENTION=plain: without tensor cores */
     int narrow;                              /* rows are bfloat16 now (sk_cuda_narrow_rows) */
     struct sk_gemm_engine *gemm;
     struct sk_buffer slot[SK_SLOTS];

@@ -104,6 +104,8 @@ struct sk_device *sk_cuda_open(int threads, const char **why)
     dev->sm = 10 * p.major + p.minor;
     const char *unfused = getenv("SK_CUDA_UNFUSED");
     dev->unfused = unfused && strcmp(unfused, "1") == 0;
+    const char *attention = getenv("SK_CUDA_ATTENTION");
+    dev->plain_attention = attention && strcmp(attention, "plain") == 0;
     error = cudaStreamCreateWithFlags(&dev->stream, cudaStreamNonBlocking);
     if (error != cudaSuccess || !(dev->gemm = sk_gemm_open(dev, why))) {
         if (error != cudaSuccess)

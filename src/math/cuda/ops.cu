@@ -18,9 +18,11 @@ size_t sk_cuda_workspace(const struct sk_device *dev, const struct sk_work *w)
     for (int i = 0; i < w->weights; i++) {
         size_t N = (size_t)w->weight[i][0], K = (size_t)w->weight[i][1];
         matrix = larger(matrix, N * K);
-        wide = larger(wide, (N == V ? piece : rows) * larger(N, K));
+        if (!w->narrow)                  /* else rows are operands as they are */
+            wide = larger(wide, (N == V ? piece : rows) * larger(N, K));
     }
-    size_t operands = dev->dtype == SK_FLOAT32 ? 0 : 2 * wide * sizeof(uint16_t);
+    /* Gradients of logits, and what else products take. */
+    size_t operands = dev->dtype == SK_FLOAT32 ? 0 : (larger(piece * V, wide) + wide) * sizeof(uint16_t);
     size_t mask = (rows * (size_t)w->H * (size_t)w->longest + 7) / 8;
     return SK_GEMM_WORKSPACE + operands + piece * V * sizeof(float) + (size_t)levels * matrix * sizeof(float) +
         2 * (size_t)w->leaves * larger(V, (size_t)w->D) * sizeof(float) + mask + ((size_t)24 << 20);

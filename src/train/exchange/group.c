@@ -30,7 +30,7 @@ static void *beat(void *ctx)
     pthread_mutex_lock(&g->mutex);
     while (!g->ending) {
         struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += (time_t)beat_seconds;
         pthread_cond_timedwait(&g->wake, &g->mutex, &until);
         beat_once(g);
@@ -143,7 +143,12 @@ struct sk_group *sk_group_open(const struct sk_group_options *o)
         return NULL;
     }
     pthread_mutex_init(&g->mutex, NULL);
-    pthread_cond_init(&g->wake, NULL);
+    /* A clock that is set back must not silence it. */
+    pthread_condattr_t steady;
+    pthread_condattr_init(&steady);
+    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+    pthread_cond_init(&g->wake, &steady);
+    pthread_condattr_destroy(&steady);
     SK_ENSURE(pthread_create(&g->beat, NULL, beat, g) == 0);
     return g;
 }

@@ -111,6 +111,12 @@ same "$T/zipped.out" "$T/files.out" "factors in words"
 paste "$T/test.src" "$T/test.1" "$T/test.2" | awk -F '\t' '{ printf "{\"text\": \"%s\", \"factors\": [\"%s\", \"%s\"]}\n", $1, $2, $3 }' |
     translate concat --json-input >"$T/json.out"
 same "$T/json.out" "$T/files.out" "in JSON"
+for w in 0 1 2 3 4 5 6 7 8 9 10 11; do for c in 0 1 2; do echo "s$w t$w.$c -1"; done; done >"$T/table"
+"$BIN/sk-lexicon" -i "$T/table" -o "$T/lexicon" -m "$T/concat" -q 2>"$T/err"
+translate concat --restrict-lexicon "$T/lexicon" <"$T/test.zipped" >"$T/out"
+is "$(paste "$T/test.src" "$T/out" | awk -F '\t' '{ split("", may); n = split($1, s, " "); for (i = 1; i <= n; i++) may["t" substr(s[i], 2)] = 1
+    n = split($2, t, " "); for (i = 1; i <= n; i++) { sub(/\..*/, "", t[i]); if (!(t[i] in may)) print NR, t[i] }
+    words += n } END { print (words > 60) }')" 1 "a shortlist is that of the words, whatever their factors"
 translate rnn -i "$T/test.src" --input-factors "$T/test.1" >"$T/rnn.out"
 "$BIN/sk-bleu-eval" --hypotheses "$T/rnn.out" --references "$T/test.trg" --tokenize none >"$T/out" 2>/dev/null
 ok "those of the RNN" awk '{ exit !($2 > 50) }' "$T/out"

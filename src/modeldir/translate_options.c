@@ -78,18 +78,6 @@ const struct sk_program sk_translate_program = {
     .epilogue = "Exit codes: 0 done, 64 usage, 65 bad content, 66 no such file, 74 I/O error, 78 models that do not "
                 "fit together."};
 
-int sk_translate_models(const struct sk_translate_values *o, const char **dirs)
-{
-    int n = o->models.n > o->checkpoints.n ? o->models.n : o->checkpoints.n;
-    if (o->checkpoints.n > 0 && o->models.n > 1 && o->models.n != o->checkpoints.n)
-        sk_opt_misuse("--checkpoints: %d for %d models: give one for each", o->checkpoints.n, o->models.n);
-    if (n > SK_ENSEMBLE_MAX)
-        sk_opt_misuse("%d models are more than %d", n, SK_ENSEMBLE_MAX);
-    for (int i = 0; i < n; i++)
-        dirs[i] = o->models.v[o->models.n > 1 ? i : 0];
-    return n;
-}
-
 void sk_translate_check(struct sk_translate_values *o)
 {
     if (o->max_input_len == 1)
@@ -104,4 +92,16 @@ void sk_translate_check(struct sk_translate_values *o)
         sk_warn("--output-type %s is not for --nbest-size %d: writing json", o->output_type, o->nbest);
     if (o->chunk_size > 0 && o->chunk_size < o->batch_size && o->chunk_size != 1)
         sk_warn("--chunk-size %d is less than --batch-size %d: batches will be smaller", o->chunk_size, o->batch_size);
+}
+
+int sk_translate_models(const struct sk_translate_values *o, const char **dirs)
+{
+    int n = o->models.n > o->checkpoints.n ? o->models.n : o->checkpoints.n;
+    if (o->checkpoints.n > 0 && o->models.n > 1 && o->models.n != o->checkpoints.n)
+        sk_opt_misuse("--checkpoints: %d for %d models: give one for each", o->checkpoints.n, o->models.n);
+    if (n > SK_ENSEMBLE_MAX)
+        sk_opt_misuse("%d models are more than %d", n, SK_ENSEMBLE_MAX);
+    for (int i = 0; i < n; i++)
+        dirs[i] = o->models.v[o->models.n > 1 ? i : 0];
+    return n;
 }

@@ -207,7 +207,7 @@ size_t sk_memory_predict(const struct sk_train_options *o, const struct sk_train
         .longest = larger(l->longest_source, l->longest_target), .leaves = l->leaves, .V = m->vocab[1],
         .D = larger(m->size[0], m->size[1]), .H = larger(m->heads[0], m->heads[1]),
         .weight = (const int (*)[2])c.weight, .weights = c.weights,
-        .narrow = m->architecture == SK_TRANSFORMER && ops->narrow_rows(dev, 1) < sizeof(float)};
+        .narrow = m->architecture == SK_TRANSFORMER && m->factors.n == 0 && ops->narrow_rows(dev, 1) < sizeof(float)};
     ops->narrow_rows(dev, 0);
     size_t optimizer = (size_t)flat * ops->alloc_size(dev, floats * sizeof(float));
     size_t workspace = ops->workspace(dev, &work), host = batch_size(l, rows);

@@ -8,8 +8,9 @@
  * reach ends the process.
  *
  * Memory from cudaMalloc and shared memory start as NaN (every byte 0xff).
- * Work in a stream is kept until somebody waits for the stream (lazy), so
- * that host memory which changes too early shows. While it does not run,
+ * Work in a stream is kept until somebody waits for a stream (lazy), so
+ * that host memory which changes too early shows; streams then take turns at
+ * random, so that one which should wait for another's event shows. While it does not run,
  * device memory cannot be touched by the host at all.
  *
  * SK_CUDA_HOST=eager: work is done at once, and device memory is the
@@ -75,9 +76,11 @@ enum cudaError_t { cudaSuccess = 0, cudaErrorMemoryAllocation = 2, cudaErrorInsu
                    cudaErrorNoDevice = 100 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDefault = 4 };
 struct sk_host_stream;
+struct sk_host_event;
 typedef sk_host_stream *cudaStream_t;
+typedef sk_host_event *cudaEvent_t;
 struct cudaDeviceProp { char name[256]; int major, minor; size_t totalGlobalMem; };
-enum { cudaStreamNonBlocking = 1 };
+enum { cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2 };
 
 const char *cudaGetErrorString(cudaError_t error);
 cudaError_t cudaGetLastError();
@@ -93,6 +96,10 @@ cudaError_t cudaFreeHost(void *p);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t s);
 cudaError_t cudaStreamSynchronize(cudaStream_t s);
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags);
+cudaError_t cudaEventDestroy(cudaEvent_t e);
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s);
+cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned flags);
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t s);
 cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t s);
 

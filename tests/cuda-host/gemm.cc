@@ -61,5 +61,5 @@ void sk_gemm_run(struct sk_device *dev, const struct sk_gemm *g)
 {
     struct sk_gemm copy = *g;
     int tf = dev->tf32;
-    sk_host_queue(dev->stream, [copy, tf] { product(copy, tf); });
+    sk_host_queue(sk_gemm_stream(dev, g), [copy, tf] { product(copy, tf); });
 }

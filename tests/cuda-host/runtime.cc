@@ -1,9 +1,11 @@
 /* runtime.cc - memory, streams and copies: see cuda_host.h. */
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <vector>
 #include "fibers.h"
 #ifdef CUDA_HOST_ASAN
 #include <sanitizer/asan_interface.h>
@@ -14,7 +16,10 @@
 #define UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 
-struct sk_host_stream { std::deque<std::function<void()>> work; };
+/* Work, or, if `until` is set, waiting for that. */
+struct item { std::function<void()> work; std::shared_ptr<bool> until; };
+struct sk_host_stream { std::deque<item> work; };
+struct sk_host_event { std::shared_ptr<bool> happened; };    /* what its last record marks */
 
 /* Device memory is cut from one range of addresses and never used again, so that
  * what was freed stays out of reach. */
@@ -139,10 +144,31 @@ cudaError_t cudaFreeHost(void *p)
 
 /* --- streams --------------------------------------------------------------------------- */
 
+static std::vector<sk_host_stream *> &streams = *new std::vector<sk_host_stream *>();
+
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
 {
-    *s = new sk_host_stream();
+    std::lock_guard<std::recursive_mutex> hold(lock);
+    streams.push_back(*s = new sk_host_stream());
     return cudaSuccess;
+}
+
+/* One step of a stream that can take one, any. */
+static void step()
+{
+    std::vector<sk_host_stream *> able;
+    for (sk_host_stream *s : streams)
+        if (!s->work.empty() && (!s->work.front().until || *s->work.front().until))
+            able.push_back(s);
+    if (able.empty()) {
+        fprintf(stderr, "cuda-host: streams wait for each other, or for an event that nobody records\n");
+        abort();
+    }
+    sk_host_stream *s = able[sk_host_random((unsigned)able.size())];
+    item first = std::move(s->work.front());
+    s->work.pop_front();
+    if (!first.until)
+        first.work();
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t s)
@@ -151,8 +177,8 @@ cudaError_t cudaStreamSynchronize(cudaStream_t s)
     if (s->work.empty())
         return cudaSuccess;
     reach(PROT_READ | PROT_WRITE);
-    for (; !s->work.empty(); s->work.pop_front())
-        s->work.front()();
+    while (!s->work.empty())
+        step();
     reach(PROT_NONE);
     return cudaSuccess;
 }
@@ -160,15 +186,50 @@ cudaError_t cudaStreamSynchronize(cudaStream_t s)
 cudaError_t cudaStreamDestroy(cudaStream_t s)
 {
     cudaStreamSynchronize(s);
+    std::lock_guard<std::recursive_mutex> hold(lock);
+    for (size_t i = 0; i < streams.size(); i++)
+        if (streams[i] == s)
+            streams.erase(streams.begin() + (std::ptrdiff_t)i--);
     delete s;
     return cudaSuccess;
 }
 
-void sk_host_queue(cudaStream_t s, std::function<void()> work)
+static void queue(cudaStream_t s, item what)
 {
-    s->work.push_back(std::move(work));
+    std::lock_guard<std::recursive_mutex> hold(lock);
+    s->work.push_back(std::move(what));
     if (eager())
         cudaStreamSynchronize(s);
+}
+
+void sk_host_queue(cudaStream_t s, std::function<void()> work) { queue(s, {std::move(work), nullptr}); }
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned)
+{
+    *e = new sk_host_event();
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t e)
+{
+    delete e;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
+{
+    std::shared_ptr<bool> mark(new bool(false));
+    e->happened = mark;
+    sk_host_queue(s, [mark] { *mark = true; });
+    return cudaSuccess;
+}
+
+/* Waits for the last record; where there is none, for nothing. */
+cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
+{
+    if (e->happened)
+        queue(s, {nullptr, e->happened});
+    return cudaSuccess;
 }
 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind, cudaStream_t s)

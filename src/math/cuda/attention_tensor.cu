@@ -283,14 +283,14 @@ template <bool KEYS> __global__ void __launch_bounds__(WARPS * SK_WARP, 4) tenso
             }
             __syncwarp();
             accumulate(sum, ds, other, d);
-            if (KEYS)
+            if constexpr (KEYS)
                 accumulate(sum2, ps, other2, d);
         }
     __syncwarp();
     spill(out, sum, d);
     __syncwarp();
     store_rows(KEYS ? g.dk + row * ldk + at : g.dq + row * ldq + at, KEYS ? ldk : ldq, out, rows, d, 1);
-    if (KEYS) {
+    if constexpr (KEYS) {
         __syncwarp();
         spill(out, sum2, d);
         __syncwarp();

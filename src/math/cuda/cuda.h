@@ -21,7 +21,8 @@
  * (`make cuda`), and by g++ over the stand-in for CUDA in tests/cuda-host,
  * where threads are fibers, so that the ordinary tests run it without a GPU.
  *
- * ONE STREAM. All that a device does is queued in one stream; only downloads,
+ * ONE STREAM. All that a device does is queued in one stream, but for products that
+ * do not fill it, which go side by side between sk_fork and sk_join; only downloads,
  * and results on the host, wait for it. Host arrays that come with a call
  * (offsets, ids, leaves) are copied at once (sk_stage), so that the caller
  * may change them.
@@ -66,12 +67,15 @@ struct sk_staged { size_t at, bytes; };
 enum { SK_STAGED = 64 };
 
 struct sk_gemm_engine;
+enum { SK_SIDES = 4 };
 
 struct sk_device {
     int ordinal;
     char name[96];
     int sm;                                  /* 90: compute capability 9.0 */
     cudaStream_t stream;
+    struct { cudaStream_t stream; cudaEvent_t done; } side[SK_SIDES];
+    cudaEvent_t forked;
     enum sk_dtype dtype;                     /* SK_FLOAT32 or SK_BFLOAT16 */
     int tf32;                                /* products of floats use 10 bits of their precision */
     int unfused;                             /* SK_CUDA_UNFUSED=1: a kernel for each step */
@@ -106,6 +110,11 @@ static inline const int32_t *sk_stage_ints(struct sk_device *dev, const int32_t 
 }
 /* Waits, then copies. */
 void sk_fetch(struct sk_device *dev, void *host, const void *device, size_t bytes);
+
+/* What is queued in dev->side from here on comes after all that is queued now; what is
+ * queued in dev->stream after sk_join, after all of that. */
+void sk_fork(struct sk_device *dev);
+void sk_join(struct sk_device *dev);
 
 /* After work is queued. In tests on a GPU (tests/gpu) it waits, so that tests may look
  * at results as they do on the CPU. */

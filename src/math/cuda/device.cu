@@ -107,6 +107,13 @@ struct sk_device *sk_cuda_open(int threads, const char **why)
     const char *attention = getenv("SK_CUDA_ATTENTION");
     dev->plain_attention = attention && strcmp(attention, "plain") == 0;
     error = cudaStreamCreateWithFlags(&dev->stream, cudaStreamNonBlocking);
+    if (error == cudaSuccess)
+        error = cudaEventCreateWithFlags(&dev->forked, cudaEventDisableTiming);
+    for (int i = 0; i < SK_SIDES && error == cudaSuccess; i++) {
+        error = cudaStreamCreateWithFlags(&dev->side[i].stream, cudaStreamNonBlocking);
+        if (error == cudaSuccess)
+            error = cudaEventCreateWithFlags(&dev->side[i].done, cudaEventDisableTiming);
+    }
     if (error != cudaSuccess || !(dev->gemm = sk_gemm_open(dev, why))) {
         if (error != cudaSuccess)
             *why = reason(error);
@@ -117,6 +124,22 @@ struct sk_device *sk_cuda_open(int threads, const char **why)
 }
 
 static void sync(struct sk_device *dev) { sk_check(cudaStreamSynchronize(dev->stream), "waiting for it"); }
+
+void sk_fork(struct sk_device *dev)
+{
+    sk_check(cudaEventRecord(dev->forked, dev->stream), "forking");
+    for (int i = 0; i < SK_SIDES; i++)
+        sk_check(cudaStreamWaitEvent(dev->side[i].stream, dev->forked, 0), "forking");
+}
+
+void sk_join(struct sk_device *dev)
+{
+    for (int i = 0; i < SK_SIDES; i++) {
+        sk_check(cudaEventRecord(dev->side[i].done, dev->side[i].stream), "joining");
+        sk_check(cudaStreamWaitEvent(dev->stream, dev->side[i].done, 0), "joining");
+    }
+    sk_queued(dev, "joining");
+}
 
 void sk_cuda_close(struct sk_device *dev)
 {
@@ -131,6 +154,11 @@ void sk_cuda_close(struct sk_device *dev)
         cudaFree(dev->ring.device);
         cudaFreeHost(dev->ring.host);
     }
+    for (int i = 0; i < SK_SIDES; i++) {
+        cudaStreamDestroy(dev->side[i].stream);
+        cudaEventDestroy(dev->side[i].done);
+    }
+    cudaEventDestroy(dev->forked);
     cudaStreamDestroy(dev->stream);
     free(dev);
 }

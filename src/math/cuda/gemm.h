@@ -20,10 +20,15 @@ struct sk_gemm {
     void *c;
     const void *bias;
     int add;                             /* onto c, after the sum */
+    int side;                            /* 0: in dev->stream; i: in dev->side[i - 1] */
 };
 struct sk_gemm_engine *sk_gemm_open(struct sk_device *dev, const char **why);
 void sk_gemm_close(struct sk_gemm_engine *e);
 void sk_gemm_run(struct sk_device *dev, const struct sk_gemm *g);
-/* Bytes that it takes for itself. */
-enum { SK_GEMM_WORKSPACE = 32 << 20 };
+static inline cudaStream_t sk_gemm_stream(const struct sk_device *dev, const struct sk_gemm *g)
+{
+    return g->side ? dev->side[g->side - 1].stream : dev->stream;
+}
+/* Bytes that it takes for itself; of these, for each side. */
+enum { SK_GEMM_SIDE = 8 << 20, SK_GEMM_MAIN = 32 << 20, SK_GEMM_WORKSPACE = SK_GEMM_MAIN + SK_SIDES * SK_GEMM_SIDE };
 #endif

@@ -13,12 +13,12 @@
 
 enum { TYPICAL = 4096, TRIED = 16, MOST = 512 };
 
-struct key { int kind, dtype, out, tf32, a, b, bias, add, odd; };    /* a, b: the sizes that are not tokens */
+struct key { int kind, side, dtype, out, tf32, a, b, bias, add, odd; };    /* a, b: the sizes that are not tokens */
 struct chosen { struct key key; cublasLtMatmulAlgo_t algo; };
 
 struct sk_gemm_engine {
     cublasLtHandle_t lt;
-    void *workspace;
+    char *workspace;                     /* the main stream's, then the sides' */
     struct chosen *of;
     int n;
 };
@@ -44,7 +44,7 @@ struct sk_gemm_engine *sk_gemm_open(struct sk_device *dev, const char **why)
         free(e);
         return NULL;
     }
-    if (cudaMalloc(&e->workspace, SK_GEMM_WORKSPACE) != cudaSuccess) {
+    if (cudaMalloc((void **)&e->workspace, SK_GEMM_WORKSPACE) != cudaSuccess) {
         cudaGetLastError();
         *why = "the GPU's memory is full";
         cublasLtDestroy(e->lt);
@@ -115,7 +115,7 @@ static cublasLtMatmulAlgo_t choose(const struct sk_device *dev, const struct sk_
                                 g->kind == SK_GEMM_WEIGHT ? TYPICAL : g->K);
     cublasLtMatmulPreference_t wish;
     cublasLtMatmulHeuristicResult_t found[TRIED];
-    size_t workspace = SK_GEMM_WORKSPACE;
+    size_t workspace = g->side ? SK_GEMM_SIDE : SK_GEMM_MAIN;
     uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_NONE;
     int n = 0, at = -1;
     check(cublasLtMatmulPreferenceCreate(&wish), "choosing an algorithm");
@@ -149,7 +149,7 @@ void sk_gemm_run(struct sk_device *dev, const struct sk_gemm *g)
     uint32_t aligned[4] = {alignment(g->b, g->ldb, item), alignment(g->a, g->lda, item), c, c};
     struct key key;
     memset(&key, 0, sizeof key);
-    key.kind = g->kind, key.dtype = g->dtype, key.out = g->out, key.tf32 = dev->tf32, key.bias = g->bias != NULL, key.add = g->add, key.a = g->N;
+    key.kind = g->kind, key.side = g->side > 0, key.dtype = g->dtype, key.out = g->out, key.tf32 = dev->tf32, key.bias = g->bias != NULL, key.add = g->add, key.a = g->N;
     key.b = g->kind == SK_GEMM_WEIGHT ? g->M : g->K;
     for (int i = 0; i < 3; i++)
         key.odd |= (int)aligned[i] << 8 * i;
@@ -163,11 +163,13 @@ void sk_gemm_run(struct sk_device *dev, const struct sk_gemm *g)
         e->of[i].key = key;
         e->n++;
     }
+    char *workspace = g->side ? e->workspace + SK_GEMM_MAIN + (g->side - 1) * (size_t)SK_GEMM_SIDE : e->workspace;
     const float one = 1, factor = g->add ? 1.0f : 0.0f;
     struct problem p = describe(dev, g, g->M, g->K);
     check(cublasLtMatmul(e->lt, p.what, &one, g->b, p.a, g->a, p.b, &factor, g->c, p.c, g->c, p.c, &e->of[i].algo,
-                         e->workspace, SK_GEMM_WORKSPACE, dev->stream),
+                         workspace, g->side ? SK_GEMM_SIDE : SK_GEMM_MAIN, sk_gemm_stream(dev, g)),
           "a product");
-    sk_queued(dev, "a product");
+    if (!g->side)
+        sk_queued(dev, "a product");
     forget(p);
 }

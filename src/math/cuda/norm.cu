@@ -30,6 +30,21 @@ __device__ static inline struct place place_of(const struct sk_device_rows &rows
     return {rows.ordinal[s], row - rows.offset[s]};
 }
 
+/* Dropout of blocks b and b + 1 of a row; of value l of both. */
+struct draw { unsigned first, second; };
+__device__ static inline struct draw draw_at(const struct sk_drop &drop, const struct place &p, int b, int B)
+{
+    if (b >= B || !drop.on)
+        return {0, 0};
+    return {sk_drop_bits(drop, p.ordinal, p.position, b), sk_drop_bits(drop, p.ordinal, p.position, b + 1)};
+}
+__device__ static inline struct sk_two dropped(const struct sk_drop &drop, const struct draw &d, int l, struct sk_two x)
+{
+    if (!drop.on)
+        return x;
+    return {x.x * (d.first >> l & 1 ? drop.keep : 0), x.y * (d.second >> l & 1 ? drop.keep : 0)};
+}
+
 /* --- forward ------------------------------------------------------------------------ */
 
 template <int ITER, class R> __global__ void __launch_bounds__(SK_THREADS, 2) norm_row_kernel(struct norm_job<R> j)
@@ -45,11 +60,7 @@ template <int ITER, class R> __global__ void __launch_bounds__(SK_THREADS, 2) no
 #pragma unroll
     for (int k = 0; k < ITER; k++) {
         const int b = 2 * (sk_lane() + k * SK_WARP);
-        unsigned bits = 0, more = 0;
-        if (b < B && j.drop.on) {
-            bits = sk_drop_bits(j.drop, p.ordinal, p.position, b);
-            more = sk_drop_bits(j.drop, p.ordinal, p.position, b + 1);
-        }
+        const struct draw kept = draw_at(j.drop, p, b, B);
 #pragma unroll
         for (int l = 0; l < 8; l++) {
             v[k][l] = {0, 0};
@@ -57,8 +68,7 @@ template <int ITER, class R> __global__ void __launch_bounds__(SK_THREADS, 2) no
                 continue;
             struct sk_two x = sk_get2(f + l * B + b);
             if (out) {
-                if (j.drop.on)
-                    x = {x.x * (bits >> l & 1 ? j.drop.keep : 0), x.y * (more >> l & 1 ? j.drop.keep : 0)};
+                x = dropped(j.drop, kept, l, x);
                 if (residual) {
                     const struct sk_two r = sk_get2(residual + l * B + b);
                     x = {r.x + x.x, r.y + x.y};
@@ -221,11 +231,7 @@ template <int ITER, class R> __global__ void __launch_bounds__(SK_THREADS, 2) gr
 #pragma unroll
     for (int k = 0; k < ITER; k++) {
         const int b = 2 * (sk_lane() + k * SK_WARP);
-        unsigned bits = 0, more = 0;
-        if (b < B && j.drop.on) {
-            bits = sk_drop_bits(j.drop, p.ordinal, p.position, b);
-            more = sk_drop_bits(j.drop, p.ordinal, p.position, b + 1);
-        }
+        const struct draw kept = draw_at(j.drop, p, b, B);
 #pragma unroll
         for (int l = 0; l < 8; l++) {
             if (b >= B)
@@ -240,9 +246,7 @@ template <int ITER, class R> __global__ void __launch_bounds__(SK_THREADS, 2) gr
             if (!j.df)
                 continue;
             d = {sk_stored(dx, d.x), sk_stored(dx, d.y)};
-            if (j.drop.on)
-                d = {d.x * (bits >> l & 1 ? j.drop.keep : 0), d.y * (more >> l & 1 ? j.drop.keep : 0)};
-            sk_put2(j.df + at + l * B + b, d);
+            sk_put2(j.df + at + l * B + b, dropped(j.drop, kept, l, d));
         }
     }
 }

@@ -1,6 +1,6 @@
 /* ops.cu - the cuda backend's table, and what the plug-in exports. */
 #include "math/cuda/cuda.h"
-#include "math/cuda/gemm.h"
+#include "math/cuda/product.h"
 
 /* --- memory, before it is taken: keep it true to sk_scratch's callers ------------ */
 
@@ -8,7 +8,7 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 size_t sk_cuda_workspace(const struct sk_device *dev, const struct sk_work *w)
 {
-    size_t rows = larger((size_t)w->source_rows, (size_t)w->target_rows), V = (size_t)w->V, matrix = 0, wide = 0;
+    size_t rows = larger((size_t)w->source_rows, (size_t)w->target_rows), V = (size_t)w->V, parts = 0, wide = 0;
     int levels = 0;
     while (1 << levels < w->leaves)
         levels++;
@@ -17,14 +17,14 @@ size_t sk_cuda_workspace(const struct sk_device *dev, const struct sk_work *w)
     piece = leaf + 256 < piece ? leaf + 256 : piece;         /* leaves are of nearly the same size */
     for (int i = 0; i < w->weights; i++) {
         size_t N = (size_t)w->weight[i][0], K = (size_t)w->weight[i][1];
-        matrix = larger(matrix, N * K);
+        parts = larger(parts, (size_t)(N * K <= SK_SIDE_MOST && levels > 0 ? w->leaves : levels) * N * K);
         if (!w->narrow)                  /* else rows are operands as they are */
             wide = larger(wide, (N == V ? piece : rows) * larger(N, K));
     }
     /* Gradients of logits, and what else products take. */
     size_t operands = dev->dtype == SK_FLOAT32 ? 0 : (larger(piece * V, wide) + wide) * sizeof(uint16_t);
     size_t mask = (rows * (size_t)w->H * (size_t)w->longest + 7) / 8;
-    return SK_GEMM_WORKSPACE + operands + piece * V * sizeof(float) + (size_t)levels * matrix * sizeof(float) +
+    return SK_GEMM_WORKSPACE + operands + piece * V * sizeof(float) + parts * sizeof(float) +
         2 * (size_t)w->leaves * larger(V, (size_t)w->D) * sizeof(float) + mask + ((size_t)24 << 20);
 }
 

@@ -80,7 +80,7 @@ __global__ void __launch_bounds__(SK_THREADS) bias_kernel(R *c, const float *bia
 void sk_product_forward(struct sk_device *dev, void *c, enum sk_dtype out, const void *a, const struct sk_weight *w,
                         const float *bias, int T)
 {
-    struct sk_gemm g = {SK_GEMM_FORWARD, w->dtype, T, w->N, w->K, a, w->data, w->K, w->K, w->N, out, c, NULL, 0};
+    struct sk_gemm g = {SK_GEMM_FORWARD, w->dtype, T, w->N, w->K, a, w->data, w->K, w->K, w->N, out, c, NULL, 0, 0};
     const size_t n = (size_t)T * (size_t)w->N;
     dim3 grid(sk_count(n, SK_THREADS));
     if (T <= 0)
@@ -102,7 +102,7 @@ void sk_product_forward(struct sk_device *dev, void *c, enum sk_dtype out, const
 void sk_product_data(struct sk_device *dev, void *c, enum sk_dtype out, const void *a, const struct sk_weight *w, int T,
                      int add)
 {
-    struct sk_gemm g = {SK_GEMM_DATA, w->dtype, T, w->K, w->N, a, w->data, w->N, w->K, w->K, out, c, NULL, add};
+    struct sk_gemm g = {SK_GEMM_DATA, w->dtype, T, w->K, w->N, a, w->data, w->N, w->K, w->K, out, c, NULL, add, 0};
     if (T > 0)
         sk_gemm_run(dev, &g);
 }
@@ -150,7 +150,7 @@ void sk_weight_sum_leaf(struct sk_weight_sum *s, const void *dy, const void *x, 
 {
     size_t n = (size_t)s->N * (size_t)s->K;
     struct sk_gemm g = {SK_GEMM_WEIGHT, s->dev->dtype, s->N, s->K, rows, dy, x, s->N, s->K, s->K,
-                        SK_FLOAT32, NULL, NULL, !first};
+                        SK_FLOAT32, NULL, NULL, !first, 0};
     if (first) {
         /* A leaf that comes whole may go onto its sister at once: the sum is the same. */
         int sister = last && s->n > 0 && s->size[s->n - 1] == 1;
@@ -172,17 +172,42 @@ void sk_weight_sum_leaf(struct sk_weight_sum *s, const void *dy, const void *x, 
     }
 }
 
+/* Few tiles do not fill a GPU: the leaves of such a product go side by side. */
+static void side_by_side(struct sk_device *dev, float *dw, const char *a, const char *b, int N, int K,
+                         struct sk_leaves leaves)
+{
+    const size_t n = (size_t)N * (size_t)K, item = sk_width(dev->dtype);
+    float *parts = sk_floats(dev, SK_SLOT_LEAVES, (size_t)leaves.n * n);
+    sk_fork(dev);
+    for (int l = 0; l < leaves.n; l++) {
+        const size_t row = (size_t)leaves.row[l];
+        struct sk_gemm g = {SK_GEMM_WEIGHT, dev->dtype, N, K, leaves.row[l + 1] - leaves.row[l],
+                            a + row * (size_t)N * item, b + row * (size_t)K * item, N, K, K, SK_FLOAT32,
+                            parts + (size_t)l * n, NULL, 0, 1 + l % SK_SIDES};
+        if (g.K > 0)
+            sk_gemm_run(dev, &g);
+        else
+            sk_cuda_zero(dev, parts + (size_t)l * n, n * sizeof *parts);
+    }
+    sk_join(dev);
+    sk_sum_tree(dev, dw, parts, leaves.n, n);
+}
+
 void sk_cuda_linear_backward_weight(struct sk_device *dev, float *dw, float *db, const float *dy, const float *x,
                                     int N, int K, struct sk_leaves leaves)
 {
     size_t rows = (size_t)leaves.row[leaves.n], item = sk_width(dev->dtype);
     const char *a = (const char *)sk_operand(dev, SK_SLOT_A, dy, rows * (size_t)N);
     const char *b = (const char *)sk_operand(dev, SK_SLOT_B, x, rows * (size_t)K);
-    struct sk_weight_sum s = sk_weight_sum_begin(dev, dw, N, K, leaves.n);
-    for (int l = 0; l < leaves.n; l++) {
-        size_t row = (size_t)leaves.row[l];
-        sk_weight_sum_leaf(&s, a + row * (size_t)N * item, b + row * (size_t)K * item,
-                           leaves.row[l + 1] - leaves.row[l], 1, 1);
+    if (leaves.n > 1 && !dev->unfused && (size_t)N * (size_t)K <= SK_SIDE_MOST) {
+        side_by_side(dev, dw, a, b, N, K, leaves);
+    } else {
+        struct sk_weight_sum s = sk_weight_sum_begin(dev, dw, N, K, leaves.n);
+        for (int l = 0; l < leaves.n; l++) {
+            size_t row = (size_t)leaves.row[l];
+            sk_weight_sum_leaf(&s, a + row * (size_t)N * item, b + row * (size_t)K * item,
+                               leaves.row[l + 1] - leaves.row[l], 1, 1);
+        }
     }
     if (db)
         sk_sum_columns(dev, db, dy, N, leaves);

@@ -24,6 +24,9 @@ void sk_product_forward(struct sk_device *dev, void *c, enum sk_dtype out, const
 void sk_product_data(struct sk_device *dev, void *c, enum sk_dtype out, const void *a, const struct sk_weight *w, int T,
                      int add);
 
+/* Of a weight of so many values or fewer, all leaves' gradients are made side by side. */
+constexpr size_t SK_SIDE_MOST = (size_t)8 << 20;
+
 /* The gradient of a weight, leaf after leaf. Finished subtrees stand in `of`, the
  * first in dw, so that the tree of ops.h needs log2(leaves) buffers more. */
 enum { SK_LEVELS = 11 };

@@ -213,8 +213,9 @@ static void sum_table(struct sk_device *dev, const struct sorter *s, float *out,
 {
     struct table<R> t = {out, D, leaves, NULL, NULL, {(const R *)from.dx[0], (const R *)from.dx[1]},
                          {from.scale[0], from.scale[1]}};
-    t.first = sk_stage_ints(dev, s->first, (size_t)s->N + 1);
+    /* The longer list first: it may move the others. */
     t.entry = (const struct entry *)sk_stage(dev, s->entry, (size_t)s->first[s->N] * sizeof *s->entry);
+    t.first = sk_stage_ints(dev, s->first, (size_t)s->N + 1);
     sk_launch(dev, table_kernel<R>, dim3((unsigned)s->N, sk_count((size_t)D, SK_THREADS)), SK_THREADS, t);
 }
 

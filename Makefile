@@ -5,6 +5,7 @@
 #   make check-long      the same with large counts
 #   make SAN=address,undefined [check]   an instrumented build of its own
 #   make check-cuda-host the cuda backend's kernels on the CPU, under sanitizers (part of make check)
+#   make analyze         cppcheck and gcc -fanalyzer on the sources
 #   make fuzz            tests/fuzz under clang's libFuzzer (check-long runs it)
 #   make cuda            the plug-in for NVIDIA GPUs, where nvcc is; check-gpu and bench-gpu test it there
 #   make quickstart | bench | install | clean
@@ -79,7 +80,7 @@ endif
 # Sub-makes build in parallel unless the caller decided.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all tests check check-here check-long check-cuda-host check-cuda-tests fuzz cuda gpu-tests check-gpu bench-gpu quickstart bench install clean FORCE
+.PHONY: all tests check check-here check-long check-cuda-host check-cuda-tests fuzz analyze cuda gpu-tests check-gpu bench-gpu quickstart bench install clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -282,6 +283,10 @@ check:
 	[ -n "$(SAN)" ] || $(MAKE) --no-print-directory $(JOBS) SAN=address,undefined check-here \
 		ONLY_SCRIPTS="$$(grep -l '^# sanitized' tests/*.t | tr '\n' ' ')" || status=1; \
 	tests/run --report $(LOGS) || status=1; exit $$status
+
+# Static analysis: cppcheck and gcc -fanalyzer, some minutes.
+analyze:
+	@tests/analyze
 
 check-long:
 	SK_LONG=1 SK_TEST_TIMEOUT=$${SK_TEST_TIMEOUT:-3600} $(MAKE) check

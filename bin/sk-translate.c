@@ -233,18 +233,7 @@ int main(int argc, char **argv)
     sk_temp_catch_signals();
     sk_quiet(o.quiet);
     int n = sk_translate_models(&o, dirs);
-    if (o.max_input_len == 1)
-        sk_opt_misuse("--max-input-len 1: a piece is a word and the end symbol at least, 2 or more");
-    if (o.nbest > o.beam_size)
-        sk_opt_misuse("--nbest-size %d: a beam of %d (--beam-size) has not as many", o.nbest, o.beam_size);
-    if (o.nbest > 1 && !strcmp(o.stop, "first")) {
-        sk_warn("--beam-search-stop first is not for --nbest-size %d: searching to the end", o.nbest);
-        o.stop = "all";
-    }
-    if (o.nbest > 1 && o.output_type && strcmp(o.output_type, "json"))
-        sk_warn("--output-type %s is not for --nbest-size %d: writing json", o.output_type, o.nbest);
-    if (o.chunk_size > 0 && o.chunk_size < o.batch_size && o.chunk_size != 1)
-        sk_warn("--chunk-size %d is less than --batch-size %d: batches will be smaller", o.chunk_size, o.batch_size);
+    sk_translate_check(&o);
     if (sk_md_check_output(o.output))
         return sk_die();
     const struct sk_ops *ops = sk_backend(o.use_cpu);

@@ -103,6 +103,28 @@ exits 0 "sk-status" "$BIN/sk-status" "$T/whole"
 like "$(cat "$T/out")" 'perplexity-val-new' "shows it"
 ok "so does TensorBoard's file" grep -q -a 'perplexity-val-new' "$T"/whole/tensorboard/*
 
+exits 0 "prepared data" "$BIN/sk-prepare-data" -s "$T/ab.src" -t "$T/ab.trg" --max-seq-len 12 -o "$T/prepared" -q
+exits 0 "with prepared data" "$T/train" from-prepared -d "$T/prepared" --monitor-set "$new" --max-updates 10
+same "$T/from-prepared/params.00001" "$T/ab/params.00001" "monitor sets are read beside it"
+like "$(cat "$T/from-prepared/metrics")" 'perplexity-val-new=[0-9]' "and reported"
+is "$("$BIN/sk-status" "$T/whole" | grep -c 'data-')" 0 "sk-status leaves out how texts were mixed"
+
+# --- faults -------------------------------------------------------------------------
+if [ -n "${SAN:-}" ]; then
+    skip "a preloaded library and sanitizers do not go together"
+else
+    . tests/faults.sh
+    FAULTS=$T/z
+    fresh() { rm -rf "$T/z"; }
+    act() { "$T/train" z --data "$a:3" "$b:1" --monitor-set "$new" --ema 0.9 --max-updates 13 -q; }
+    torn() { :; }
+    result() {
+        (cd "$T/z" && cksum params.0* data/* config.json && sed -E 's/	(time-elapsed|used-[a-z-]*)=[^	]*//g' metrics &&
+            find . -name '.*tmp')
+    }
+    faults "several texts and an average" 5
+fi
+
 # --- misuse -------------------------------------------------------------------------
 bad() { # NAME TEXT MESSAGE
     exits 64 "$1" "$T/train" bad --data "$2"
@@ -118,7 +140,6 @@ bad "standard input" "a=-:$T/a.trg:1" "standard input does not allow"
 exits 64 "a name twice" "$T/train" bad --data "$a:1" "$a:2"
 exits 64 "a text that never comes" "$T/train" bad --data "$a:1" "$b:1e-9"
 exits 64 "with --source" "$T/train" bad --data "$a:1" -s "$T/a.src" -t "$T/a.trg"
-exits 0 "prepared data" "$BIN/sk-prepare-data" -s "$T/a.src" -t "$T/a.trg" -o "$T/prepared" -q
 exits 64 "with --prepared-data" "$T/train" bad --data "$b:1" -d "$T/prepared"
 like "$(cat "$T/err")" 'give the text that .*/prepared was made of as one of its texts' "has a remedy"
 exits 66 "a file that is not there" "$T/train" bad --data "a=$T/a.src:$T/none:1"

@@ -74,7 +74,38 @@ for kind in transformer rnn; do
     like "$(cat "$T/err")" 'on cuda: ' "$kind: translates on the device"
     "$BIN/sk-translate" -m "$T/$name" -i "$T/val.src" --beam-size 3 --use-cpu >"$T/here" 2>"$T/err"
     ok "$kind: as the CPU does" alike "$T/there" "$T/here"
+    for c in a b c d e f g h; do printf '%s %s -1\n%s a -2\n' $c $c $c; done >"$T/table"
+    "$BIN/sk-lexicon" -i "$T/table" -o "$T/$name.lex" -m "$T/$name" -k 2 2>"$T/err"
+    for how in "--json-input" "--restrict-lexicon $T/$name.lex" "--json-input --restrict-lexicon $T/$name.lex" \
+        "--sample --seed 2" "--sample 3" "--sample --restrict-lexicon $T/$name.lex"; do
+        input=$T/val.src
+        case $how in *json*)
+            input=$T/asked
+            awk '{ print "{\"text\": \"" $0 "\", \"avoid\": [\"a b\", \"c\"]" (NR % 3 ? ", \"constraints\": [\"d e\", \"f\"]" : "") \
+                (NR % 2 ? ", \"target_prefix\": \"h\"" : "") "}" }' "$T/val.src" >"$input" ;;
+        esac
+        # shellcheck disable=SC2086  # several options
+        "$BIN/sk-translate" -m "$T/$name" -i "$input" --beam-size 4 $how >"$T/there" 2>"$T/err"
+        # shellcheck disable=SC2086
+        "$BIN/sk-translate" -m "$T/$name" -i "$input" --beam-size 4 $how --use-cpu >"$T/here" 2>"$T/err"
+        ok "$kind, $(echo "$how" | sed "s| ${T}[^ ]*||g"): as the CPU does" alike "$T/there" "$T/here"
+    done
 done
+
+# Source factors (the words themselves), and an average that is validated.
+factored() {
+    transformer "$@" --dtype float32 --source-factors "$T/train.src" --validation-source-factors "$T/val.src" \
+        --source-factors-num-embed 4 --transformer-model-size 28:32 --ema 0.8
+}
+perplexity() { sed -n 's/.*perplexity-val=\([^	]*\).*/\1/p' "$T/$1/metrics" | tail -n 1; }
+ok "source factors and an average: trains" factored factored
+ok "and on the CPU" factored factored-cpu --use-cpu
+ok "losses and gradients are the CPU's" close factored factored-cpu
+ok "so is the average" awk -v a="$(perplexity factored)" -v b="$(perplexity factored-cpu)" \
+    'BEGIN { exit !(a / b > 0.999 && a / b < 1.001) }'
+ok "ended after three updates" factored factored-parts --max-updates 3
+ok "and taken up again" factored factored-parts
+ok "it has the same bits" cmp "$T/factored/params.00002" "$T/factored-parts/params.00002"
 
 SK_CUDA_ROWS=float32 transformer wide --dtype bfloat16
 ok "bfloat16 with float32 between products is the CPU's" close wide transformer-bfloat16-cpu 1e-3

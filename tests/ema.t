@@ -92,7 +92,11 @@ without=$(sed -n 's/^memory	//p' "$T/out")
 bytes=$((4 * $(sed -n 's/^parameters	//p' "$T/out")))
 exits 0 "--dry-run --ema" "$T/train" dry "$@" --dry-run --ema 0.999
 more=$(($(sed -n 's/^memory	//p' "$T/out") - without))
-ok "counts the average ($bytes bytes, $more more)" [ $more -gt $((bytes * 9 / 10)) ] && [ $more -lt $((bytes * 13 / 10)) ]
+if [ -n "${SAN:-}" ]; then
+    skip "memory of instrumented programs"
+else
+    ok "counts the average ($bytes bytes, $more more)" awk -v b="$bytes" -v m="$more" 'BEGIN { exit !(m > 0.9 * b && m < 1.3 * b) }'
+fi
 exits 64 "Marian's number" "$T/train" misuse --ema 0.0001
 like "$(cat "$T/err")" '\-\-ema 0\.9999' "says ours"
 exits 64 "1" "$T/train" misuse --ema 1

@@ -46,6 +46,13 @@ set -- --checkpoint-frequency 125 --max-updates 250
         --num-embed 16 --rnn-decoder-hidden-dropout 0 --max-updates 500
 }
 exits 0 "without" "$T/train" without "$@"
+# shellcheck disable=SC2086
+for model in "few $two --source-factors-num-embed 6 2" few-without; do
+    exits 0 "a small vocabulary" "$T/train" $model --num-words 8:0 --max-updates 1
+done
+is "$(grep '^.*Vocabulary coverage' "$T/few/log" | sed 's/.*coverage: source \([0-9.]*% of tokens\).*/\1/')" \
+    "$(grep '^.*Vocabulary coverage' "$T/few-without/log" | sed 's/.*coverage: source \([0-9.]*% of tokens\).*/\1/')" \
+    "what of the text is known is said of its words"
 for model in concat sum rnn; do
     ok "$model: what the factor says is learned" awk -v with="$(column $model perplexity-val)" \
         -v without="$(column without perplexity-val)" 'BEGIN { exit !(with < 1.6 && without > 2) }'
@@ -87,6 +94,11 @@ set -- --checkpoint-frequency 10 --embed-dropout 0.1:0 --transformer-dropout-pre
         "$T/whole/vocab.src.2.json" --max-updates 40
 }
 is "$(result given)" "$(result whole)" "vocabularies that are given"
+# shellcheck disable=SC2086
+exits 78 "others" "$T/train" given "$@" $two --source-factor-vocabs "$T/whole/vocab.src.2.json" "$T/whole/vocab.src.1.json"
+# shellcheck disable=SC2086
+exits 64 "those of a run that would be removed" "$T/train" given "$@" $two --overwrite-output --source-factor-vocabs \
+    "$T/given/vocab.src.1.json" "$T/given/vocab.src.2.json"
 
 # --- translating and scoring --------------------------------------------------------
 translate() { model=$1 && shift && "$BIN/sk-translate" -m "$T/$model" --use-cpu --threads 2 "$@" 2>"$T/err"; }
@@ -99,6 +111,12 @@ same "$T/zipped.out" "$T/files.out" "factors in words"
 paste "$T/test.src" "$T/test.1" "$T/test.2" | awk -F '\t' '{ printf "{\"text\": \"%s\", \"factors\": [\"%s\", \"%s\"]}\n", $1, $2, $3 }' |
     translate concat --json-input >"$T/json.out"
 same "$T/json.out" "$T/files.out" "in JSON"
+for w in 0 1 2 3 4 5 6 7 8 9 10 11; do for c in 0 1 2; do echo "s$w t$w.$c -1"; done; done >"$T/table"
+"$BIN/sk-lexicon" -i "$T/table" -o "$T/lexicon" -m "$T/concat" -q 2>"$T/err"
+translate concat --restrict-lexicon "$T/lexicon" <"$T/test.zipped" >"$T/out"
+is "$(paste "$T/test.src" "$T/out" | awk -F '\t' '{ split("", may); n = split($1, s, " "); for (i = 1; i <= n; i++) may["t" substr(s[i], 2)] = 1
+    n = split($2, t, " "); for (i = 1; i <= n; i++) { sub(/\..*/, "", t[i]); if (!(t[i] in may)) print NR, t[i] }
+    words += n } END { print (words > 60) }')" 1 "a shortlist is that of the words, whatever their factors"
 translate rnn -i "$T/test.src" --input-factors "$T/test.1" >"$T/rnn.out"
 "$BIN/sk-bleu-eval" --hypotheses "$T/rnn.out" --references "$T/test.trg" --tokenize none >"$T/out" 2>/dev/null
 ok "those of the RNN" awk '{ exit !($2 > 50) }' "$T/out"
@@ -129,6 +147,20 @@ like "$(cat "$T/err")" 'short.1 has only 10 lines, .*test.src has more' "is name
 sed 's/"source_factors_num_embed": \[6, 2\]/"source_factors_num_embed": [2000000000, 2000000000]/' "$T/concat/config.json" \
     >"$T/config" && mv "$T/config" "$T/concat/config.json"
 exits 65 "sizes that no model has" "$BIN/sk-translate" -m "$T/concat" -i "$T/test.zipped" --use-cpu
+
+# --- faults -------------------------------------------------------------------------
+if [ -n "${SAN:-}" ]; then
+    skip "a preloaded library and sanitizers do not go together"
+else
+    . tests/faults.sh
+    FAULTS=$T/z
+    fresh() { rm -rf "$T/z"; }
+    # shellcheck disable=SC2086
+    act() { "$T/train" z $one --source-factors-num-embed 8 --max-updates 1 -q; }
+    torn() { :; }
+    result() { (cd "$T/z" && cksum params.00001 vocab.* data/* validation.src config.json && find . -name '.*tmp'); }
+    faults "a first start" 5
+fi
 
 # --- misuse -------------------------------------------------------------------------
 # shellcheck disable=SC2086

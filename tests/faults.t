@@ -77,7 +77,7 @@ cp -R "$m" "$FAULTS"
 evaluate --once >"$T/out" 2>"$T/err"
 cp -R "$FAULTS/eval" "$T/all"
 act() { evaluate --once; }
-faults "sk-bleu-eval --once" 5
+faults "sk-bleu-eval --once" 15
 act() { evaluate --watch; }
 faults "sk-bleu-eval --watch" 53
 

@@ -19,7 +19,7 @@ guided=.build/fuzzer-no-link,address,undefined/tests/fuzz/fuzz
 # much TARGET RUNS
 much() {
     mkdir -p "$T/new/$1"
-    SK_FUZZ=$1 ASAN_OPTIONS=detect_leaks=$(leaks "$1") "$guided" -runs="$2" -max_len=16384 -timeout=10 \
+    SK_FUZZ=$1 ASAN_OPTIONS=detect_leaks=$(leaks "$1") "$guided" -runs="$2" -close_fd_mask=2 -max_len=16384 -timeout=10 \
         -artifact_prefix="${SK_TEST_LOG:-$T}/fuzz-$1-" "$T/new/$1" "$T/seeds/$1"
 }
 runs=$([ -n "${SAN:-}" ] && echo 1000 || echo 4000)

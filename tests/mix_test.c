@@ -109,6 +109,8 @@ static void mixture(int n, const int *pairs, const double *weight, int64_t seed,
         same &= part_of(&p) * 10000 + number_of(&p) == seen[g];
     }
     ok(same, "from anywhere the same pairs follow");
+    ok(sk_reader_seek(r, INT64_MAX / 4, 0) == -1 && sk_reader_seek(r, 0, total + 1) == -1, "but not from nowhere");
+    ok(sk_reader_seek(r, 1000000007, 5) == 0 && sk_reader_peek(r, &(struct sk_pair){0}) == 1, "after very many epochs");
     for (int i = 0; i < n; i++) {
         sk_reader_free(own[i]);
         sk_corpus_close(alone[i]);

@@ -2,21 +2,10 @@
 # sk-lexicon, and sk-translate --restrict-lexicon with what it makes.
 # sanitized
 . "$(dirname "$0")/tap.sh"
+. "$(dirname "$0")/toy.sh"
 command -v python3 >/dev/null || skip_all "python3 is not installed"
 
-awk 'BEGIN { srand(8); for (i = 0; i < 400; i++) { n = 2 + int(6 * rand()); s = t = ""
-    for (k = 0; k < n; k++) { w = int(8 * rand()); s = s " a" w; t = t " b" w; if (w == 3) t = t " c" w }
-    print substr(s, 2) "\t" substr(t, 2) } }' >"$T/pairs"
-cut -f1 "$T/pairs" >"$T/src"
-cut -f2 "$T/pairs" >"$T/trg"
-head -n 20 "$T/src" >"$T/val.src"
-head -n 20 "$T/trg" >"$T/val.trg"
-m=$T/model
-ok "a model is trained" "$BIN/sk-train-shard" --source "$T/src" --target "$T/trg" \
-    --validation-source "$T/val.src" --validation-target "$T/val.trg" --output "$m" --use-cpu --num-layers 1 \
-    --transformer-model-size 16 --transformer-attention-heads 2 --transformer-feed-forward-num-hidden 32 \
-    --batch-size 400 --initial-learning-rate 0.01 --checkpoint-frequency 50 --threads 1 --max-updates 150
-translate() { "$BIN/sk-translate" -m "$m" --use-cpu --threads 1 "$@" 2>"$T/err"; }
+toy_model 8
 
 # shortlist.py FILE [MODEL]: what it holds, "source: target target ...".
 cat >"$T/shortlist.py" <<'END'

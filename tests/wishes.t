@@ -3,21 +3,10 @@
 # be in it, samples; alone and in company.
 # sanitized
 . "$(dirname "$0")/tap.sh"
+. "$(dirname "$0")/toy.sh"
 
 command -v python3 >/dev/null || skip_all "python3 is not installed"
-awk 'BEGIN { srand(6); for (i = 0; i < 400; i++) { n = 2 + int(6 * rand()); s = t = ""
-    for (k = 0; k < n; k++) { w = int(8 * rand()); s = s " a" w; t = t " b" w; if (w == 3) t = t " c" w }
-    print substr(s, 2) "\t" substr(t, 2) } }' >"$T/pairs"
-cut -f1 "$T/pairs" >"$T/src"
-cut -f2 "$T/pairs" >"$T/trg"
-head -n 20 "$T/src" >"$T/val.src"
-head -n 20 "$T/trg" >"$T/val.trg"
-m=$T/model
-ok "a model is trained" "$BIN/sk-train-shard" --source "$T/src" --target "$T/trg" \
-    --validation-source "$T/val.src" --validation-target "$T/val.trg" --output "$m" --use-cpu --num-layers 1 \
-    --transformer-model-size 16 --transformer-attention-heads 2 --transformer-feed-forward-num-hidden 32 \
-    --batch-size 400 --initial-learning-rate 0.01 --checkpoint-frequency 50 --threads 1 --max-updates 150 --max-seq-len 30
-translate() { "$BIN/sk-translate" -m "$m" --use-cpu --threads 1 "$@" 2>"$T/err"; }
+toy_model 6
 ask() { translate --json-input --output-type json "$@"; }
 
 # ask.py KIND [N] makes JSON of lines of source, TAB, translation; check.py looks at what came.
@@ -175,7 +164,6 @@ is "$(sed -n 14p "$T/got" | sed 's/"score": [^,]*, //')" "{\"id\": 3, \"sentence
 # --- a list for all --------------------------------------------------------------------------
 printf 'b1\n\nb2 b2\nnowhere b3\nb4 </s>\n' | gzip >"$T/avoid.gz"
 translate --avoid-list "$T/avoid.gz" <"$T/in" >"$T/got"
-is "$(grep -cE 'b1|b2 b2|b4$' "$T/best")" "$(grep -E 'b1|b2 b2|b4$' "$T/best" | wc -l | tr -d ' ')" "translations have what is to be avoided"
 ok "many of them" test "$(grep -cE 'b1|b2 b2|b4$' "$T/best")" -gt 10
 is "$(grep -cE 'b1|b2 b2|b4$' "$T/got")" 0 "with --avoid-list none has"
 ok "b3 may be there" grep -q b3 "$T/got"

@@ -138,9 +138,11 @@ static void pair(const struct sk_opt *o, const char *text, const char *side[2])
 static const char *choice(const struct sk_opt *o, const char *text)
 {
     size_t n = strlen(text);
-    for (const char *c = o->choices; c; c = strchr(c, '|'), c += c != NULL) {
-        if (strcspn(c, "|") == n && strncmp(c, text, n) == 0)
+    for (const char *c = o->choices; *c; c += c[0] == '|') {
+        size_t length = strcspn(c, "|");
+        if (length == n && strncmp(c, text, n) == 0)
             return text;
+        c += length;
     }
     struct sk_str all = {0};
     for (const char *c = o->choices; *c; c++)

@@ -61,6 +61,11 @@ struct sk_model {
 };
 
 float *sk_model_device(struct sk_model *m, size_t floats);
+/* embed.c. The name of a side's table; where it stands; the gradients of both sides'
+ * tables and positions, from gx (T, width), which is used up. */
+const char *sk_embed_table_name(const struct sk_model_config *c, int side);
+void sk_embed_init(struct sk_model *m, int side);
+void sk_embed_backward(struct sk_model *m, const struct sk_batch *b, float *const gx[2], const struct sk_pass *pass);
 /* Embeds rows, at the positions `at` or (NULL) that they have in their sentence; returns (T, D). */
 float *sk_model_embed(struct sk_model *m, int side, const int32_t *ids, const int32_t *at,
                       const struct sk_pass *pass);

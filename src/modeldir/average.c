@@ -124,11 +124,11 @@ static int check_same(const struct sk_tensors *a, const struct sk_tensors *b)
     const char *path[] = {sk_tensors_path(a), sk_tensors_path(b)};
     int na = sk_tensors_count(a), nb = sk_tensors_count(b);
     for (int i = 0; i < na || i < nb; i++) {
-        const struct sk_tensor *x = i < na ? sk_tensors_at(a, i) : NULL, *y = i < nb ? sk_tensors_at(b, i) : NULL;
-        int order = !x ? 1 : !y ? -1 : strcmp(x->name, y->name);
+        int order = i >= na ? 1 : i >= nb ? -1 : strcmp(sk_tensors_at(a, i)->name, sk_tensors_at(b, i)->name);
         if (order)
             return sk_fail(SK_EXIT_DATA, "%s and %s are of different models: only %s has a tensor %.200s", path[0],
-                           path[1], path[order > 0], (order > 0 ? y : x)->name);
+                           path[1], path[order > 0], sk_tensors_at(order > 0 ? b : a, i)->name);
+        const struct sk_tensor *x = sk_tensors_at(a, i), *y = sk_tensors_at(b, i);
         if (x->ndim != y->ndim || memcmp(x->shape, y->shape, (size_t)x->ndim * sizeof *x->shape)) {
             char sx[SK_SHAPE_TEXT], sy[SK_SHAPE_TEXT];
             sk_tensor_shape(x->ndim, x->shape, sx);

@@ -134,13 +134,16 @@ static int list(const struct sk_events *e, char ***names)
     struct dirent *entry;
     int n = 0;
     *names = NULL;
-    if (!d) return errno == ENOENT ? 0 : sk_fail_errno("cannot open folder %s", e->dir);
-    while ((entry = readdir(d))) {
+    if (!d && errno != ENOENT) {
+        sk_fail_errno("cannot open folder %s", e->dir);
+        return -1;
+    }
+    while (d && (entry = readdir(d))) {
         if (!strstr(entry->d_name, "tfevents") || sk_temp_is(entry->d_name)) continue;
         *names = sk_xrealloc(*names, (size_t)n + 1, sizeof **names);
         (*names)[n++] = sk_xstrdup(entry->d_name);
     }
-    closedir(d);
+    if (d) closedir(d);
     if (n) qsort(*names, (size_t)n, sizeof **names, by_name);
     return n;
 }

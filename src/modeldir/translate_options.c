@@ -1,7 +1,9 @@
 #include "modeldir/translate_options.h"
 
 #include <stddef.h>
+#include <string.h>
 
+#include "base/msg.h"
 #include "model/model.h"
 #include "modeldir/option_rows.h"
 #include "search/output.h"
@@ -75,6 +77,22 @@ const struct sk_program sk_translate_program = {
     .options = table,
     .epilogue = "Exit codes: 0 done, 64 usage, 65 bad content, 66 no such file, 74 I/O error, 78 models that do not "
                 "fit together."};
+
+void sk_translate_check(struct sk_translate_values *o)
+{
+    if (o->max_input_len == 1)
+        sk_opt_misuse("--max-input-len 1: a piece is a word and the end symbol at least, 2 or more");
+    if (o->nbest > o->beam_size)
+        sk_opt_misuse("--nbest-size %d: a beam of %d (--beam-size) has not as many", o->nbest, o->beam_size);
+    if (o->nbest > 1 && !strcmp(o->stop, "first")) {
+        sk_warn("--beam-search-stop first is not for --nbest-size %d: searching to the end", o->nbest);
+        o->stop = "all";
+    }
+    if (o->nbest > 1 && o->output_type && strcmp(o->output_type, "json"))
+        sk_warn("--output-type %s is not for --nbest-size %d: writing json", o->output_type, o->nbest);
+    if (o->chunk_size > 0 && o->chunk_size < o->batch_size && o->chunk_size != 1)
+        sk_warn("--chunk-size %d is less than --batch-size %d: batches will be smaller", o->chunk_size, o->batch_size);
+}
 
 int sk_translate_models(const struct sk_translate_values *o, const char **dirs)
 {

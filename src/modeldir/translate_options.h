@@ -18,4 +18,6 @@ struct sk_translate_values {
 int sk_translate_models(const struct sk_translate_values *o, const char **dirs);
 
 extern const struct sk_program sk_translate_program;      /* values: struct sk_translate_values */
+/* What goes together: misuse exits (64); of what has no effect a warning tells. */
+void sk_translate_check(struct sk_translate_values *o);
 #endif

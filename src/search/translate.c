@@ -149,6 +149,13 @@ static void *grow(void *p, size_t n, size_t *cap, size_t size)
     return sk_xrealloc(p, *cap, size);
 }
 
+/* A word of the pool without its factors. */
+static int32_t surface(const struct sk_translator *t, int32_t word)
+{
+    const struct sk_factored *f = t->o.factored;
+    return f ? f->rows[(size_t)word * (size_t)(1 + f->n)] : word;
+}
+
 /* The words that the translation of a piece may have: those of its shortlist, and
  * those that are asked for. */
 static void allow(struct sk_translator *t, struct piece *p)
@@ -163,7 +170,7 @@ static void allow(struct sk_translator *t, struct piece *p)
         t->allowed[v] = 1;
     for (int i = 0; i < p->n; i++)
         for (size_t e = 0; e < k; e++)
-            t->allowed[s->word[(size_t)t->word[p->first + (size_t)i] * k + e]] = 1;
+            t->allowed[s->word[(size_t)surface(t, t->word[p->first + (size_t)i]) * k + e]] = 1;
     for (int i = 0; w && i < w->prefixes; i++)
         t->allowed[w->prefix[i]] = 1;
     for (int i = 0; w && i < w->words; i++)

@@ -44,6 +44,8 @@ struct sk_corpus_options {
     int max_source, max_target;    /* --max-seq-len, words without EOS/BOS */
     unsigned lines_flags;
     struct sk_pool *pool;          /* NULL: one thread; nothing depends on it */
+    const int32_t *source_word;    /* NULL, or source ids stand for more than a word: that of id i is source_word[i * stride], */
+    int stride;                    /* and SK_UNK there counts as unknown */
     int held_out;                  /* no model is trained on it: its length ratio is not said */
     const char *content[2];        /* NULL, or the checksums of sk_survey: text that is another now is SK_EXIT_DATA */
     int (*stop)(void);             /* asked now and then: non-zero ends the work with SK_EXIT_TEMP; may be NULL */

@@ -50,31 +50,37 @@ struct prepare {
 
 /* --- words become ids: any thread -------------------------------------------------- */
 
-/* Ids of the n words in the hand. */
-static void look_up(const struct sk_vocab *v, const struct sk_token *t, int n, struct encoded *e)
+static int is_unknown(const struct prepare *p, int side, int32_t id)
 {
+    const struct sk_corpus_options *o = p->o;
+    return (o->source_word && side == 0 ? o->source_word[(size_t)id * (size_t)o->stride] : id) == SK_UNK;
+}
+
+/* Ids of the n words of a side in the hand. */
+static void look_up(const struct prepare *p, int side, const struct sk_token *t, int n, struct encoded *e)
+{
+    const struct sk_vocab *v = p->side[side].vocab;
     int32_t *ids = sk_queue_room(&e->ids, (size_t)n * sizeof *ids);
     sk_vocab_ids(v, t, n, ids);
     e->ids.len += (size_t)n * sizeof *ids;
     for (int i = 0; i < n; i++)
-        if (ids[i] == SK_UNK) {
+        if (is_unknown(p, side, ids[i])) {
             uint64_t hash = sk_word_hash(t[i].text, t[i].n);
             sk_queue_add(&e->unknown, &hash, sizeof hash);
         }
 }
 
-static void count_unknown(struct encoded *e)
+static void count_unknown(const struct prepare *p, int side, struct encoded *e)
 {
     const int32_t *id = (const int32_t *)(void *)e->ids.bytes;
     struct line *line = (struct line *)(void *)e->lines.bytes;
     for (size_t i = 0; i < e->lines.len / sizeof *line; i++)
-        for (uint32_t k = line[i].words; k > 0; k--) line[i].unknown += *id++ == SK_UNK;
+        for (uint32_t k = line[i].words; k > 0; k--) line[i].unknown += (uint32_t)is_unknown(p, side, *id++);
 }
 
 static void encode(void *ctx, struct sk_block *b)
 {
     const struct prepare *p = ctx;
-    const struct sk_vocab *v = p->side[b->file].vocab;
     struct encoded *e = b->own;
     struct sk_token hand[SK_TOKENS];
     struct sk_scan scan;
@@ -97,12 +103,12 @@ static void encode(void *ctx, struct sk_block *b)
         hand[held++] = (struct sk_token){word, head, n, (uint32_t)sk_word_hash_of(word, n, head)};
         line.words++;
         if (held == SK_TOKENS) {
-            look_up(v, hand, held, e);
+            look_up(p, b->file, hand, held, e);
             held = 0;
         }
     }
-    look_up(v, hand, held, e);
-    count_unknown(e);
+    look_up(p, b->file, hand, held, e);
+    count_unknown(p, b->file, e);
 }
 
 static void free_encoded(struct encoded *e)
@@ -300,7 +306,7 @@ static void report(const struct sk_corpus_stats *s, const char *source, const ch
 static int64_t types_seen(const struct prepare *p, int side)
 {
     int64_t n = 0;
-    for (uint64_t i = 0; i < p->h.vocab[side]; i++) n += i != SK_UNK && p->side[side].seen[i];
+    for (uint64_t i = 0; i < p->h.vocab[side]; i++) n += p->side[side].seen[i] && !is_unknown(p, side, (int32_t)i);
     return n;
 }
 

@@ -233,7 +233,8 @@ void sk_reader_free(struct sk_reader *r)
 
 int sk_reader_seek(struct sk_reader *r, int64_t epoch, int64_t k)
 {
-    if (epoch < 0 || k < 0 || k > r->c->h.stats.pairs)
+    const int64_t most = (int64_t)1 << 53;   /* pairs, all epochs together */
+    if (epoch < 0 || k < 0 || k > r->c->h.stats.pairs || (r->mixer && epoch > most / r->c->h.stats.pairs))
         return sk_fail(SK_EXIT_DATA, "%s: there is no pair %lld", r->c->path, (long long)k);
     if (r->mixer) {
         r->epoch = epoch;

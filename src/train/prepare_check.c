@@ -28,6 +28,9 @@ int sk_start_check_places(const struct sk_start *s)
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
         if (given[i].path && sk_md_owns(s->dir, given[i].path))
             return not_removed(given[i].option, given[i].path);
+    for (int k = 0; k < o->factor_vocabs.n; k++)
+        if (sk_md_owns(s->dir, o->factor_vocabs.v[k]))
+            return not_removed("source-factor-vocabs", o->factor_vocabs.v[k]);
     for (int i = 0; i < 2 * s->inputs.all; i++)
         if (sk_md_owns(s->dir, s->inputs.text[i / 2].given->path[i % 2]))
             return not_removed(i / 2 < s->inputs.training ? "data" : i / 2 < s->inputs.texts ? "monitor-set" : "source-factors",

@@ -89,6 +89,19 @@ static int save(const struct sk_start *s, const struct sk_vocab *v, const char *
     return result;
 }
 
+/* A vocabulary that is given must be that of the run. */
+static int check_given(const struct sk_start *s, int k)
+{
+    struct sk_vocab *given = s->o->factor_vocabs.n ? sk_vocab_load(s->o->factor_vocabs.v[k]) : NULL;
+    int same = given && sk_vocab_equal(given, s->d->factor[k]);
+    sk_vocab_free(given);
+    if (s->o->factor_vocabs.n == 0 || same || s->as == SK_REPLAYS)
+        return 0;
+    return !given ? -1 : sk_fail(SK_EXIT_CONFIG, "%s was trained with another vocabulary of source factor %d than %s: give that "
+                                 "one, or another --output, or --overwrite-output to begin anew", s->dir, k + 1,
+                                 s->o->factor_vocabs.v[k]);
+}
+
 static int put_vocabs(struct sk_start *s)
 {
     int n = s->o->factors.n, there = 1;
@@ -104,7 +117,7 @@ static int put_vocabs(struct sk_start *s)
     }
     for (int k = 0; k < n; k++) {
         sk_vocab_free(s->d->factor[k]);
-        if (!(s->d->factor[k] = load(s, sk_md_vocab_factors[k])))
+        if (!(s->d->factor[k] = load(s, sk_md_vocab_factors[k])) || check_given(s, k) < 0)
             return -1;
     }
     return 0;

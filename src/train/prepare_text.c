@@ -178,6 +178,8 @@ static struct sk_corpus *corpus_of_text(struct sk_start *s, const char *name, st
         struct sk_corpus_stats stats;
         struct sk_corpus_options o = s->data.corpus;
         o.held_out = of.held_out;
+        o.source_word = s->combinations ? s->d->factored.rows : NULL;
+        o.stride = 1 + s->d->factored.n;
         char *zipped = s->combinations ? sk_start_zipped(s, of.held_out) : NULL;
         for (int side = 0; side < 2 && s->inputs_read && !zipped; side++)
             o.content[side] = of.content[side];

@@ -4,7 +4,7 @@
  *
  * Each file of the folder as it is, then RUNS mutations of these, drawn by SEED: bits,
  * bytes and numbers changed, pieces cut out, doubled, or taken from another file. The
- * inputs are the same each time. One that takes ten seconds ends it.
+ * inputs are the same each time. One that takes a minute ends it.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -90,7 +90,7 @@ static void run(const struct fuzz_target *t, const unsigned char *bytes, size_t 
 {
     unsigned char *copy = malloc(n ? n : 1);
     memcpy(copy, bytes, n);
-    alarm(10);
+    alarm(60);
     t->run(copy, n);
     alarm(0);
     free(copy);

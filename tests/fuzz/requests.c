@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "search/request.h"
 #include "search/wishes.h"
 #include "tests/fuzz/fuzz.h"
 #include "text/lines.h"
+#include "text/utf8.h"
 
 static const struct sk_wish_words *words(void)
 {
@@ -20,27 +22,33 @@ static const struct sk_wish_words *words(void)
 }
 
 /* Lines are valid UTF-8 when they come here: lines.h sees to that. */
+static void line(int how, const char *bytes, size_t n)
+{
+    const char *factor[2] = {"a b", ""};
+    struct sk_str text = {0};
+    struct sk_request r;
+    sk_str_add(&text, "", 0);
+    sk_utf8_repair(&text, bytes, n, 1);
+    if (how & 1)
+        sk_request_json(&r, text.text, text.len, words());
+    else
+        sk_request_text(&r, text.text, text.len);
+    sk_request_factors(&r, (how >> 1) % 3, how & 8 ? factor : NULL);
+    const char *p = r.text;
+    size_t size;
+    while (sk_token_next(&p, &size))
+        ;
+    sk_request_free(&r);
+    sk_str_free(&text);
+}
+
 static void run(const unsigned char *bytes, size_t n)
 {
-    if (n == 0)
-        return;
-    struct sk_lines *l = sk_lines_open(fuzz_file("lines", bytes + 1, n - 1), SK_LINES_REPLACE_INVALID);
-    const char *factor[2] = {"a b", ""};
-    char *line;
-    size_t length;
-    while (l && sk_lines_next(l, &line, &length) > 0) {
-        struct sk_request r;
-        if (bytes[0] & 1)
-            sk_request_json(&r, line, length, words());
-        else
-            sk_request_text(&r, line, length);
-        sk_request_factors(&r, (int)(bytes[0] >> 1) % 3, bytes[0] & 8 ? factor : NULL);
-        const char *p = r.text;
-        size_t size;
-        while (sk_token_next(&p, &size))
-            ;
-        sk_request_free(&r);
+    const char *at = (const char *)bytes + 1, *end = (const char *)bytes + n, *next;
+    for (; n > 0 && at < end; at = next + 1) {
+        if (!(next = memchr(at, '\n', (size_t)(end - at))))
+            next = end;
+        line(bytes[0], at, (size_t)(next - at));
     }
-    sk_lines_close(l);
 }
 const struct fuzz_target fuzz_requests = {"requests", run};

@@ -4,7 +4,6 @@
 
 #include "tests/fuzz/fuzz.h"
 #include "text/lines.h"
-#include "text/utf8.h"
 
 static void run(const unsigned char *bytes, size_t n)
 {

@@ -109,13 +109,14 @@ static void self_part(void *ctx, int part, int thread)
         const float *q = j->qkv + (size_t)r * 3 * D;
         int n = j->n[r], width = sk_round_up(n, 16);
         const float **cell = sk_cpu_scratch(j->dev, thread, (size_t)width * (sizeof *cell + sizeof(float)));
-        float *own = NULL;
-        for (int i = 0; i < n; i++) {
+        float *own;                          /* the last one: there is one at least */
+        int i = 0;
+        do {
             int c = j->index[r][i];
             cell[i] = own = j->cells[c / j->rows] + (size_t)(c % j->rows) * 2 * D;
-        }
+        } while (++i < n);
         memcpy(own, q + D, 2 * D * sizeof *q);
-        for (int i = n; i < width; i++)      /* read, but not used */
+        for (; i < width; i++)               /* read, but not used */
             cell[i] = own;
         SK_ISA_PICK(j->dev, sk_attend_self)(j->context + (size_t)r * D, q, cell, j->H, j->D, n, (float *)(cell + width));
     }

@@ -232,7 +232,8 @@ static TAP_MAYBE void beside_cpu(const struct shape *s)
     }
     int narrow = numbers == SK_BFLOAT16;
     double off = fabs(loss[1].nll - loss[0].nll) / loss[0].nll;
-    ok(worst < (narrow ? 0.1 : 3e-5), "%s, %s: gradients are the CPU's (worst %.2g, %s)", s->name,
+    /* Queries matter little before training: their gradients are differences of like sums. */
+    ok(worst < (narrow ? 0.1 : 1e-4), "%s, %s: gradients are the CPU's (worst %.2g, %s)", s->name,
        sk_dtype_name(numbers), worst, where);
     ok(off < (narrow ? 3e-3 : 1e-6) && (narrow || loss[0].correct == loss[1].correct), "%s: so are losses (off by %.2g)",
        s->name, off);

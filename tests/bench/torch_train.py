@@ -6,8 +6,10 @@ prints target tokens (without padding) per second of UPDATES updates after two
 to warm up, and when the first of all began, in seconds since the epoch;
 bfloat16 is autocast.
 
-  --size small|base|rnn   3+3 layers of width 256 and 1024, dropout 0.3; 6+6 of
-                      512 and 2048, dropout 0.1; the RNN, 2+2 of 256, dropout 0.2
+  --size small|base|big|rnn   3+3 layers of width 256 and 1024, dropout 0.3; 6+6 of
+                      512 and 2048, or 1024 and 4096, dropout 0.1; the RNN, 2+2 of 256, dropout 0.2
+  --tokens N          target tokens of a batch (2048)
+  --device cuda       on a GPU, compiled by torch.compile
   --words N           rows of the embedding at least
   --sorted            batches of sentences of one length, so that next to nothing
                       is padded. Without it they are made as Sockeye makes them:
@@ -32,7 +34,7 @@ import torch_rnn
 
 PAD, UNK, BOS, EOS = range(4)
 LONGEST, WARM_UP, LEARNING_WARM_UP = 99, 2, 200
-SIZES = {"small": (256, 4, 3, 1024, 0.3), "base": (512, 8, 6, 2048, 0.1)}
+SIZES = {"small": (256, 4, 3, 1024, 0.3), "base": (512, 8, 6, 2048, 0.1), "big": (1024, 16, 6, 4096, 0.1)}
 
 
 def read(source, target, vocab):
@@ -57,7 +59,7 @@ def bucket(pair):
     return -(-max(len(pair[0]), len(pair[1]) + 1) // 8) * 8
 
 
-def epoch(pairs, by_length):
+def epoch(pairs, by_length, most):
     """Batches out of all lengths, in random order: width (0: of the longest), pairs."""
     random.shuffle(pairs)
     if by_length:
@@ -71,7 +73,7 @@ def epoch(pairs, by_length):
         begin, tokens = 0, 0
         group.sort(key=key)
         for i, (_, target) in enumerate(group):
-            if tokens + len(target) + 1 > 2048:
+            if tokens + len(target) + 1 > most:
                 cut.append((width, group[begin:i]))
                 begin, tokens = i, 0
             tokens += len(target) + 1
@@ -81,9 +83,9 @@ def epoch(pairs, by_length):
     return cut
 
 
-def batches(pairs, by_length, wanted):
+def batches(pairs, by_length, wanted, most):
     while wanted > 0:
-        for width, batch in epoch(pairs, by_length)[:wanted]:
+        for width, batch in epoch(pairs, by_length, most)[:wanted]:
             wanted -= 1
             yield (padded([s for s, _ in batch], width), padded([[BOS] + t for _, t in batch], width),
                    padded([t + [EOS] for _, t in batch], width), sum(len(t) + 1 for _, t in batch))
@@ -106,7 +108,7 @@ class Model(nn.Module):
     def forward(self, source, target):
         x, y = (self.dropout(self.embed(t) * self.width ** 0.5 + self.positions[:t.shape[1]])
                 for t in (source, target))
-        later = torch.triu(torch.ones(target.shape[1], target.shape[1], dtype=torch.bool), 1)
+        later = torch.triu(torch.ones(target.shape[1], target.shape[1], dtype=torch.bool, device=target.device), 1)
         out = self.transformer(x, y, tgt_mask=later, src_key_padding_mask=source == PAD,
                                memory_key_padding_mask=source == PAD)
         return F.linear(out, self.embed.weight, self.bias)
@@ -152,9 +154,16 @@ class Model(nn.Module):
             f.write(struct.pack("<Q", len(text)) + text + b"".join(t.tobytes() for t in tensors.values()))
 
 
+def wait(device):
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--size", choices=[*SIZES, "rnn"], default="small")
+    p.add_argument("--tokens", type=int, default=2048)
+    p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     p.add_argument("--words", type=int, default=0)
     p.add_argument("--sorted", action="store_true")
     p.add_argument("--vocab")
@@ -172,6 +181,9 @@ def main():
     pairs, words = read(args.source, args.target, args.vocab)
     words = max(words, args.words)
     model = (torch_rnn.Model(words, 256, 2, 0.2) if args.size == "rnn" else Model(words, args.size)).train()
+    run = model.to(args.device)
+    if args.device == "cuda":
+        run = torch.compile(model, dynamic=True)
     every = 0
     if args.save:
         every = int(args.save[0])
@@ -180,25 +192,29 @@ def main():
     first = time.time()
     tokens, start, saving = 0, time.perf_counter(), 0.0
     updates = args.updates + (0 if every else WARM_UP)
-    for i, (s, t, labels, n) in enumerate(batches(pairs, args.sorted, updates)):
+    for i, (s, t, labels, n) in enumerate(batches(pairs, args.sorted, updates, args.tokens)):
         if i == WARM_UP and not every:
+            wait(args.device)
             start = time.perf_counter()
         if every:
             for group in adam.param_groups:
                 group["lr"] = args.rate * min(1.0, (i + 1) / LEARNING_WARM_UP)
         adam.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=args.dtype == "bfloat16"):
-            logits = model(s, t)
+        s, t, labels = (x.to(args.device, non_blocking=True) for x in (s, t, labels))
+        with torch.autocast(args.device, torch.bfloat16, enabled=args.dtype == "bfloat16"):
+            logits = run(s, t)
         loss = F.cross_entropy(logits.float().view(-1, words), labels.view(-1), ignore_index=PAD, label_smoothing=0.1)
         loss.backward()
         adam.step()
-        loss.item()
+        if args.device == "cpu":
+            loss.item()
         tokens += n if i >= WARM_UP or every else 0
         if every and (i + 1) % every == 0:
             now = time.perf_counter()
             print(i + 1, now - start - saving, flush=True)
             model.save(f"{args.save[1]}/params.{i + 1}")
             saving += time.perf_counter() - now
+    wait(args.device)
     print(tokens / (time.perf_counter() - start - saving), first)
 
 

@@ -166,6 +166,11 @@ static void sweeping(void)
         is_int(sk_file_exists(path[i]), temps[i].stays, "%s", temps[i].name);
     is_int(sk_evaluation_sweep(dir, 6), 0, "by who works on it");
     is_int(sk_file_exists(path[0]), 0, "the last one");
+    /* Its command may be done with it at this moment. */
+    FILE *f = fopen(path[2], "w");
+    ok(f && fclose(f) == 0 && sk_evaluation_sweep(dir, 6) == 0 && sk_file_exists(path[2]) == 1,
+       "but not what a live trainer writes for the same checkpoint");
+    unlink(path[2]);
     sk_lock_release(claim);
     for (int i = 0; i < TEMPS; i++)
         free(path[i]);

@@ -232,10 +232,11 @@ int sk_evaluation_sweep(const char *dir, int checkpoint)
     int failed = d || errno == ENOENT ? 0 : sk_fail_errno("cannot open folder %s", folder);
     struct dirent *entry;
     while (d && !failed && (errno = 0, entry = readdir(d)) != NULL) {
-        int number = number_of_temp(entry->d_name), claim = -1, own = !checkpoint && of_trainer(entry->d_name);
-        if (!own && (!number || (checkpoint && number != checkpoint)))
+        int number = number_of_temp(entry->d_name), claim = -1, trainers = of_trainer(entry->d_name);
+        /* A claim is no right to what a live trainer writes. */
+        if (checkpoint ? trainers || number != checkpoint : !trainers && !number)
             continue;
-        if (!checkpoint && !own) {
+        if (!checkpoint && !trainers) {
             char *path = sk_md_eval(dir, number, "claim");
             claim = sk_lock_take(path);
             free(path);

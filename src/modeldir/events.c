@@ -210,10 +210,17 @@ static int create(struct sk_events *e)
     return 0;
 }
 
+/* 0 or -1. */
+static int write_waiting(struct sk_events *e)
+{
+    if (e->fd < 0 && create(e)) return -1;
+    return sk_write_all(e->fd, e->waiting.text, e->waiting.len) ? sk_fail_errno("cannot write to the files in %s", e->dir) : 0;
+}
+
 void sk_events_flush(struct sk_events *e)
 {
     if (!e->waiting.len) return;
-    if ((e->fd < 0 && create(e)) || sk_write_all(e->fd, e->waiting.text, e->waiting.len)) {
+    if (write_waiting(e)) {
         warn(e);
         /* It may end within a record. */
         sk_events_forget(e);

@@ -125,7 +125,9 @@ static void draw_curve(const double *value, int n, int utf8, struct sk_str *out)
     /* Perplexities fall by orders of magnitude: a ratio over 8 is drawn as logarithms. */
     int logarithms = low > 0 && high / low > 4;
     for (int i = 0; i < n; i++) {
-        double at = high > low ? (logarithms ? log(value[i] / low) / log(high / low) : (value[i] - low) / (high - low)) : 0;
+        /* Halves and differences of logarithms do not overflow. */
+        double at = !(high > low) ? 0 : logarithms ? (log(value[i]) - log(low)) / (log(high) - log(low))
+                                                   : (value[i] / 2 - low / 2) / (high / 2 - low / 2);
         sk_str_printf(out, "%s", (utf8 ? blocks : plain)[(int)(at * 7.999)]);
     }
 }
@@ -137,6 +139,7 @@ static void curves(const struct sk_status *s, int width, int utf8, struct sk_str
     const char *name;
     for (int k = 0; (name = sk_status_metric(s, k)); k++) {
         int n = curve(s, name, columns < 8 ? 8 : columns, value);
+        if (n == 0) continue;            /* none that is finite */
         sk_str_printf(out, "  %-15s %10.4g ", name, value[0]);
         draw_curve(value, n, utf8, out);
         sk_str_printf(out, " %.4g\n", value[n - 1]);

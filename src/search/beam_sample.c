@@ -83,8 +83,10 @@ int sk_beam_sample(struct sk_beam *b, struct search *s, int row)
         if (last) {
             word = SK_EOS;
             logp = (double)b->label_logp[b->label_first[r]];
+        } else if (b->o.sample_from) {
+            word = of_best(b, r, draw(b, s, k), &logp);
         } else {
-            word = (b->o.sample_from ? of_best : of_all)(b, r, draw(b, s, k), &logp);
+            word = of_all(b, r, draw(b, s, k), &logp);
         }
         h->logprob += logp;
         h->score = word == SK_EOS ? sk_length_score(&b->o, h->logprob, s->step) : -h->logprob / b->penalty[s->step + 1];

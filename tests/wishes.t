@@ -20,6 +20,7 @@ for line in sys.stdin:
     if kind == "prefix": o["target_prefix"] = " ".join(found[:r.randrange(len(found) + 1)])
     if kind == "other": o["target_prefix"] = " ".join(r.sample(words, r.randrange(1, 4)))
     if kind == "whole": o["constraints"] = ["<s> " + " ".join(found) + " </s>"]
+    if kind == "strange": o["constraints"] = [" ".join(r.sample(words, 3)) + " </s>", "<s> " + r.choice(words)]
     if kind == "absent": o["avoid"] = [w for w in words if w not in found] + [a + " " + b for a in words for b in words
                                       if " %s %s " % (a, b) not in " " + " ".join(found) + " "]
     if kind in ("avoid", "all"):
@@ -88,6 +89,11 @@ done
 python3 "$T/ask.py" constraints <"$T/best.pairs" >"$T/asked"
 ask <"$T/asked" >"$T/got"
 is "$(python3 "$T/check.py" "$T/asked" "$T/got")" "unmet 0 of 60" "nothing is unmet where it can be met"
+python3 "$T/ask.py" strange <"$T/best.pairs" >"$T/asked"
+for b in 2 5 20; do
+    ask -b $b <"$T/asked" >"$T/got"
+    is "$(python3 "$T/check.py" "$T/asked" "$T/got")" "unmet 0 of 60" "beam $b: nor improbable ends"
+done
 python3 "$T/ask.py" other <"$T/best.pairs" >"$T/asked"
 translate --json-input <"$T/asked" >"$T/with"
 sed 's/}$/, "keep_target_prefix": false}/' "$T/asked" >"$T/dropped.asked"

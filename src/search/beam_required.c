@@ -37,8 +37,9 @@ static int compare(const void *a, const void *b)
     return sk_candidate_before(a, b) ? -1 : sk_candidate_before(b, a);
 }
 
-/* Besides the n best: of each running hypothesis the best word, and the words
- * that lead on in a phrase. Sorted, each once. */
+/* Besides the n best: the finished hypotheses, for those that hold most stay whatever
+ * their score; of each running one the best word, and the words that lead on in a
+ * phrase. Sorted, each once. */
 static size_t gather(struct sk_beam *b, const struct search *s, int row, int n)
 {
     size_t all = 0, kept = 0;
@@ -46,8 +47,10 @@ static size_t gather(struct sk_beam *b, const struct search *s, int row, int n)
         add(b, &all, b->best[i]);
     for (int32_t k = 0; k < s->n && s->step + 1 < s->limit; k++) {
         const struct hypothesis *h = &s->h[k];
-        if (h->finished)
+        if (h->finished) {
+            add(b, &all, (struct candidate){h->logprob, h->score, k, -1});
             continue;
+        }
         int r = row + h->row;
         double penalty = b->penalty[s->step + 1];
         const int32_t *id = b->top.id + (size_t)r * (size_t)b->top.k;

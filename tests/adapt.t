@@ -170,5 +170,10 @@ diag "BLEU of the new domain: $before before, $after after; of the old: $old, $k
 ok "gains BLEU" awk -v a="$before" -v b="$after" 'BEGIN { exit !(b > a + 30 && b > 80) }'
 ok "loses none of the old" awk -v a="$old" -v b="$kept" 'BEGIN { exit !(a > 80 && b > a - 3) }'
 ok "training starts within seconds" awk -v t="$took" -v n="$trained" 'BEGIN { exit !(t / 1000 - n < 5) }'
+is "$(grep -c 'in another way' "$T/adapted/log")" 0 "with the words that the parameters are of"
+sed -E 's/: 4(,?)$/: @\1/; s/: 5(,?)$/: 4\1/; s/: @(,?)$/: 5\1/' "$T/base/vocab.src.0.json" >"$T/swapped.json"
+exits 0 "with two words swapped" "$BIN/sk-train-shard" --config "$T/base/args" -o "$T/swapped" --params "$T/base/params.best" \
+    --source-vocab "$T/swapped.json" --target-vocab "$T/base/vocab.trg.0.json" --max-updates 1
+like "$(cat "$T/err")" "its words are those of $T/base/vocab.src.0.json, .*give --source-vocab $T/base/vocab.src.0.json" "a warning"
 is "$(grep -cE '^(source|target)	' "$T/adapted/args")" 0 "--data stands for what the file of options said"
 done_testing

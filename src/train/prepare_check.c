@@ -3,11 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/msg.h"
 #include "base/plugin.h"
 #include "base/pool.h"
 #include "model/params_file.h"
+#include "modeldir/paths.h"
 #include "modeldir/protect.h"
 #include "train/memory.h"
 #include "train/prepare_start.h"
@@ -53,6 +55,31 @@ static int check_params(const struct sk_train_options *o, const struct sk_model_
     return missing < 0 ? -1 : 0;
 }
 
+/* Rows of tables are known by their numbers alone: with other words they fit, and are
+ * wrong. Whose they were is known where the vocabulary lies beside the parameters. */
+static void compare_vocab(const char *params, const char *name, const char *option, const struct sk_vocab *ours)
+{
+    char *folder = sk_path_dir(params), *path = sk_path_join(folder, name);
+    struct sk_vocab *theirs = sk_file_exists(path) > 0 ? sk_vocab_load(path) : NULL;
+    if (theirs && !sk_vocab_equal(theirs, ours))
+        sk_warn("--params %s: its words are those of %s, and this training numbers its words in another way; to adapt that "
+                "model give --%s %s", params, path, option, path);
+    sk_vocab_free(theirs);
+    free(folder);
+    free(path);
+}
+
+static void compare_vocabs(const struct sk_start *s)
+{
+    const char *params = s->o->params;
+    if (!params || !*params)
+        return;
+    compare_vocab(params, SK_MD_VOCAB_SOURCE, "source-vocab", s->vocab[0]);
+    compare_vocab(params, SK_MD_VOCAB_TARGET, "target-vocab", s->vocab[1]);
+    for (int k = 0; k < SK_FACTORS_MAX && s->d->factor[k]; k++)
+        compare_vocab(params, sk_md_vocab_factors[k], "source-factor-vocabs", s->d->factor[k]);
+}
+
 static int check_memory(const struct sk_start *s, const struct sk_model_config *model)
 {
     const struct sk_corpus_stats *train = s->prepared ? sk_corpus_stats(s->prepared) : &s->inputs.size[0];
@@ -89,5 +116,8 @@ int sk_start_check(struct sk_start *s)
         return -1;
     for (int k = 0; k < model.factors.n; k++)
         model.factors.vocab[k] = sk_vocab_size(s->d->factor[k]);
-    return sk_model_check(&model) < 0 || check_memory(s, &model) < 0 || check_params(s->o, &model) < 0 ? -1 : 0;
+    if (sk_model_check(&model) < 0 || check_memory(s, &model) < 0 || check_params(s->o, &model) < 0)
+        return -1;
+    compare_vocabs(s);
+    return 0;
 }

@@ -114,7 +114,7 @@ if [ -n "${SAN:-}" ]; then
     skip "a preloaded library and sanitizers do not go together"
 else
     . tests/faults.sh
-    FAULTS=$T/z
+    export FAULTS="$T/z"
     fresh() { rm -rf "$T/z"; }
     act() { "$T/train" z --data "$a:3" "$b:1" --monitor-set "$new" --ema 0.9 --max-updates 13 -q; }
     torn() { :; }

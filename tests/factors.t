@@ -153,7 +153,7 @@ if [ -n "${SAN:-}" ]; then
     skip "a preloaded library and sanitizers do not go together"
 else
     . tests/faults.sh
-    FAULTS=$T/z
+    export FAULTS="$T/z"
     fresh() { rm -rf "$T/z"; }
     # shellcheck disable=SC2086
     act() { "$T/train" z $one --source-factors-num-embed 8 --max-updates 1 -q; }

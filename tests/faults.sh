@@ -1,7 +1,7 @@
 # faults.sh - a command that is disturbed at each of its calls which change files,
 # one after another, and then given again. Source it after tap.sh; the script says
 #
-#   FAULTS=DIR   calls that change something below it count
+#   FAULTS=DIR   calls that change something below it count (exported, or used besides)
 #   fresh        makes DIR as it is before the command
 #   act          the command; with nothing else on stdout or stderr
 #   torn         names each file that is neither as before nor as it is to be

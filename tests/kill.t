@@ -68,7 +68,7 @@ like "$(cat "$T/m/log")" "optimizer's state is that of checkpoint [0-9]+ again" 
 rm -rf "$T/m"
 exits 0 "with all checkpoints" train --keep-last-params -1
 mv "$T/m" "$T/all"
-FAULTS=$T/m
+export FAULTS="$T/m"
 fresh() { rm -rf "$T/m"; }
 act() { train; }
 torn() {
@@ -77,7 +77,7 @@ torn() {
     done
 }
 faults "a training" 3
-ok "many such calls" [ "$calls" -gt 40 ]
+ok "many such calls" [ "${calls:?}" -gt 40 ]
 
 # Twice in one life: the restart is killed as well.
 bad=

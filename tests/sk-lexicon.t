@@ -6,6 +6,7 @@
 command -v python3 >/dev/null || skip_all "python3 is not installed"
 
 toy_model 8
+m=$T/model
 
 # shortlist.py FILE [MODEL]: what it holds, "source: target target ...".
 cat >"$T/shortlist.py" <<'END'

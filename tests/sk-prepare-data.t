@@ -249,7 +249,7 @@ if [ -n "${SAN:-}" ]; then
     skip "a preloaded library and sanitizers do not go together"
 else
     . tests/faults.sh
-    FAULTS=$T/z
+    export FAULTS="$T/z"
     fresh() { rm -rf "$T/z"; }
     act() { train "$T/z" -d "$T/p" --max-updates 1 -q; }
     torn() { [ ! -e "$T/z/data/corpus" ] || cmp -s "$T/z/data/corpus" "$T/p/corpus" || echo corpus; }

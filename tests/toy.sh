@@ -10,11 +10,10 @@ toy_model() {
         print substr(s, 2) >src; print substr(t, 2) >trg } }'
     head -n 20 "$T/src" >"$T/val.src"
     head -n 20 "$T/trg" >"$T/val.trg"
-    m=$T/model
     ok "a model is trained" "$BIN/sk-train-shard" --source "$T/src" --target "$T/trg" \
-        --validation-source "$T/val.src" --validation-target "$T/val.trg" --output "$m" --use-cpu --num-layers 1 \
+        --validation-source "$T/val.src" --validation-target "$T/val.trg" --output "$T/model" --use-cpu --num-layers 1 \
         --transformer-model-size 16 --transformer-attention-heads 2 --transformer-feed-forward-num-hidden 32 \
         --batch-size 400 --initial-learning-rate 0.01 --checkpoint-frequency 50 --threads 1 --max-updates 150 \
         --max-seq-len 30
 }
-translate() { "$BIN/sk-translate" -m "$m" --use-cpu --threads 1 "$@" 2>"$T/err"; }
+translate() { "$BIN/sk-translate" -m "$T/model" --use-cpu --threads 1 "$@" 2>"$T/err"; }

@@ -7,6 +7,7 @@
 
 command -v python3 >/dev/null || skip_all "python3 is not installed"
 toy_model 6
+m=$T/model
 ask() { translate --json-input --output-type json "$@"; }
 
 # ask.py KIND [N] makes JSON of lines of source, TAB, translation; check.py looks at what came.

@@ -51,7 +51,7 @@ struct sk_trainer;
  * starts it for the next checkpoint whose time has come. 1: there are new
  * values; 0. (command.c) */
 int sk_command_look(struct sk_trainer *t);
-/* Is there a checkpoint that it has not run for, or runs for now? */
+/* Does it run, or is there a checkpoint that it is still to be run for? */
 int sk_command_pending(const struct sk_trainer *t);
 void sk_command_stop(struct sk_trainer *t);
 #endif
